@@ -1,0 +1,37 @@
+# `make` lists the targets. demo and test do all their own set-up and can be run again.
+
+export ROCKSDB_LIB_DIR := $(shell .ci/setup rocksdb-folder)
+export ROCKSDB_STATIC := 1
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BENCH ?= circuit prove verify payments
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint docs bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install missing Debian packages, build RocksDB's archive once
+	@.ci/setup
+
+build: setup ## build every binary
+	cargo build --workspace --bins
+
+demo: build ## follow money that no bank alone would stop through three banks
+	$(TARGET)/debug/hansa-testnet demo
+
+test: build ## run every test; what could not run is listed as SKIPPED at the end
+	@.ci/test
+
+lint: setup ## formatting, clippy with warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+docs: build ## write the generated pages again (command line, metrics, crate graph)
+	$(TARGET)/debug/hansa-testnet docs --write
+
+bench: build ## measure; BENCH="prove verify" chooses, see docs/benchmarks.md
+	$(TARGET)/debug/hansa-testnet bench $(BENCH)
+
+clean: ## remove what was built here; the RocksDB archive in ~/.cache/hansa stays
+	cargo clean
