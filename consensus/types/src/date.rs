@@ -1,0 +1,157 @@
+//! A calendar date of the proleptic Gregorian calendar, as ISO 8601 writes it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
+
+/// A date from year 1 to 9999, without a time zone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Date {
+    year: u16,
+    month: u8,
+    day: u8,
+}
+
+/// Why a text or a number is not a date.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a date: YYYY-MM-DD is wanted, and a day that the month has")]
+pub struct DateError(String);
+
+fn days_in_month(year: u16, month: u8) -> u8 {
+    match month {
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+impl Date {
+    /// The date of its parts, months and days from 1.
+    pub fn new(year: u16, month: u8, day: u8) -> Result<Self, DateError> {
+        let valid = (1..=9999).contains(&year)
+            && (1..=12).contains(&month)
+            && (1..=days_in_month(year, month)).contains(&day);
+        if valid {
+            Ok(Self { year, month, day })
+        } else {
+            Err(DateError(format!("{year:04}-{month:02}-{day:02}")))
+        }
+    }
+
+    /// The year.
+    pub fn year(&self) -> u16 {
+        self.year
+    }
+
+    /// The month, from 1.
+    pub fn month(&self) -> u8 {
+        self.month
+    }
+
+    /// The day of the month, from 1.
+    pub fn day(&self) -> u8 {
+        self.day
+    }
+}
+
+impl TryFrom<&str> for Date {
+    type Error = DateError;
+
+    /// Reads `YYYY-MM-DD`; a time zone behind it (`Z`, `+02:00`), which ISO 20022 allows, is read over.
+    fn try_from(text: &str) -> Result<Self, DateError> {
+        let form = || DateError(text.to_owned());
+        let (date, zone) = text.split_at_checked(10).ok_or_else(form)?;
+        let zone_form = matches!(zone.as_bytes(), [] | [b'Z'])
+            || matches!(zone.as_bytes(), [b'+' | b'-', h1, h2, b':', m1, m2]
+                if [h1, h2, m1, m2].iter().all(|b| b.is_ascii_digit()));
+        let bytes = date.as_bytes();
+        let digits = bytes.iter().enumerate().all(|(i, b)| match i {
+            4 | 7 => *b == b'-',
+            _ => b.is_ascii_digit(),
+        });
+        if !digits || !zone_form {
+            return Err(form());
+        }
+        let number = |range: std::ops::Range<usize>| {
+            bytes[range].iter().fold(0_u16, |sum, b| sum * 10 + u16::from(b - b'0'))
+        };
+        Self::new(number(0..4), number(5..7) as u8, number(8..10) as u8).map_err(|_| form())
+    }
+}
+
+impl TryFrom<String> for Date {
+    type Error = DateError;
+
+    fn try_from(text: String) -> Result<Self, DateError> {
+        text.as_str().try_into()
+    }
+}
+
+impl std::str::FromStr for Date {
+    type Err = DateError;
+
+    fn from_str(text: &str) -> Result<Self, DateError> {
+        text.try_into()
+    }
+}
+
+impl From<Date> for String {
+    fn from(date: Date) -> Self {
+        date.to_string()
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
+impl fmt::Debug for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Date({self})")
+    }
+}
+
+impl Encode for Date {
+    fn encode(&self, out: &mut Writer) {
+        self.year.encode(out);
+        self.month.encode(out);
+        self.day.encode(out);
+    }
+}
+
+impl Decode for Date {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Self::new(u16::decode(input)?, input.u8()?, input.u8()?)
+            .map_err(|e| CodecError::invalid("date", e.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_print_as_read() {
+        let date = Date::try_from("2024-02-29").unwrap();
+        assert_eq!(date.to_string(), "2024-02-29");
+        assert_eq!(Date::try_from("2024-02-29Z"), Ok(date));
+        assert_eq!(Date::try_from("2024-02-29+02:00"), Ok(date));
+        assert_eq!(Date::from_bytes(&date.to_bytes()), Ok(date));
+    }
+
+    #[test]
+    fn days_that_do_not_exist_are_refused() {
+        for bad in ["", "2023-02-29", "1900-02-29", "2024-13-01", "2024-00-01", "2024-04-31", "0000-01-01"] {
+            assert!(Date::try_from(bad).is_err(), "{bad}");
+        }
+        for bad in ["2024-1-01", "20240101", "2024-01-01T00:00:00", "2024-01-01x", "２０24-01-01"] {
+            assert!(Date::try_from(bad).is_err(), "{bad}");
+        }
+    }
+}

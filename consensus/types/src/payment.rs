@@ -1,0 +1,286 @@
+//! The domain form of one credit transfer: what is screened, logged and cited.
+//!
+//! Wire values that are not valid domain values (an IBAN with wrong check digits, a date that does not exist) are not
+//! lost: the payment carries them as [`Finding`]s, is screened with what is left, and policy decides what a finding
+//! means.
+
+mod account;
+mod finding;
+mod key;
+mod party;
+
+use serde::{Deserialize, Serialize};
+
+pub use account::Account;
+pub use finding::{Finding, FindingKind};
+pub use key::{AgentId, PaymentKey, TransactionRef};
+pub use party::{Address, Agent, Birth, ClearingMember, OtherId, Party};
+
+use crate::date::Date;
+use crate::hash::{Digest, digest_of};
+use crate::money::Money;
+use crate::uetr::Uetr;
+use crate::{codec_enum, codec_struct};
+
+/// One credit transfer transaction of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Payment {
+    /// The message's definition, for example `pacs.008.001.08`: as its header says, else as its namespace says.
+    pub message_type: String,
+    /// The header's business service, for example `swift.cbprplus.03`.
+    pub business_service: Option<String>,
+    /// The message's identification; empty, with a finding, if it has none.
+    pub message_id: String,
+    /// When the message was created, as written.
+    pub creation_time: Option<String>,
+    /// The transaction's place in its message, from 0.
+    pub position: u32,
+    /// The instruction identification.
+    pub instruction_id: Option<String>,
+    /// The end-to-end identification.
+    pub end_to_end_id: Option<String>,
+    /// The transaction identification.
+    pub transaction_id: Option<String>,
+    /// The unique end-to-end transaction reference.
+    pub uetr: Option<Uetr>,
+    /// The service levels' codes or names.
+    pub service_levels: Vec<String>,
+    /// The local instrument's code or name, for example `INST`.
+    pub local_instrument: Option<String>,
+    /// The interbank settlement amount.
+    pub settlement_amount: Option<Money>,
+    /// The amount the customer instructed, where it differs.
+    pub instructed_amount: Option<Money>,
+    /// The interbank settlement date.
+    pub settlement_date: Option<Date>,
+    /// Who bears the charges.
+    pub charge_bearer: Option<String>,
+    /// Who pays.
+    pub debtor: Party,
+    /// Whose account is debited.
+    pub debtor_account: Option<Account>,
+    /// Who is paid.
+    pub creditor: Party,
+    /// Whose account is credited.
+    pub creditor_account: Option<Account>,
+    /// On whose behalf the debtor pays.
+    pub ultimate_debtor: Option<Party>,
+    /// For whom the creditor receives.
+    pub ultimate_creditor: Option<Party>,
+    /// Who initiated the payment.
+    pub initiating_party: Option<Party>,
+    /// The debtor's bank.
+    pub debtor_agent: Option<Agent>,
+    /// The creditor's bank.
+    pub creditor_agent: Option<Agent>,
+    /// Who sent this leg.
+    pub instructing_agent: Option<Agent>,
+    /// Who receives this leg.
+    pub instructed_agent: Option<Agent>,
+    /// Banks between the instructed and the creditor's, in their order.
+    pub intermediary_agents: Vec<Agent>,
+    /// Banks that passed the payment on before, in their order.
+    pub previous_instructing_agents: Vec<Agent>,
+    /// Banks through which the agents reimburse each other.
+    pub reimbursement_agents: Vec<Agent>,
+    /// The purpose's code or text.
+    pub purpose: Option<String>,
+    /// The category purpose's code or text.
+    pub category_purpose: Option<String>,
+    /// Remittance text and references, in their order.
+    pub remittance: Vec<String>,
+    /// Instructions for the creditor's and the next agent.
+    pub instructions: Vec<String>,
+    /// Regulatory reporting details.
+    pub regulatory: Vec<String>,
+    /// What was wrong with the message's values.
+    pub findings: Vec<Finding>,
+}
+codec_struct!(Payment {
+    message_type,
+    business_service,
+    message_id,
+    creation_time,
+    position,
+    instruction_id,
+    end_to_end_id,
+    transaction_id,
+    uetr,
+    service_levels,
+    local_instrument,
+    settlement_amount,
+    instructed_amount,
+    settlement_date,
+    charge_bearer,
+    debtor,
+    debtor_account,
+    creditor,
+    creditor_account,
+    ultimate_debtor,
+    ultimate_creditor,
+    initiating_party,
+    debtor_agent,
+    creditor_agent,
+    instructing_agent,
+    instructed_agent,
+    intermediary_agents,
+    previous_instructing_agents,
+    reimbursement_agents,
+    purpose,
+    category_purpose,
+    remittance,
+    instructions,
+    regulatory,
+    findings,
+});
+
+impl Payment {
+    /// SHA-256 of the canonical encoding: a repetition of the payment has the same, a changed one another.
+    pub fn content_hash(&self) -> Digest {
+        digest_of("hansa/payment/v1", self)
+    }
+
+    /// The parties that it names, with their roles.
+    pub fn parties(&self) -> impl Iterator<Item = (PartyRole, &Party)> {
+        [
+            (PartyRole::Debtor, Some(&self.debtor)),
+            (PartyRole::Creditor, Some(&self.creditor)),
+            (PartyRole::UltimateDebtor, self.ultimate_debtor.as_ref()),
+            (PartyRole::UltimateCreditor, self.ultimate_creditor.as_ref()),
+            (PartyRole::InitiatingParty, self.initiating_party.as_ref()),
+        ]
+        .into_iter()
+        .filter_map(|(role, party)| Some((role, party?)))
+    }
+
+    /// The agents that it names, with their roles.
+    pub fn agents(&self) -> impl Iterator<Item = (PartyRole, &Agent)> {
+        let single = [
+            (PartyRole::DebtorAgent, self.debtor_agent.as_ref()),
+            (PartyRole::CreditorAgent, self.creditor_agent.as_ref()),
+            (PartyRole::InstructingAgent, self.instructing_agent.as_ref()),
+            (PartyRole::InstructedAgent, self.instructed_agent.as_ref()),
+        ];
+        let many = [
+            (PartyRole::IntermediaryAgent, &self.intermediary_agents),
+            (PartyRole::PreviousInstructingAgent, &self.previous_instructing_agents),
+            (PartyRole::ReimbursementAgent, &self.reimbursement_agents),
+        ];
+        let single = single.into_iter().filter_map(|(role, agent)| Some((role, agent?)));
+        single
+            .chain(many.into_iter().flat_map(|(role, agents)| agents.iter().map(move |agent| (role, agent))))
+    }
+}
+
+/// In what role a payment names somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PartyRole {
+    /// Who pays.
+    Debtor,
+    /// Who is paid.
+    Creditor,
+    /// On whose behalf the debtor pays.
+    UltimateDebtor,
+    /// For whom the creditor receives.
+    UltimateCreditor,
+    /// Who initiated the payment.
+    InitiatingParty,
+    /// The debtor's bank.
+    DebtorAgent,
+    /// The creditor's bank.
+    CreditorAgent,
+    /// Who sent this leg.
+    InstructingAgent,
+    /// Who receives this leg.
+    InstructedAgent,
+    /// A bank between the instructed and the creditor's.
+    IntermediaryAgent,
+    /// A bank that passed the payment on before.
+    PreviousInstructingAgent,
+    /// A bank through which the agents reimburse each other.
+    ReimbursementAgent,
+}
+codec_enum!(PartyRole {
+    Debtor = 1, "debtor", Creditor = 2, "creditor", UltimateDebtor = 3, "ultimate-debtor",
+    UltimateCreditor = 4, "ultimate-creditor", InitiatingParty = 5, "initiating-party",
+    DebtorAgent = 6, "debtor-agent", CreditorAgent = 7, "creditor-agent",
+    InstructingAgent = 8, "instructing-agent", InstructedAgent = 9, "instructed-agent",
+    IntermediaryAgent = 10, "intermediary-agent", PreviousInstructingAgent = 11, "previous-instructing-agent",
+    ReimbursementAgent = 12, "reimbursement-agent",
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Decode, Encode};
+
+    fn bank(bic: &str) -> Option<Agent> {
+        Some(Agent { bic: Some(bic.try_into().unwrap()), ..Agent::default() })
+    }
+
+    fn payment() -> Payment {
+        Payment {
+            message_id: "M1".to_owned(),
+            transaction_id: Some("T1".to_owned()),
+            uetr: Some("174c245f-2682-4291-ad67-2a41e530cd27".try_into().unwrap()),
+            settlement_amount: Some(Money::parse("10.00", "EUR").unwrap()),
+            debtor_account: Some(Account::from_iban_text("GB29 NWBK 6016 1331 9268 18")),
+            creditor_account: Some(Account::other(None, bank("DEUTDEFF500").as_ref(), "12 34a")),
+            instructing_agent: bank("DEUTDEFF"),
+            instructed_agent: bank("NWBKGB2LXXX"),
+            findings: vec![Finding {
+                kind: FindingKind::InvalidIban,
+                path: "DbtrAcct/Id/IBAN".to_owned(),
+                value: "GB29 NWBK 6016 1331 9268 18".to_owned(),
+            }],
+            ..Payment::default()
+        }
+    }
+
+    #[test]
+    fn a_payment_decodes_to_itself() {
+        let payment = payment();
+        assert_eq!(Payment::from_bytes(&payment.to_bytes()).as_ref(), Ok(&payment));
+        assert_eq!(PaymentKey::from_bytes(&payment.key().to_bytes()), Ok(payment.key()));
+    }
+
+    #[test]
+    fn one_reference_on_two_legs_is_two_keys_and_a_branchless_bic_is_the_primary_office() {
+        let (first, mut second, mut same) = (payment(), payment(), payment());
+        second.instructed_agent = bank("BNPAFRPP");
+        same.instructing_agent = bank("DEUTDEFFXXX");
+        assert_ne!(first.key(), second.key());
+        assert_eq!(first.key(), same.key());
+        assert_eq!(first.key().to_string(), "174c245f-2682-4291-ad67-2a41e530cd27/DEUTDEFFXXX/NWBKGB2LXXX");
+    }
+
+    #[test]
+    fn without_a_reference_message_and_transaction_identify() {
+        let mut first = payment();
+        first.uetr = None;
+        assert_eq!(first.key().to_string(), "DEUTDEFFXXX/M1/T1");
+        first.transaction_id = None;
+        let second = Payment { position: 1, ..first.clone() };
+        assert_ne!(first.key(), second.key());
+    }
+
+    #[test]
+    fn any_change_changes_the_content_hash() {
+        let (first, mut second) = (payment(), payment());
+        second.remittance.push("invoice 7".to_owned());
+        assert_eq!(first.content_hash(), payment().content_hash());
+        assert_ne!(first.content_hash(), second.content_hash());
+    }
+
+    #[test]
+    fn accounts_have_one_form() {
+        let payment = payment();
+        assert_eq!(payment.debtor_account.map(|a| a.to_string()).as_deref(), Some("GB29NWBK60161331926818"));
+        let other = payment.creditor_account.unwrap();
+        assert_eq!(other, Account::Other { scheme: "DEUTDEFF".to_owned(), id: "1234A".to_owned() });
+        let loose = Account::Other { scheme: String::new(), id: "12 34".to_owned() };
+        assert!(Account::from_bytes(&loose.to_bytes()).is_err());
+        let valid = Account::InvalidIban("DE89370400440532013000".to_owned());
+        assert!(Account::from_bytes(&valid.to_bytes()).is_err());
+    }
+}

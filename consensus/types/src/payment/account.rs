@@ -1,0 +1,113 @@
+//! The account of a payment, in canonical form.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Agent;
+use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
+use crate::country::Country;
+use crate::hash::{Digest, digest_of};
+use crate::iban::Iban;
+
+/// A payment account, in the one form that every bank derives alike.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Account {
+    /// By its IBAN.
+    Iban(Iban),
+    /// By another number.
+    Other {
+        /// The number's scheme; without one the first eight characters of the servicing bank's BIC, so that equal
+        /// numbers at two banks stay two accounts; empty if neither is known.
+        scheme: String,
+        /// The number: upper case, without spaces.
+        id: String,
+    },
+    /// What stood where an IBAN belongs and is none: upper case, without spaces.
+    InvalidIban(String),
+}
+
+/// Upper case without white space: how account numbers are compared.
+fn compact(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_uppercase).collect()
+}
+
+impl Account {
+    /// An account by another number than an IBAN, in canonical form. An IBAN that stands there all the same is taken
+    /// for one, so that writing it in the wrong place hides nothing.
+    pub fn other(scheme: Option<&str>, servicer: Option<&Agent>, id: &str) -> Self {
+        if let Ok(iban) = Iban::try_from(id) {
+            return Self::Iban(iban);
+        }
+        let bank = || servicer.and_then(|a| a.bic).map(|b| b.institution().to_owned());
+        let scheme = scheme.map(compact).filter(|s| !s.is_empty()).or_else(bank).unwrap_or_default();
+        Self::Other { scheme, id: compact(id) }
+    }
+
+    /// The account of an IBAN element's text, valid or not.
+    pub fn from_iban_text(text: &str) -> Self {
+        Iban::try_from(text).map_or_else(|_| Self::InvalidIban(compact(text)), Self::Iban)
+    }
+
+    /// The country, which only an IBAN tells.
+    pub fn country(&self) -> Option<Country> {
+        match self {
+            Self::Iban(iban) => Some(iban.country()),
+            Self::Other { .. } | Self::InvalidIban(_) => None,
+        }
+    }
+
+    /// SHA-256 of the canonical encoding: how windows and indices name the account.
+    pub fn digest(&self) -> Digest {
+        digest_of("hansa/account/v1", self)
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Iban(iban) => iban.fmt(f),
+            Self::Other { scheme, id } if scheme.is_empty() => f.pad(id),
+            Self::Other { scheme, id } => write!(f, "{scheme}:{id}"),
+            Self::InvalidIban(text) => f.pad(text),
+        }
+    }
+}
+
+impl Encode for Account {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Self::Iban(iban) => {
+                out.u8(1);
+                iban.encode(out);
+            }
+            Self::Other { scheme, id } => {
+                out.u8(2);
+                scheme.encode(out);
+                id.encode(out);
+            }
+            Self::InvalidIban(text) => {
+                out.u8(3);
+                text.encode(out);
+            }
+        }
+    }
+}
+
+impl Decode for Account {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let account = match input.u8()? {
+            1 => return Iban::decode(input).map(Self::Iban),
+            2 => Self::Other { scheme: String::decode(input)?, id: String::decode(input)? },
+            3 => Self::InvalidIban(String::decode(input)?),
+            tag => return Err(CodecError::invalid("account", format!("{tag} is no kind of account"))),
+        };
+        let canonical = match &account {
+            Self::Other { scheme, id } => compact(scheme) == *scheme && compact(id) == *id,
+            Self::InvalidIban(text) => compact(text) == *text && Iban::try_from(text.as_str()).is_err(),
+            Self::Iban(_) => true,
+        };
+        if canonical { Ok(account) } else { Err(CodecError::invalid("account", "not in canonical form")) }
+    }
+}
