@@ -1,0 +1,21 @@
+//! The transparency log of one bank as pure functions: no I/O, no clock, no async.
+//!
+//! An entry is *sequenced* (it has an index), *integrated* (it is in the [`merkle`] tree), and *published* (a signed
+//! [`checkpoint`] covers it). What a leaf holds is sealed ([`envelope`]): the tree proves that a record existed
+//! unchanged without saying what it says, and giving out one leaf's key opens that leaf alone.
+//!
+//! The formats are those of C2SP, so that foreign tools verify them: [`note`] (signed-note), [`checkpoint`]
+//! (tlog-checkpoint), [`cosignature`] (tlog-cosignature), [`proof`] (tlog-proof). [`evidence`] is our own bundle of
+//! disclosed records, which `hansa-audit verify` reads.
+
+pub mod checkpoint;
+pub mod cosignature;
+pub mod envelope;
+pub mod evidence;
+pub mod merkle;
+pub mod note;
+pub mod proof;
+
+#[cfg(test)]
+mod testing;
+mod text;
