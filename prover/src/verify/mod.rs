@@ -1,0 +1,228 @@
+//! Whether a signal is true: everything the manifest says about it, then its proof, cheapest first.
+//!
+//! Order: consortium, circuit, gateway, (on arrival: epoch window, gateway's and signal's expiry), lifetime,
+//! canonical field elements, x, member root, points, pairing. Whether a nullifier was seen before is not
+//! asked here: the caller's state knows, and asks between [`Context::check_arrival`] and the proof.
+//!
+//! [`SignalVerifier`] without a clock gives every replica the same answer whenever it replays its log;
+//! [`SignalVerifier::at`] adds the checks against the time of arrival.
+
+mod context;
+pub(crate) mod pairing;
+
+use std::sync::Arc;
+
+use hansa_types::{
+    id::{Epoch, GatewayId, Timestamp},
+    signal::Signal,
+    verify::{Verifier, VerifyError},
+};
+use rand::{CryptoRng, RngCore, rngs::OsRng};
+
+pub use self::context::{Context, ContextError};
+use crate::{
+    circuit::PublicInputs,
+    field::NonCanonical,
+    keys::{KeyError, VerifyingKey},
+    points::PointError,
+    proof::ProofPoints,
+    tree::TreeError,
+};
+
+/// The most signals checked in one pairing product.
+pub const MAX_BATCH: usize = 256;
+
+/// Why a signal is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignalError {
+    /// Of another consortium, or under another state of this one's manifest.
+    #[error("it names another consortium or another manifest than ours")]
+    Consortium,
+    /// For a circuit the manifest does not name.
+    #[error("it names circuit version {0}, the manifest another")]
+    Circuit(u16),
+    /// No such gateway.
+    #[error("the manifest names no gateway {0}")]
+    Gateway(GatewayId),
+    /// The gateway's legal basis has ended.
+    #[error("gateway {0} has expired")]
+    GatewayExpired(GatewayId),
+    /// Not the current epoch, nor the previous one within its grace.
+    #[error("its epoch {0} is not accepted now")]
+    Epoch(Epoch),
+    /// It no longer counts.
+    #[error("it expired with epoch {0}")]
+    Expired(Epoch),
+    /// Its expiry precedes its epoch, or is later than the manifest allows.
+    #[error("it expires with epoch {0}, which is before its own or beyond the manifest's lifetime")]
+    Lifetime(Epoch),
+    /// Nobody can have sent it.
+    #[error("no member of its gateway has published a trace commitment for epoch {0}")]
+    NobodyActive(Epoch),
+    /// A field that is not a field element.
+    #[error("its {what}: {source}")]
+    Element {
+        /// Which field.
+        what: &'static str,
+        /// What is wrong with it.
+        source: NonCanonical,
+    },
+    /// Its digest maps to x = 0, for which the share is the sender's trace secret.
+    #[error("its digest maps to zero; send it with another salt")]
+    ZeroX,
+    /// A point of the proof.
+    #[error("its proof: {0}")]
+    Point(#[from] PointError),
+    /// The proof does not hold for what the signal says.
+    #[error("its proof does not hold for what it says")]
+    Proof,
+    /// Our own manifest gives no tree.
+    #[error("our manifest: {0}")]
+    Manifest(#[from] TreeError),
+}
+
+impl SignalError {
+    /// Whether an honest peer may have forwarded it: it may be good elsewhere, or have been good before.
+    /// All other errors are the same for everyone who holds this manifest.
+    #[must_use]
+    pub fn is_ignored(&self) -> bool {
+        match self {
+            Self::Consortium
+            | Self::GatewayExpired(_)
+            | Self::Epoch(_)
+            | Self::Expired(_)
+            | Self::Manifest(_) => true,
+            Self::Circuit(_)
+            | Self::Gateway(_)
+            | Self::Lifetime(_)
+            | Self::NobodyActive(_)
+            | Self::Element { .. }
+            | Self::ZeroX
+            | Self::Point(_)
+            | Self::Proof => false,
+        }
+    }
+}
+
+impl From<SignalError> for VerifyError {
+    fn from(error: SignalError) -> Self {
+        if error.is_ignored() { Self::Ignore(error.to_string()) } else { Self::Reject(error.to_string()) }
+    }
+}
+
+/// Checks signals against the manifest and the pinned key.
+pub struct SignalVerifier {
+    context: Arc<Context>,
+    key: VerifyingKey,
+}
+
+impl SignalVerifier {
+    /// A verifier for this manifest.
+    ///
+    /// # Errors
+    /// [`KeyError::NotPinned`] if the manifest pins another key.
+    pub fn new(context: Arc<Context>, key: VerifyingKey) -> Result<Self, KeyError> {
+        let pinned = context.manifest().circuit.verifying_key;
+        if key.hash() != pinned {
+            return Err(KeyError::NotPinned { found: key.hash(), pinned });
+        }
+        Ok(Self { context, key })
+    }
+
+    /// What it checks against.
+    #[must_use]
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// The same checks, and those of a signal that arrives at `now`.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Arrival<'_> {
+        Arrival { verifier: self, now }
+    }
+
+    /// Checks one signal, without a clock.
+    ///
+    /// # Errors
+    /// [`SignalError`], which says whether to ignore or to reject.
+    pub fn check(&self, signal: &Signal) -> Result<(), SignalError> {
+        let (proof, inputs) = self.decode(signal)?;
+        if pairing::holds(&self.key, &proof, &inputs) { Ok(()) } else { Err(SignalError::Proof) }
+    }
+
+    /// Checks many signals, their pairings together; one bad signal is found by bisection and takes no other
+    /// along. `rng` weighs the proofs and must be unpredictable to whoever made them.
+    pub fn check_all(
+        &self,
+        signals: &[Signal],
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Vec<Result<(), SignalError>> {
+        self.check_decoded(signals.iter().map(|signal| self.decode(signal)).collect(), rng)
+    }
+
+    fn check_decoded(
+        &self,
+        decoded: Vec<Result<(ProofPoints, PublicInputs), SignalError>>,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Vec<Result<(), SignalError>> {
+        let statements: Vec<_> = decoded.iter().filter_map(|result| result.as_ref().ok()).collect();
+        let mut holds = Vec::with_capacity(statements.len());
+        for batch in statements.chunks(MAX_BATCH) {
+            holds.extend(pairing::holds_each(&self.key, batch, rng));
+        }
+        let mut holds = holds.into_iter();
+        decoded
+            .into_iter()
+            .map(|result| {
+                let _ = result?;
+                if holds.next() == Some(true) { Ok(()) } else { Err(SignalError::Proof) }
+            })
+            .collect()
+    }
+
+    fn decode(&self, signal: &Signal) -> Result<(ProofPoints, PublicInputs), SignalError> {
+        let inputs = self.context.statement(signal)?;
+        Ok((ProofPoints::decode(&signal.proof)?, inputs))
+    }
+}
+
+impl Verifier<Signal> for SignalVerifier {
+    fn verify(&self, signal: &Signal) -> Result<(), VerifyError> {
+        Ok(self.check(signal)?)
+    }
+
+    /// Weighs the proofs with the operating system's randomness: the trait hands none down, and replicas agree
+    /// whatever the weights are.
+    fn verify_all(&self, signals: &[Signal]) -> Vec<Result<(), VerifyError>> {
+        let results = self.check_all(signals, &mut OsRng);
+        results.into_iter().map(|result| result.map_err(VerifyError::from)).collect()
+    }
+}
+
+/// A verifier at one moment of arrival.
+pub struct Arrival<'a> {
+    verifier: &'a SignalVerifier,
+    now: Timestamp,
+}
+
+impl Arrival<'_> {
+    fn on_time(&self, signal: &Signal) -> Result<(), SignalError> {
+        self.verifier.context.check_arrival(&signal.body, self.now)
+    }
+}
+
+impl Verifier<Signal> for Arrival<'_> {
+    fn verify(&self, signal: &Signal) -> Result<(), VerifyError> {
+        self.on_time(signal)?;
+        self.verifier.verify(signal)
+    }
+
+    fn verify_all(&self, signals: &[Signal]) -> Vec<Result<(), VerifyError>> {
+        let decode = |signal| {
+            self.on_time(signal)?;
+            self.verifier.decode(signal)
+        };
+        let results = self.verifier.check_decoded(signals.iter().map(decode).collect(), &mut OsRng);
+        results.into_iter().map(|result| result.map_err(VerifyError::from)).collect()
+    }
+}
