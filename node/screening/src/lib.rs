@@ -1,0 +1,26 @@
+//! From payment to decision, and from signal to alert to case.
+//!
+//! Pure: bytes and values in, values out; no I/O, no clock, no randomness. [`message::parse`] reads payments,
+//! [`Screener::assess`] decides on one, [`History::observe`] remembers it. The same input under the same lists, model
+//! and policy gives the same decision, bit for bit.
+
+pub mod alerts;
+pub mod case;
+pub mod codes;
+pub mod config;
+mod decide;
+pub mod factors;
+pub mod history;
+pub mod identifiers;
+pub mod message;
+pub mod model;
+pub mod names;
+mod screener;
+pub mod watchlist;
+
+pub use alerts::ActiveAlerts;
+pub use config::{Policy, Scheme};
+pub use decide::Role;
+pub use history::History;
+pub use model::RiskModel;
+pub use screener::{Assessment, NameHit, Screener, ScreenerError};

@@ -1,0 +1,143 @@
+//! How alike two tokens are, in thousandths, by what it costs to turn one into the other.
+
+use super::normalise::MAX_TOKEN;
+
+/// Equal.
+pub(super) const SAME: u32 = 1000;
+/// Less alike than this is not alike.
+pub(super) const LEAST_ALIKE: u32 = 690;
+
+/// Shorter tokens are equal or not alike.
+const SHORTEST: usize = 3;
+
+/// A whole edit; all costs are in tenths of it.
+const EDIT: u32 = 10;
+/// One vowel for another, or a consonant for one that transliterations exchange it with.
+const SOUND_ALIKE: u32 = 6;
+/// A vowel too many or too few.
+const VOWEL: u32 = 7;
+/// A letter doubled or not.
+const DOUBLED: u32 = 4;
+/// Two neighbours in the other order.
+const SWAPPED: u32 = 9;
+/// What any change to the first letter costs on top: people rarely mistype it.
+const FIRST: u32 = 4;
+
+fn is_vowel(byte: u8) -> bool {
+    matches!(byte, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')
+}
+
+/// Letters that transliterations and ears exchange.
+fn sound_alike(a: u8, b: u8) -> bool {
+    let class = |byte| match byte {
+        b'c' | b'k' | b'q' => 1,
+        b's' | b'z' => 2,
+        b'v' | b'w' | b'f' => 3,
+        b'g' | b'j' => 4,
+        b'd' | b't' => 5,
+        b'b' | b'p' => 6,
+        _ => 0,
+    };
+    let semivowel = |x, y| x == b'j' && matches!(y, b'i' | b'y');
+    let consonants = class(a) != 0 && class(a) == class(b);
+    is_vowel(a) && is_vowel(b) || consonants || semivowel(a, b) || semivowel(b, a)
+}
+
+fn substitution(a: u8, b: u8) -> u32 {
+    match a == b {
+        true => 0,
+        false if sound_alike(a, b) => SOUND_ALIKE,
+        false => EDIT,
+    }
+}
+
+/// The cost of leaving out `byte`, which stands between `before` and whatever follows.
+fn deletion(byte: u8, before: Option<u8>) -> u32 {
+    match before {
+        Some(b) if b == byte => DOUBLED,
+        _ if is_vowel(byte) || byte == b'h' => VOWEL,
+        _ => EDIT,
+    }
+}
+
+/// The least cost of turning `a` into `b` by leaving out, adding, exchanging and swapping letters (optimal string
+/// alignment with the costs above).
+fn cost(a: &[u8], b: &[u8]) -> u32 {
+    let mut rows = [[0_u32; MAX_TOKEN + 1]; 3];
+    for (j, &byte) in b.iter().enumerate() {
+        rows[0][j + 1] = rows[0][j] + deletion(byte, j.checked_sub(1).map(|k| b[k]));
+    }
+    for (i, &x) in a.iter().enumerate() {
+        let (this, last, before) = ((i + 1) % 3, i % 3, (i + 2) % 3);
+        let drop = deletion(x, i.checked_sub(1).map(|k| a[k]));
+        rows[this][0] = rows[last][0] + drop;
+        for (j, &y) in b.iter().enumerate() {
+            let add = deletion(y, j.checked_sub(1).map(|k| b[k]));
+            let mut least =
+                (rows[last][j] + substitution(x, y)).min(rows[last][j + 1] + drop).min(rows[this][j] + add);
+            if i > 0 && j > 0 && x != y && x == b[j - 1] && a[i - 1] == y {
+                least = least.min(rows[before][j - 1] + SWAPPED);
+            }
+            rows[this][j + 1] = least;
+        }
+    }
+    // Transliterations differ even in a first vowel: Osama, Usama.
+    let first = match (a.first(), b.first()) {
+        (Some(x), Some(y)) if x == y || is_vowel(*x) && is_vowel(*y) => 0,
+        _ => FIRST,
+    };
+    rows[a.len() % 3][b.len()] + first
+}
+
+/// How alike two tokens of at most [`MAX_TOKEN`] letters are, in thousandths; 0 if they are not.
+pub fn similarity(a: &[u8], b: &[u8]) -> u32 {
+    if a == b {
+        return SAME;
+    }
+    let longer = a.len().max(b.len());
+    let digits = |token: &[u8]| token.iter().any(u8::is_ascii_digit);
+    // Numbers are not mistyped names: `Unit 17` is not `Unit 18`.
+    if !(SHORTEST..=MAX_TOKEN).contains(&longer) || digits(a) || digits(b) {
+        return 0;
+    }
+    let lost = cost(a, b) * 100 / longer as u32;
+    let alike = SAME.saturating_sub(lost);
+    if alike >= LEAST_ALIKE { alike } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(a: &str, b: &str) -> u32 {
+        similarity(a.as_bytes(), b.as_bytes())
+    }
+
+    #[test]
+    fn cheap_changes_cost_less() {
+        assert_eq!(of("putin", "putin"), SAME);
+        assert!(of("mohammed", "mohamed") > of("mohammed", "mohammad"));
+        assert!(of("laden", "ladin") > of("laden", "lagen"));
+        assert!(of("putin", "upt") == 0);
+        assert!(of("vladimir", "vladmiir") >= 880);
+        assert!(of("putin", "butin") < of("putin", "pudin"));
+    }
+
+    #[test]
+    fn numbers_and_short_words_are_equal_or_not() {
+        assert_eq!(of("17", "18"), 0);
+        assert_eq!(of("unit17", "unit18"), 0);
+        assert_eq!(of("li", "le"), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_symmetric_and_bounded(a in "[a-z]{1,32}", b in "[a-z]{1,32}") {
+            prop_assert_eq!(of(&a, &b), of(&b, &a));
+            prop_assert!(of(&a, &b) <= SAME);
+            prop_assert_eq!(of(&a, &a), SAME);
+        }
+    }
+}

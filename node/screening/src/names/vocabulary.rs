@@ -1,0 +1,192 @@
+//! Every token of the listed names once, found by what a query may have made of it.
+//!
+//! A token is filed under itself, under itself with any one letter left out (the deletion neighbourhood of SymSpell:
+//! two tokens one edit apart share a form), and under its skeleton of consonants. A table of buckets keeps no keys:
+//! what a bucket gives is compared anyway.
+
+use super::normalise::{Token, TokenClass, skeleton};
+use super::similarity::{SAME, similarity};
+
+/// The shortest token that may be misspelt; shorter ones must be equal.
+const SHORTEST_MISSPELT: usize = 4;
+/// The shortest skeleton that counts.
+const SHORTEST_SKELETON: usize = 3;
+/// By how many letters the length of tokens alike differs at most.
+const MAX_LENGTH_APART: usize = 3;
+/// How many letters, at most, only one of two tokens alike has.
+const MAX_LETTERS_APART: u32 = 6;
+/// The most tokens alike to one token of a query.
+pub(super) const MAX_ALIKE: usize = 64;
+
+/// A token's number.
+pub(super) type TokenId = u32;
+
+/// What a particle or legal form weighs, in 256ths of a binary digit.
+const LIGHT: u32 = 200;
+
+/// All tokens, with weights.
+pub(super) struct Vocabulary {
+    text: Vec<u8>,
+    ends: Vec<u32>,
+    weights: Vec<u32>,
+    /// Which letters each token has: tokens with many different ones are not compared at all.
+    letters: Vec<u32>,
+    table: Table,
+    heaviest: u32,
+}
+
+/// Items by hash.
+pub(super) struct Table {
+    starts: Vec<u32>,
+    items: Vec<u32>,
+}
+
+impl Table {
+    /// Files each item under its hash.
+    pub(super) fn new(entries: &[(u64, u32)]) -> Self {
+        let buckets = entries.len().next_power_of_two().max(2);
+        let mut starts = vec![0_u32; buckets + 1];
+        let bucket = |hash: u64| hash as usize & (buckets - 1);
+        for (hash, _) in entries {
+            starts[bucket(*hash) + 1] += 1;
+        }
+        for at in 0..buckets {
+            starts[at + 1] += starts[at];
+        }
+        let mut next = starts.clone();
+        let mut items = vec![0; entries.len()];
+        for (hash, item) in entries {
+            let place = &mut next[bucket(*hash)];
+            items[*place as usize] = *item;
+            *place += 1;
+        }
+        Self { starts, items }
+    }
+
+    /// The items of the bucket, among them all that were filed under `hash`.
+    pub(super) fn get(&self, hash: u64) -> &[u32] {
+        let bucket = hash as usize & (self.starts.len() - 2);
+        &self.items[self.starts[bucket] as usize..self.starts[bucket + 1] as usize]
+    }
+}
+
+/// FNV-1a with a final mix; the hash never leaves memory and never depends on the machine.
+pub(super) fn hash(kind: u8, parts: &[&[u8]]) -> u64 {
+    let mut state = 0xcbf2_9ce4_8422_2325_u64 ^ u64::from(kind);
+    for byte in parts.iter().copied().flatten() {
+        state = (state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    state ^= state >> 32;
+    state.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16
+}
+
+const FORM: u8 = 1;
+const SKELETON: u8 = 2;
+
+/// Calls `each` with every hash that a token is filed under or looked for by.
+fn forms(token: &[u8], scratch: &mut Vec<u8>, mut each: impl FnMut(u64)) {
+    each(hash(FORM, &[token]));
+    if token.len() < SHORTEST_MISSPELT || token.iter().any(u8::is_ascii_digit) {
+        return;
+    }
+    for at in 0..token.len() {
+        // Leaving out either of two equal neighbours gives one form.
+        if at == 0 || token[at] != token[at - 1] {
+            each(hash(FORM, &[&token[..at], &token[at + 1..]]));
+        }
+    }
+    skeleton(token, scratch);
+    if scratch.len() >= SHORTEST_SKELETON {
+        each(hash(SKELETON, &[scratch]));
+    }
+}
+
+/// A bit for each letter that the token has, and one for all digits.
+fn letters(token: &[u8]) -> u32 {
+    token.iter().fold(0, |mask, byte| mask | 1 << if byte.is_ascii_lowercase() { byte - b'a' } else { 26 })
+}
+
+/// The binary logarithm in 256ths, by linear interpolation: the same on every machine.
+fn log2(value: u32) -> u32 {
+    let whole = value.max(1).ilog2();
+    let rest = ((u64::from(value.max(1)) - (1 << whole)) * 256) >> whole;
+    whole * 256 + rest as u32
+}
+
+impl Vocabulary {
+    /// Builds the vocabulary of tokens that come in ascending order, each with its class and the number of names that
+    /// have it, out of `names` in all.
+    pub(super) fn new(tokens: &[(Token, u32)], names: u32) -> Self {
+        let mut vocabulary = Self {
+            text: Vec::new(),
+            ends: vec![0],
+            weights: Vec::with_capacity(tokens.len()),
+            letters: Vec::with_capacity(tokens.len()),
+            table: Table::new(&[]),
+            heaviest: log2(names.max(2)) + 256,
+        };
+        let (mut filed, mut scratch) = (Vec::new(), Vec::new());
+        for (id, (token, count)) in tokens.iter().enumerate() {
+            let text = token.text.as_bytes();
+            vocabulary.text.extend_from_slice(text);
+            vocabulary.ends.push(vocabulary.text.len() as u32);
+            vocabulary.letters.push(letters(text));
+            let rarity = vocabulary.heaviest.saturating_sub(log2(*count)).max(256);
+            vocabulary.weights.push(weight(text, token.class, rarity));
+            forms(text, &mut scratch, |hash| filed.push((hash, id as u32)));
+        }
+        vocabulary.table = Table::new(&filed);
+        vocabulary
+    }
+
+    /// The letters of a token.
+    pub(super) fn text(&self, id: TokenId) -> &[u8] {
+        let id = id as usize;
+        &self.text[self.ends[id] as usize..self.ends[id + 1] as usize]
+    }
+
+    /// What a token is worth, in 256ths of a binary digit.
+    pub(super) fn weight(&self, id: TokenId) -> u32 {
+        self.weights[id as usize]
+    }
+
+    /// What a token that no listed name has is worth.
+    pub(super) fn unknown_weight(&self, token: &Token) -> u32 {
+        weight(token.text.as_bytes(), token.class, self.heaviest)
+    }
+
+    /// The very token.
+    pub(super) fn exact(&self, text: &[u8]) -> Option<TokenId> {
+        self.table.get(hash(FORM, &[text])).iter().copied().find(|id| self.text(*id) == text)
+    }
+
+    /// The tokens alike to `token`, each with its similarity in thousandths, most alike first.
+    pub(super) fn alike(&self, token: &[u8], scratch: &mut Vec<u8>, out: &mut Vec<(TokenId, u32)>) {
+        out.clear();
+        let mut seen: Vec<TokenId> = Vec::with_capacity(32);
+        forms(token, scratch, |hash| seen.extend_from_slice(self.table.get(hash)));
+        seen.sort_unstable();
+        seen.dedup();
+        let own_letters = letters(token);
+        out.extend(seen.into_iter().filter_map(|id| {
+            let known = self.text(id);
+            // Neither length nor letters of tokens alike differ by more; nearly all that share only a bucket do.
+            let different = (self.letters[id as usize] ^ own_letters).count_ones();
+            if known.len().abs_diff(token.len()) > MAX_LENGTH_APART || different > MAX_LETTERS_APART {
+                return None;
+            }
+            Some((id, similarity(token, known))).filter(|(_, alike)| *alike > 0)
+        }));
+        out.sort_unstable_by_key(|(id, alike)| (SAME.saturating_sub(*alike), *id));
+        out.truncate(MAX_ALIKE);
+    }
+}
+
+/// Particles and legal forms weigh little, single letters half.
+fn weight(text: &[u8], class: TokenClass, rarity: u32) -> u32 {
+    match class {
+        TokenClass::Plain if text.len() == 1 => rarity / 3,
+        TokenClass::Plain => rarity,
+        TokenClass::Particle | TokenClass::LegalForm => LIGHT,
+    }
+}
