@@ -1,0 +1,104 @@
+//! What stands between a connection and a handler: measuring, a task of its own, the token, and a place.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
+
+use super::router::Shared;
+use crate::error::{Problem, ProblemKind};
+use crate::token::ApiToken;
+
+/// Seconds after which a client that was refused for overload should come again.
+const RETRY_AFTER: u32 = 1;
+
+/// Tells whoever stands between that no answer may be kept.
+pub(super) async fn never_stored(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Counts and times a request under its route's pattern.
+pub(super) async fn measure(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let (begun, in_flight) = (Instant::now(), shared.metrics.start());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    drop(in_flight);
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let status = response.status().as_u16();
+    shared.metrics.answered(route, status, begun.elapsed());
+    tracing::debug!(%method, route, status, "answered");
+    response
+}
+
+/// Runs the rest in a task of its own: a client that hangs up, or a deadline that passes, does not stop a call
+/// half-way, and a panic becomes an answer.
+pub(super) async fn detach(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let task = tokio::spawn(next.run(request));
+    match timeout(shared.request_time, task).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a handler failed");
+            Problem::internal("the handler of this request failed; the node's own log says where")
+                .into_response()
+        }
+        Err(_) => {
+            let detail = format!(
+                "no answer within {} s; what was asked may still be done",
+                shared.request_time.as_secs_f64()
+            );
+            let problem = Problem::new(ProblemKind::Deadline, detail)
+                .with_hint("send the same request again: a payment that was decided gets the same answer");
+            Problem { retry_after: Some(RETRY_AFTER), ..problem }.into_response()
+        }
+    }
+}
+
+/// Lets through who presents the token.
+pub(super) async fn authenticate(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match presented(request.headers()) {
+        Some(token) if shared.token.admits(&token) => next.run(request).await,
+        other => {
+            let detail = if other.is_some() {
+                "the token is not this node's"
+            } else {
+                "the header `Authorization: Bearer TOKEN` is missing, or its token is not 64 hexadecimal digits"
+            };
+            Problem::new(ProblemKind::Unauthenticated, detail)
+                .with_hint("send the content of the token file that the node's configuration names")
+                .into_response()
+        }
+    }
+}
+
+/// The token of the one Authorization header, if it has the form of one (RFC 6750 §2.1; the scheme in any case).
+fn presented(headers: &HeaderMap) -> Option<ApiToken> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") { ApiToken::parse(token).ok() } else { None }
+}
+
+/// Gives a call one of the places, or refuses it at once: a queue would only make every answer late.
+pub(super) async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let Ok(place) = Arc::clone(&shared.calls).try_acquire_owned() else {
+        shared.metrics.overloaded();
+        return Problem::unavailable("too many calls are under way", RETRY_AFTER)
+            .with_hint("wait as Retry-After says; if it lasts, raise `api.max_requests`")
+            .into_response();
+    };
+    let response = next.run(request).await;
+    drop(place);
+    response
+}

@@ -1,0 +1,87 @@
+//! Which path goes where, and what each request passes through on the way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+
+use super::{guard, linger, routes};
+use crate::config::ApiConfig;
+use crate::error::{Problem, ProblemKind};
+use crate::http::Wiring;
+use crate::metrics::HttpMetrics;
+use crate::service::Service;
+use crate::token::ApiToken;
+
+/// What every request may need.
+pub(super) struct Shared {
+    pub(super) service: Arc<dyn Service>,
+    pub(super) token: ApiToken,
+    pub(super) registry: Arc<Registry>,
+    pub(super) metrics: HttpMetrics,
+    /// A permit for each call under way.
+    pub(super) calls: Arc<Semaphore>,
+    pub(super) body_limit: usize,
+    pub(super) body_time: Duration,
+    pub(super) request_time: Duration,
+}
+
+impl Shared {
+    pub(super) fn new(config: &ApiConfig, wiring: Wiring, calls: Arc<Semaphore>) -> Arc<Self> {
+        let Wiring { service, token, registry, metrics } = wiring;
+        Arc::new(Self {
+            service,
+            token,
+            registry,
+            metrics,
+            calls,
+            body_limit: config.body_limit,
+            body_time: config.body_time(),
+            request_time: config.request_time(),
+        })
+    }
+}
+
+/// The routes. Outermost a request is measured; then it gets a task and a deadline; under `/v1` its token is checked
+/// before it takes one of the places for calls.
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    let v1 = Router::new()
+        .route("/v1/payments", post(routes::submit))
+        .route("/v1/payments/{uetr}/audit", get(routes::audit))
+        .route("/v1/cases", get(routes::cases).post(routes::open_case))
+        .route("/v1/cases/{number}/steps", post(routes::step_case))
+        .route("/v1/alerts", get(routes::alerts))
+        .route("/v1/signals", get(routes::signals))
+        .route("/v1/signals/{id}/retract", post(routes::retract))
+        .route("/v1/evidence", post(routes::evidence))
+        .route("/v1/status", get(routes::status))
+        .route_layer(from_fn_with_state(Arc::clone(&shared), guard::admit))
+        .route_layer(from_fn_with_state(Arc::clone(&shared), guard::authenticate));
+    Router::new()
+        .route("/livez", get(routes::livez))
+        .route("/readyz", get(routes::readyz))
+        .route("/metrics", get(routes::metrics))
+        .merge(v1)
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&shared), guard::detach))
+        .layer(from_fn_with_state(Arc::clone(&shared), guard::measure))
+        .layer(from_fn_with_state(Arc::clone(&shared), linger::discard_rest))
+        .layer(from_fn(guard::never_stored))
+        .with_state(shared)
+}
+
+async fn unknown_route(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at {}", uri.path()))
+        .with_hint("the interface is /v1/payments, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/status, /livez, /readyz and /metrics")
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(ProblemKind::MethodNotAllowed, format!("{} does not take {method}", uri.path()))
+        .with_hint("the Allow header says which methods it takes")
+}

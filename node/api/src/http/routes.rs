@@ -1,0 +1,167 @@
+//! One handler a route: read the request, call the service, write the answer.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::response::{IntoResponse, Response};
+use hansa_types::case::CaseState;
+use hansa_types::hash::Digest;
+use hansa_types::payment::AgentId;
+use hansa_types::uetr::Uetr;
+use serde::{Deserialize, Serialize};
+
+use super::extract::{Asked, Json, Segment, Verbose, Xml};
+use super::router::Shared;
+use crate::error::{Problem, ProblemBody, ProblemKind};
+use crate::model::{
+    AlertList, CaseAction, CaseList, CaseOpening, EvidenceRequest, Leg, LogHistory, Readiness, RetractRequest, SignalList,
+};
+
+/// The media type of `/metrics` (OpenMetrics 1.0).
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+type App = State<Arc<Shared>>;
+type Answer = Result<Response, Problem>;
+
+fn json(status: StatusCode, value: &impl Serialize) -> Answer {
+    let bytes =
+        serde_json::to_vec(value).map_err(|e| Problem::internal(format!("the answer is no JSON: {e}")))?;
+    Ok((status, [(CONTENT_TYPE, "application/json")], bytes).into_response())
+}
+
+/// How much of an answer is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DetailQuery {
+    detail: Option<Detail>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Detail {
+    Internal,
+}
+
+pub(super) async fn submit(State(app): App, Asked(query): Asked<DetailQuery>, Xml(message): Xml) -> Answer {
+    let submission = app.service.submit(message).await?;
+    let submission = match query.detail {
+        Some(Detail::Internal) => submission,
+        None => submission.outward(),
+    };
+    if !submission.is_single_duplicate() {
+        return json(StatusCode::OK, &submission);
+    }
+    let problem = Problem::new(
+        ProblemKind::Duplicate,
+        "the payment's key was used before with other content",
+    )
+    .with_hint(
+        "send a changed payment under a new reference; send the first one unchanged to read its answer again",
+    );
+    Ok(ProblemBody { submission: Some(submission), ..problem.into() }.into_response())
+}
+
+/// Which leg is asked for: both names or none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LegQuery {
+    instructing: Option<AgentId>,
+    instructed: Option<AgentId>,
+}
+
+impl LegQuery {
+    fn leg(self) -> Result<Option<Leg>, Problem> {
+        match (self.instructing, self.instructed) {
+            (Some(instructing), Some(instructed)) => Ok(Some(Leg { instructing, instructed })),
+            (None, None) => Ok(None),
+            _ => Err(Problem::malformed("a leg has two ends")
+                .with_hint("give both `instructing` and `instructed`, or neither for every leg")),
+        }
+    }
+}
+
+pub(super) async fn audit(
+    State(app): App,
+    Segment(uetr): Segment<Uetr>,
+    Asked(query): Asked<LegQuery>,
+) -> Answer {
+    let entries = app.service.history(uetr, query.leg()?).await?;
+    json(StatusCode::OK, &LogHistory { uetr, entries })
+}
+
+/// Which cases are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CaseQuery {
+    state: Option<CaseState>,
+}
+
+pub(super) async fn cases(State(app): App, Asked(query): Asked<CaseQuery>) -> Answer {
+    json(StatusCode::OK, &CaseList { cases: app.service.cases(query.state).await? })
+}
+
+pub(super) async fn open_case(State(app): App, Json(opening): Json<CaseOpening>) -> Answer {
+    let result = app.service.open_case(opening).await?;
+    let location = format!("/v1/cases/{}", result.case.number);
+    Ok(([(LOCATION, location)], json(StatusCode::CREATED, &result)?).into_response())
+}
+
+pub(super) async fn step_case(
+    State(app): App,
+    Segment(number): Segment<u64>,
+    Json(action): Json<CaseAction>,
+) -> Answer {
+    json(StatusCode::OK, &app.service.step_case(number, action).await?)
+}
+
+pub(super) async fn alerts(State(app): App) -> Answer {
+    json(StatusCode::OK, &AlertList { alerts: app.service.alerts().await? })
+}
+
+pub(super) async fn signals(State(app): App) -> Answer {
+    json(StatusCode::OK, &SignalList { signals: app.service.signals().await? })
+}
+
+pub(super) async fn retract(
+    State(app): App,
+    Segment(id): Segment<Digest>,
+    Json(request): Json<RetractRequest>,
+) -> Answer {
+    json(StatusCode::OK, &app.service.retract(id, request.actor).await?)
+}
+
+pub(super) async fn evidence(State(app): App, Json(request): Json<EvidenceRequest>) -> Answer {
+    let bundle = app.service.evidence(request).await?;
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], bundle).into_response())
+}
+
+pub(super) async fn status(State(app): App) -> Answer {
+    json(StatusCode::OK, &app.service.status().await?)
+}
+
+/// The process answers; nothing more is said.
+pub(super) async fn livez() -> &'static str {
+    "ok\n"
+}
+
+pub(super) async fn readyz(State(app): App, Verbose(verbose): Verbose) -> Answer {
+    let Readiness { ready, checks } = app.service.readiness().await;
+    let failing: Vec<_> = checks.iter().filter(|check| !check.ok).map(|check| check.name.as_str()).collect();
+    let failing = failing.join(", ");
+    let checks = if verbose { checks } else { Vec::new() };
+    if ready {
+        return json(StatusCode::OK, &Readiness { ready, checks });
+    }
+    let problem = Problem::new(ProblemKind::NotReady, format!("these checks fail: {failing}"))
+        .with_hint("ask /readyz?verbose for the particulars");
+    Ok(ProblemBody { checks, ..problem.into() }.into_response())
+}
+
+pub(super) async fn metrics(State(app): App) -> Answer {
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &app.registry)
+        .map_err(|e| Problem::internal(format!("the metrics cannot be written: {e}")))?;
+    Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+}

@@ -1,0 +1,24 @@
+//! The public JSON: what requests may contain and what answers look like.
+//!
+//! Conventions: times are whole seconds since 1970 (UTC), durations microseconds; digests are 64 hexadecimal digits;
+//! enumerations are lower-case names (verdicts upper-case, as in the design); amounts are text. A field without a value
+//! is left out. Requests with unknown fields are refused; readers of answers must ignore fields they do not know, which
+//! is how answers grow. `tests/vectors/` freezes the shapes.
+
+mod cases;
+mod payments;
+mod signals;
+mod status;
+
+pub use self::cases::{
+    AlertList, AlertView, CaseAction, CaseList, CaseOpening, CaseResult, CaseStepView, CaseView, DecisionView,
+};
+pub use self::payments::{
+    AnswerStatus, EvidenceRequest, FindingView, InternalAnswer, Leg, LogEntry, LogHistory, OUTWARD_DUPLICATE,
+    PaymentAnswer, Submission,
+};
+pub use self::signals::{Direction, RetractRequest, SignalList, SignalState, SignalView};
+pub use self::status::{
+    Anonymity, Check, ConsortiumView, Counters, LogView, PaymentCounters, PeerView, RaftView, Readiness,
+    SignalCounters, StageTimes, Status,
+};

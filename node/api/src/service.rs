@@ -1,0 +1,77 @@
+//! What a node offers to whoever is outside, whatever the way in: the node implements this, each interface calls it.
+
+use async_trait::async_trait;
+use hansa_types::case::CaseState;
+use hansa_types::hash::Digest;
+use hansa_types::id::Actor;
+use hansa_types::uetr::Uetr;
+
+use crate::error::Problem;
+use crate::model::{
+    AlertView, CaseAction, CaseOpening, CaseResult, CaseView, EvidenceRequest, Leg, LogEntry, Readiness, SignalView,
+    Status, Submission,
+};
+
+/// A node as its interfaces see it.
+///
+/// A call runs to its end even when the caller has gone away or the deadline has passed: interfaces run it in a task of
+/// its own, so an implementation is never cancelled half-way and may not rely on being dropped.
+#[async_trait]
+pub trait Service: Send + Sync + 'static {
+    /// Screens every payment of a pacs.008 message (XML in UTF-8) and answers each, in the message's order, once its
+    /// decision is durable in the log. A payment seen before with equal content gets its first decision again; the
+    /// same key with other content is answered as a duplicate, which is not an error of the call.
+    ///
+    /// # Errors
+    /// [`Problem::malformed`] for what is not such a message, [`Problem::unsupported_message`] for another message
+    /// type, [`Problem::unavailable`] without a quorum.
+    async fn submit(&self, message: Vec<u8>) -> Result<Submission, Problem>;
+
+    /// Everything that the log holds about a payment, in the log's order: of one leg, or of all.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] if there is nothing.
+    async fn history(&self, uetr: Uetr, leg: Option<Leg>) -> Result<Vec<LogEntry>, Problem>;
+
+    /// The cases, by number: of one state, or all.
+    async fn cases(&self, state: Option<CaseState>) -> Result<Vec<CaseView>, Problem>;
+
+    /// Opens a case by hand.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] if the log does not hold the payment, [`Problem::conflict`] if the payment has no such
+    /// account.
+    async fn open_case(&self, opening: CaseOpening) -> Result<CaseResult, Problem>;
+
+    /// Takes a case one step further. Confirming one may send a signal; the result then carries it, or says in its note
+    /// why none was sent.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] for an unknown number, [`Problem::conflict`] if the state may not follow.
+    async fn step_case(&self, number: u64, action: CaseAction) -> Result<CaseResult, Problem>;
+
+    /// The alerts, oldest first.
+    async fn alerts(&self) -> Result<Vec<AlertView>, Problem>;
+
+    /// The signals of this bank and of others, oldest first.
+    async fn signals(&self) -> Result<Vec<SignalView>, Problem>;
+
+    /// Takes back a signal that this bank sent.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] for an unknown signal, [`Problem::conflict`] for one of another bank.
+    async fn retract(&self, signal: Digest, actor: Actor) -> Result<SignalView, Problem>;
+
+    /// The evidence bundle of a payment, in its own binary format, for `hansa-audit verify`.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] if the log does not hold the payment, [`Problem::conflict`] if it went over several legs
+    /// and the request names none.
+    async fn evidence(&self, request: EvidenceRequest) -> Result<Vec<u8>, Problem>;
+
+    /// Where the node stands, with its counters.
+    async fn status(&self) -> Result<Status, Problem>;
+
+    /// Whether payments may be sent here now.
+    async fn readiness(&self) -> Readiness;
+}

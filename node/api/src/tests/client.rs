@@ -1,0 +1,92 @@
+//! The client against the interface: each call arrives as it was meant and its answer comes back whole.
+
+use std::sync::atomic::Ordering;
+
+use hansa_types::case::CaseState;
+use hansa_types::hash::Digest;
+use hansa_types::signal::Category;
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+
+use super::fake::Node;
+use super::samples;
+use crate::model::*;
+use crate::{ApiConfig, ApiToken, Client, ClientError};
+
+#[test]
+fn every_call_goes_there_and_back() {
+    let node = Node::start(ApiConfig::default());
+    let client = node.client();
+    assert_eq!(client.submit(b"one", true).unwrap(), samples::decided());
+    assert_eq!(client.submit(b"one", false).unwrap(), samples::decided().outward());
+    assert_eq!(client.history(samples::uetr(), None).unwrap(), [samples::log_entry()]);
+    assert_eq!(client.history(samples::uetr(), Some(&samples::leg())).unwrap().len(), 1);
+    assert_eq!(client.cases(None).unwrap(), [CaseView::from(samples::case())]);
+    client.cases(Some(CaseState::Open)).unwrap();
+    assert_eq!(client.open_case(&samples::opening()).unwrap().signal, None);
+    let action =
+        CaseAction { state: CaseState::Confirmed, actor: samples::actor(), note: "fraud".to_owned(), signal: Some(Category::MuleAccount) };
+    assert_eq!(client.step_case(1, &action).unwrap(), samples::case_result());
+    assert_eq!(client.alerts().unwrap(), [samples::alert()]);
+    assert_eq!(client.signals().unwrap(), [samples::signal()]);
+    assert_eq!(client.retract(Digest([6; 32]), samples::actor()).unwrap().state, SignalState::Retracted);
+    let request = EvidenceRequest { uetr: samples::uetr(), leg: Some(samples::leg()) };
+    assert_eq!(client.evidence(&request).unwrap(), [0, 1, 2, 0xff]);
+    assert_eq!(client.status().unwrap(), samples::status());
+    assert!(client.metrics().unwrap().ends_with("# EOF\n"));
+    let uetr = samples::uetr();
+    let expected = [
+        "submit 3 bytes".to_owned(),
+        "submit 3 bytes".to_owned(),
+        format!("history {uetr} false"),
+        format!("history {uetr} true"),
+        "cases None".to_owned(),
+        "cases Some(Open)".to_owned(),
+        "open creditor olga@bank-a".to_owned(),
+        "step 1 confirmed olga@bank-a \"fraud\"".to_owned(),
+        format!("retract {} olga@bank-a", "06".repeat(32)),
+        format!("evidence {uetr} true"),
+    ];
+    assert_eq!(*node.fake.calls.lock().unwrap(), expected);
+}
+
+#[test]
+fn duplicates_and_not_being_ready_are_answers() {
+    let node = Node::start(ApiConfig::default());
+    let duplicate = node.client().submit(b"duplicate", false).unwrap();
+    assert_eq!(duplicate.payments, [PaymentAnswer::duplicate(samples::key())]);
+    assert_eq!(node.client().readiness().unwrap(), samples::readiness(true));
+    node.fake.ready.store(false, Ordering::SeqCst);
+    assert_eq!(node.client().readiness().unwrap(), samples::readiness(false));
+}
+
+#[test]
+fn refusals_become_readable() {
+    let node = Node::start(ApiConfig::default());
+    let refusal = node.client().submit(b"malformed", false).unwrap_err();
+    assert_eq!(refusal.to_string(), "The request cannot be read: DOCTYPE in line 2\nhint: send it without");
+    let action = CaseAction { state: CaseState::Open, actor: samples::actor(), note: String::new(), signal: None };
+    let missing = node.client().step_case(9, &action).unwrap_err();
+    assert!(matches!(&missing, ClientError::Refused(problem) if problem.status == 404), "{missing}");
+    let other = ApiToken::generate(&mut ChaCha20Rng::seed_from_u64(8));
+    let stranger = Client::new(&format!("http://{}/", node.address), &other).unwrap();
+    let refusal = stranger.status().unwrap_err().to_string();
+    assert!(
+        refusal.starts_with("A valid token is needed: the token is not this node's\nhint: "),
+        "{refusal}"
+    );
+    let large = node.client().submit(&vec![b' '; 8 << 20], false).unwrap_err();
+    assert!(matches!(&large, ClientError::Refused(problem) if problem.status == 413), "{large}");
+}
+
+#[test]
+fn other_addresses_and_dead_nodes_are_told() {
+    let mut node = Node::start(ApiConfig::default());
+    let client = node.client();
+    assert!(matches!(Client::new("https://bank.example", &node.token), Err(ClientError::Address(_))));
+    node.stop();
+    node.ended().unwrap();
+    let error = client.status().unwrap_err();
+    assert!(matches!(error, ClientError::Unreachable { .. }), "{error}");
+    assert!(error.to_string().contains("is the node running"));
+}

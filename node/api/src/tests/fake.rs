@@ -1,0 +1,259 @@
+//! A node that follows a script: what a message says is what happens to it.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hansa_types::case::CaseState;
+use hansa_types::hash::Digest;
+use hansa_types::id::Actor;
+use hansa_types::uetr::Uetr;
+use prometheus_client::registry::Registry;
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use tokio::runtime::Runtime;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinHandle;
+
+use super::samples;
+use crate::model::*;
+use crate::{ApiConfig, ApiToken, Client, HttpMetrics, Problem, ServeError, Server, Service, Wiring};
+
+/// How long a test waits for what must happen.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The scripted service.
+pub(super) struct Fake {
+    /// What was called, with what.
+    pub(super) calls: Mutex<Vec<String>>,
+    pub(super) ready: AtomicBool,
+    /// A permit for each call that has begun to hang.
+    entered: Semaphore,
+    /// A permit for each call that may go on.
+    gate: Semaphore,
+    /// A permit for each call that hung and finished.
+    finished: Semaphore,
+}
+
+impl Fake {
+    fn note(&self, call: String) {
+        self.calls.lock().unwrap().push(call);
+    }
+
+    async fn hang(&self) {
+        self.entered.add_permits(1);
+        self.gate.acquire().await.unwrap().forget();
+        self.finished.add_permits(1);
+    }
+}
+
+#[async_trait]
+impl Service for Fake {
+    async fn submit(&self, message: Vec<u8>) -> Result<Submission, Problem> {
+        self.note(format!("submit {} bytes", message.len()));
+        let script = String::from_utf8_lossy(&message).into_owned();
+        let several = |payments| Ok(Submission { message_type: "pacs.008.001.08".to_owned(), payments });
+        let (decision, key) = (samples::decision(), samples::key());
+        match script.as_str() {
+            "repeated" => several(vec![PaymentAnswer::of(&decision, 41, true)]),
+            "duplicate" => several(vec![PaymentAnswer::duplicate(key)]),
+            "mixed" => several(vec![samples::answer(), PaymentAnswer::duplicate(key)]),
+            "malformed" => Err(Problem::malformed("DOCTYPE in line 2").with_hint("send it without")),
+            "camt" => Err(Problem::unsupported_message("camt.053.001.08")),
+            "busy" => Err(Problem::too_many_requests("100 a second are agreed", 7)),
+            "panic" => panic!("as the script says"),
+            "hang" => {
+                self.hang().await;
+                Ok(samples::decided())
+            }
+            _ => Ok(samples::decided()),
+        }
+    }
+
+    async fn history(&self, uetr: Uetr, leg: Option<Leg>) -> Result<Vec<LogEntry>, Problem> {
+        self.note(format!("history {uetr} {}", leg.is_some_and(|leg| leg == samples::leg())));
+        if uetr != samples::uetr() {
+            return Err(Problem::not_found(format!("the log holds nothing about {uetr}")));
+        }
+        Ok(vec![samples::log_entry()])
+    }
+
+    async fn cases(&self, state: Option<CaseState>) -> Result<Vec<CaseView>, Problem> {
+        self.note(format!("cases {state:?}"));
+        Ok(vec![samples::case().into()])
+    }
+
+    async fn open_case(&self, opening: CaseOpening) -> Result<CaseResult, Problem> {
+        self.note(format!("open {} {}", opening.suspect, opening.actor));
+        Ok(CaseResult { case: samples::case().into(), signal: None, note: None })
+    }
+
+    async fn step_case(&self, number: u64, action: CaseAction) -> Result<CaseResult, Problem> {
+        self.note(format!("step {number} {} {} {:?}", action.state, action.actor, action.note));
+        match number {
+            1 => Ok(samples::case_result()),
+            2 => Err(Problem::conflict("case 2 is cleared").with_hint("open a new one")),
+            _ => Err(Problem::not_found(format!("there is no case {number}"))),
+        }
+    }
+
+    async fn alerts(&self) -> Result<Vec<AlertView>, Problem> {
+        Ok(vec![samples::alert()])
+    }
+
+    async fn signals(&self) -> Result<Vec<SignalView>, Problem> {
+        Ok(vec![samples::signal()])
+    }
+
+    async fn retract(&self, signal: Digest, actor: Actor) -> Result<SignalView, Problem> {
+        self.note(format!("retract {signal} {actor}"));
+        Ok(SignalView { state: SignalState::Retracted, ..samples::signal() })
+    }
+
+    async fn evidence(&self, request: EvidenceRequest) -> Result<Vec<u8>, Problem> {
+        self.note(format!("evidence {} {}", request.uetr, request.leg.is_some()));
+        Ok(vec![0, 1, 2, 0xff])
+    }
+
+    async fn status(&self) -> Result<Status, Problem> {
+        Ok(samples::status())
+    }
+
+    async fn readiness(&self) -> Readiness {
+        samples::readiness(self.ready.load(Ordering::SeqCst))
+    }
+}
+
+/// The interface over the scripted service, on a port of its own.
+pub(super) struct Node {
+    pub(super) address: SocketAddr,
+    pub(super) token: ApiToken,
+    pub(super) fake: Arc<Fake>,
+    pub(super) runtime: Runtime,
+    stop: Option<oneshot::Sender<()>>,
+    running: Option<JoinHandle<Result<(), ServeError>>>,
+}
+
+/// What came back over a bare connection.
+#[derive(Debug)]
+pub(super) struct Raw {
+    pub(super) status: u16,
+    pub(super) head: String,
+    pub(super) body: String,
+}
+
+impl Node {
+    pub(super) fn start(mut config: ApiConfig) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let fake = Arc::new(Fake {
+            calls: Mutex::default(),
+            ready: AtomicBool::new(true),
+            entered: Semaphore::new(0),
+            gate: Semaphore::new(0),
+            finished: Semaphore::new(0),
+        });
+        let token = ApiToken::generate(&mut ChaCha20Rng::seed_from_u64(7));
+        let mut registry = Registry::default();
+        let metrics = HttpMetrics::register(&mut registry);
+        let service = Arc::clone(&fake) as Arc<dyn Service>;
+        let wiring = Wiring { service, token: token.clone(), registry: Arc::new(registry), metrics };
+        config.listen = "127.0.0.1:0".parse().unwrap();
+        let server = runtime.block_on(Server::bind(config, wiring)).unwrap();
+        let address = server.local_addr();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = runtime.spawn(server.run(async move {
+            let _ = stopped.await;
+        }));
+        Self { address, token, fake, runtime, stop: Some(stop), running: Some(running) }
+    }
+
+    pub(super) fn client(&self) -> Client {
+        Client::new(&format!("http://{}", self.address), &self.token).unwrap()
+    }
+
+    /// A bare connection that does not wait for ever.
+    pub(super) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// The head of a request with the right token, without the empty line at its end.
+    pub(super) fn head(&self, line: &str, headers: &[&str]) -> String {
+        let token = self.token.to_hex();
+        let mut head = format!(
+            "{line} HTTP/1.1\r\nHost: hansa\r\nConnection: close\r\nAuthorization: Bearer {}\r\n",
+            *token
+        );
+        headers.iter().for_each(|header| head.push_str(&format!("{header}\r\n")));
+        head
+    }
+
+    /// Sends a request with the right token and reads the answer.
+    pub(super) fn ask(&self, line: &str, headers: &[&str], body: &str) -> Raw {
+        let head = self.head(line, headers);
+        let mut stream = self.connect();
+        write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        Raw::read(&mut stream)
+    }
+
+    /// Posts a message of the script.
+    pub(super) fn post(&self, script: &str) -> Raw {
+        self.ask("POST /v1/payments", &["Content-Type: application/xml"], script)
+    }
+
+    /// Waits until a call hangs.
+    pub(super) fn entered(&self) {
+        self.wait(&self.fake.entered);
+    }
+
+    /// Lets one call go on.
+    pub(super) fn release(&self) {
+        self.fake.gate.add_permits(1);
+    }
+
+    /// Waits until a call that hung has finished.
+    pub(super) fn finished(&self) {
+        self.wait(&self.fake.finished);
+    }
+
+    fn wait(&self, semaphore: &Semaphore) {
+        let acquire = async { tokio::time::timeout(PATIENCE, semaphore.acquire()).await };
+        self.runtime.block_on(acquire).unwrap().unwrap().forget();
+    }
+
+    /// Tells the server to stop.
+    pub(super) fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// How the server ended.
+    pub(super) fn ended(&mut self) -> Result<(), ServeError> {
+        let running = self.running.take().unwrap();
+        self.runtime.block_on(async { tokio::time::timeout(PATIENCE, running).await }).unwrap().unwrap()
+    }
+}
+
+impl Raw {
+    pub(super) fn read(stream: &mut TcpStream) -> Self {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer in {text:?}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Self { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
+
+    /// The value of a header.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}

@@ -1,0 +1,203 @@
+//! One value of each kind, the same in every run.
+
+use std::collections::BTreeMap;
+
+use hansa_types::case::{Alert, AlertState, Case, CaseState, CaseStep, DecisionRef, Suspect};
+use hansa_types::decision::{Decision, Disposition, Finding, Reason, Verdict};
+use hansa_types::hash::{Digest, Field};
+use hansa_types::id::{Actor, Epoch, GatewayId, Timestamp};
+use hansa_types::model::{Factors, Score};
+use hansa_types::money::Money;
+use hansa_types::payment::{Account, Agent, Payment, PaymentKey};
+use hansa_types::record::{DecisionRecord, Record};
+use hansa_types::signal::{Category, Severity, SignalBody};
+use hansa_types::subject::{Subject, SubjectKind};
+use hansa_types::uetr::Uetr;
+
+use crate::model::*;
+
+pub(super) const NOW: Timestamp = Timestamp(1_767_225_600);
+
+pub(super) fn uetr() -> Uetr {
+    "174c245f-2682-4291-ad67-2a41e530cd27".parse().unwrap()
+}
+
+pub(super) fn payment() -> Payment {
+    let name = |name: &str| Some(name.to_owned());
+    let mut payment = Payment {
+        message_type: "pacs.008.001.08".to_owned(),
+        message_id: "MSG-1".to_owned(),
+        uetr: Some(uetr()),
+        settlement_amount: Some(Money::parse("999999999999999999", "EUR").unwrap()),
+        creditor_account: Some(account()),
+        instructing_agent: agent("BKAADEFF"),
+        instructed_agent: agent("BKBBFRPP"),
+        ..Payment::default()
+    };
+    payment.debtor.name = name("Ada");
+    payment.creditor.name = name("Mallory");
+    payment
+}
+
+fn agent(bic: &str) -> Option<Agent> {
+    Some(Agent { bic: Some(bic.try_into().unwrap()), ..Agent::default() })
+}
+
+fn account() -> Account {
+    Account::from_iban_text("DE89370400440532013000")
+}
+
+pub(super) fn key() -> PaymentKey {
+    payment().key()
+}
+
+pub(super) fn leg() -> Leg {
+    match key() {
+        PaymentKey::Uetr { instructing, instructed, .. } => Leg { instructing, instructed },
+        PaymentKey::Reference { .. } => panic!("the sample has a UETR"),
+    }
+}
+
+pub(super) fn decision() -> Decision {
+    Decision {
+        key: key(),
+        content: payment().content_hash(),
+        verdict: Verdict::Investigate,
+        disposition: Some(Disposition::Hold),
+        reasons: vec![Reason::ConsortiumSignal, Reason::Score],
+        outward_code: Some("NARR".to_owned()),
+        score: Score(420),
+        factors: Factors::default(),
+        model_version: 3,
+        model: Digest([3; 32]),
+        lists: Vec::new(),
+        signals: vec![Digest([5; 32])],
+        findings: vec![Finding { reason: Some(Reason::Score), text: "score 420 of 400".to_owned() }],
+        decided_at: NOW,
+    }
+}
+
+/// Stands for the decision's own digest, so that the vectors do not change with its encoding.
+const DECISION: Digest = Digest([9; 32]);
+
+pub(super) fn answer() -> PaymentAnswer {
+    let answer = PaymentAnswer::of(&decision(), 41, false);
+    let internal = answer.internal.map(|internal| InternalAnswer { decision: DECISION, ..internal });
+    PaymentAnswer { internal, ..answer }
+}
+
+pub(super) fn decided() -> Submission {
+    Submission { message_type: "pacs.008.001.08".to_owned(), payments: vec![answer()] }
+}
+
+pub(super) fn log_entry() -> LogEntry {
+    let record = Record::Decision(DecisionRecord { decision: decision(), payment: payment() });
+    LogEntry::new(41, Digest([7; 32]), true, &record).unwrap()
+}
+
+pub(super) fn actor() -> Actor {
+    "olga@bank-a".parse().unwrap()
+}
+
+pub(super) fn opening() -> CaseOpening {
+    CaseOpening {
+        uetr: uetr(),
+        leg: Some(leg()),
+        suspect: Suspect::Creditor,
+        actor: actor(),
+        note: "customer called".to_owned(),
+    }
+}
+
+pub(super) fn case() -> Case {
+    let step = |state, at, note: &str| CaseStep { state, actor: actor(), at, note: note.to_owned() };
+    Case {
+        number: 1,
+        subject: Subject::Account(account()),
+        decision: Some(DecisionRef { key: key(), id: DECISION }),
+        signal: None,
+        steps: vec![
+            step(CaseState::Open, NOW, "customer called"),
+            step(CaseState::Confirmed, Timestamp(NOW.0 + 60), "fraud"),
+        ],
+    }
+}
+
+pub(super) fn signal() -> SignalView {
+    let body = SignalBody {
+        consortium: Digest([1; 32]),
+        circuit: 1,
+        gateway: GatewayId(1),
+        epoch: Epoch(12),
+        expires: Epoch(14),
+        severity: Severity::Medium,
+        subject: SubjectKind::Account,
+        category: Category::MuleAccount,
+        tag: Field([2; 32]),
+        decision_commitment: Field([3; 32]),
+        retraction_lock: Digest([4; 32]),
+        reply_key: [5; 32],
+    };
+    let view = SignalView::new(Some(Digest([6; 32])), &body, Direction::Sent, SignalState::Published, NOW);
+    SignalView { case: Some(1), ..view }
+}
+
+pub(super) fn alert() -> AlertView {
+    AlertView::from(Alert {
+        signal: Digest([6; 32]),
+        subject: Subject::Account(account()),
+        held_here: true,
+        severity: Severity::Medium,
+        category: Category::MuleAccount,
+        expires: Epoch(14),
+        state: AlertState::Open,
+        case: Some(2),
+        at: NOW,
+    })
+}
+
+pub(super) fn case_result() -> CaseResult {
+    CaseResult {
+        case: case().into(),
+        signal: Some(signal()),
+        note: Some("signal 1 of 4 in this epoch".to_owned()),
+    }
+}
+
+pub(super) fn status() -> Status {
+    Status {
+        bank: "bank-a".parse().unwrap(),
+        version: "0.1.0".to_owned(),
+        consortium: ConsortiumView { name: "demo".to_owned(), id: Digest([1; 32]), development: true },
+        epoch: Some(Epoch(12)),
+        anonymity: Anonymity::among(3),
+        peers: vec![PeerView {
+            bank: "bank-b".parse().unwrap(),
+            peer_id: "12D3KooWtest".to_owned(),
+            connected: true,
+            address: Some("/ip4/127.0.0.1/udp/7501/quic-v1".to_owned()),
+        }],
+        raft: RaftView { replica: 1, leader: Some(1), term: 2, applied: Some(99) },
+        log: LogView { size: 42, root: Digest([8; 32]), checkpoint_size: 40 },
+        counters: Counters {
+            payments: PaymentCounters {
+                verdicts: BTreeMap::from([(Verdict::Clear, 30), (Verdict::Investigate, 2)]),
+                duplicates: 1,
+            },
+            cases: BTreeMap::from([(CaseState::Confirmed, 1)]),
+            signals: SignalCounters { sent: 1, verified: 2, matched: 1, retracted: 1 },
+        },
+        stages: BTreeMap::from([(
+            "screen".to_owned(),
+            StageTimes { count: 32, p50_us: 900, p99_us: 2_100, max_us: 2_500 },
+        )]),
+    }
+}
+
+pub(super) fn readiness(ready: bool) -> Readiness {
+    let check = |name: &str, ok, detail: &str| Check { name: name.to_owned(), ok, detail: detail.to_owned() };
+    Readiness::of(vec![
+        check("quorum", true, "1 of 1 replicas"),
+        check("lists", ready, "ofac-sdn of 2024-05-03"),
+    ])
+}

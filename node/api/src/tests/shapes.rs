@@ -1,0 +1,75 @@
+//! The public JSON, frozen: a change of these files is a change of the interface.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::samples;
+use crate::error::{Problem, ProblemBody};
+use crate::model::*;
+
+#[track_caller]
+fn frozen<T>(value: &T, vector: &str)
+where
+    T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    let text = format!("{}\n", serde_json::to_string_pretty(value).unwrap());
+    assert_eq!(text, vector, "the JSON differs from its vector; it is now:\n{text}");
+    assert_eq!(&serde_json::from_str::<T>(vector).unwrap(), value);
+}
+
+macro_rules! vector {
+    ($name:literal) => {
+        include_str!(concat!("../../tests/vectors/", $name, ".json"))
+    };
+}
+
+#[test]
+fn answers_keep_their_shape() {
+    frozen(&samples::decided(), vector!("submission-internal"));
+    frozen(&samples::decided().outward(), vector!("submission"));
+    frozen(&LogHistory { uetr: samples::uetr(), entries: vec![] }, vector!("history"));
+    frozen(&samples::case_result(), vector!("case-result"));
+    frozen(&AlertList { alerts: vec![samples::alert()] }, vector!("alerts"));
+    frozen(&SignalList { signals: vec![samples::signal()] }, vector!("signals"));
+    frozen(&samples::status(), vector!("status"));
+    frozen(&samples::readiness(false), vector!("readiness"));
+    let problem = Problem::conflict("case 2 is cleared").with_hint("open a new one");
+    frozen(&ProblemBody::from(problem), vector!("problem"));
+}
+
+#[test]
+fn requests_keep_their_shape() {
+    frozen(&samples::opening(), vector!("case-opening"));
+    let action = CaseAction {
+        state: hansa_types::case::CaseState::Confirmed,
+        actor: samples::actor(),
+        note: "fraud".to_owned(),
+        signal: Some(hansa_types::signal::Category::MuleAccount),
+    };
+    frozen(&action, vector!("case-action"));
+    frozen(
+        &EvidenceRequest { uetr: samples::uetr(), leg: Some(samples::leg()) },
+        vector!("evidence-request"),
+    );
+    frozen(&RetractRequest { actor: samples::actor() }, vector!("retract-request"));
+}
+
+#[test]
+fn answers_may_grow() {
+    let grown = vector!("readiness").replacen('{', "{\"since\": 1,", 1);
+    assert_eq!(serde_json::from_str::<Readiness>(&grown).unwrap(), samples::readiness(false));
+}
+
+#[test]
+fn few_members_are_said_to_hide_nobody() {
+    assert_eq!(Anonymity::among(4).note.as_deref(), Some("sender not anonymous"));
+    assert_eq!(Anonymity::among(5).note, None);
+}
+
+#[test]
+fn a_leg_knows_its_payments() {
+    let (leg, key) = (samples::leg(), samples::key());
+    assert!(leg.contains(&key));
+    let other = Leg { instructed: serde_json::from_str("\"COBADEFFXXX\"").unwrap(), ..leg };
+    assert!(!other.contains(&key));
+}
