@@ -1,5 +1,7 @@
 //! What makes a manifest usable, and every way in which one is refused.
 
+#![allow(clippy::unwrap_used, reason = "the values made here are valid; a panic fails the test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -119,7 +121,8 @@ fn one_changed_byte_is_refused() {
 
 #[test]
 fn contradictions_are_refused_though_signed() {
-    let cases: [(&str, fn(&mut Manifest)); 10] = [
+    type Change = fn(&mut Manifest);
+    let cases: [(&str, Change); 10] = [
         ("no members", |m| m.members.clear()),
         ("no models", |m| m.models.clear()),
         ("two models of one version", |m| m.models.push(m.models[0].clone())),

@@ -1,0 +1,293 @@
+//! What is proposed to the group: the leaf, what is kept beside it, and the six commands.
+//!
+//! Consensus knows no screening. A leaf is a sealed envelope; what can be looked up outside the log is a keyed digest
+//! or an encrypted document, so that the indexes hold no plaintext either.
+
+use hansa_audit_log::envelope::{Envelope, MAX_LEAF};
+use hansa_audit_log::merkle::Hash;
+use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
+use hansa_types::codec_struct;
+use hansa_types::hash::Digest;
+use hansa_types::id::{Epoch, GatewayId, Timestamp};
+use hansa_types::signal::{Retraction, Signal};
+
+/// The most index terms of one leaf.
+pub const MAX_TERMS: usize = 64;
+/// The most documents written with one leaf.
+pub const MAX_DOCUMENTS: usize = 64;
+/// The longest key of a document, in bytes.
+pub const MAX_DOCUMENT_KEY: usize = 256;
+/// The longest value of a document, in bytes.
+pub const MAX_DOCUMENT_VALUE: usize = 256 << 10;
+/// The most leaves that follow another in one command.
+pub const MAX_FOLLOW_UPS: usize = 64;
+/// The longest payload of an intent, in bytes.
+pub const MAX_INTENT_PAYLOAD: usize = 64 << 10;
+/// The longest encoded command, in bytes.
+pub const MAX_COMMAND: usize = 4 << 20;
+
+/// A keyed digest under which a leaf is found.
+pub type IndexTerm = [u8; 32];
+
+/// One entry of the audit log and what is written together with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// The sealed record.
+    pub envelope: Envelope,
+    /// Keyed digests under which the leaf is found, each at most once.
+    pub terms: Vec<IndexTerm>,
+    /// Current values that change with this leaf.
+    pub documents: Vec<DocumentWrite>,
+    /// What this leaf may exist for only once.
+    pub unique: Option<Unique>,
+}
+
+/// Sets or removes one encrypted current value (a case, an alert).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentWrite {
+    /// The caller's number for the kind of value.
+    pub collection: u8,
+    /// The value's key in its collection.
+    pub key: Vec<u8>,
+    /// The new value, or `None` to remove it.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A key that one leaf can hold, and the digest of what it holds it for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unique {
+    /// The keyed digest of, for example, UETR and leg.
+    pub key: [u8; 32],
+    /// The digest of the content: the same again is no conflict.
+    pub content: [u8; 32],
+}
+codec_struct!(Unique { key, content });
+
+/// A signal about to be proved, with all that proving it again needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// The gateway it goes to.
+    pub gateway: GatewayId,
+    /// The epoch it counts in.
+    pub epoch: Epoch,
+    /// The counter it spends: the next one of gateway and epoch.
+    pub counter: u32,
+    /// How many counters gateway and epoch have.
+    pub limit: u32,
+    /// The keyed digest of the subject: one signal per subject and epoch.
+    pub subject: [u8; 32],
+    /// Names the intent.
+    pub id: Digest,
+    /// The signal's body and the wrapped witness; opaque here.
+    pub payload: Vec<u8>,
+}
+
+/// What the group can be asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Appends a leaf unless its unique key is taken, and with it those that follow from it.
+    Append {
+        /// The leaf.
+        leaf: Leaf,
+        /// Appended after it, if it was.
+        follow_up: Vec<Leaf>,
+    },
+    /// Spends a counter on a signal that is about to be proved.
+    Intent {
+        /// The record of it.
+        leaf: Leaf,
+        /// The intent.
+        intent: Intent,
+    },
+    /// Marks an intent as sent.
+    Sent {
+        /// The record of it.
+        leaf: Leaf,
+        /// The intent's id.
+        intent: Digest,
+        /// The signal that was sent.
+        signal: Signal,
+        /// When, in Unix seconds.
+        at: Timestamp,
+    },
+    /// Takes in a signal, whose verification every replica repeats.
+    Received {
+        /// The record of it.
+        leaf: Leaf,
+        /// The signal.
+        signal: Signal,
+        /// When, in Unix seconds.
+        at: Timestamp,
+        /// Appended after it, if the signal is new.
+        follow_up: Vec<Leaf>,
+    },
+    /// Takes a signal back.
+    Retract {
+        /// The record of it.
+        leaf: Leaf,
+        /// Which signal, and the opening of its lock.
+        retraction: Retraction,
+        /// Appended after it, if the signal was not retracted before.
+        follow_up: Vec<Leaf>,
+    },
+    /// Records a size and root before they are signed.
+    Checkpoint {
+        /// How many leaves.
+        size: u64,
+        /// The root of that many leaves.
+        root: Hash,
+    },
+}
+
+impl Leaf {
+    /// A leaf that nothing is written with.
+    #[must_use]
+    pub fn new(envelope: Envelope) -> Self {
+        Self { envelope, terms: vec![], documents: vec![], unique: None }
+    }
+}
+
+impl Encode for Leaf {
+    fn encode(&self, out: &mut Writer) {
+        out.bytes(self.envelope.as_bytes());
+        out.seq(&self.terms);
+        out.seq(&self.documents);
+        self.unique.encode(out);
+    }
+}
+
+impl Decode for Leaf {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let envelope = Envelope::new(input.bytes("leaf", MAX_LEAF)?.to_vec())
+            .map_err(|error| CodecError::invalid("leaf", error.to_string()))?;
+        Ok(Self {
+            envelope,
+            terms: input.seq("index terms", MAX_TERMS)?,
+            documents: input.seq("documents", MAX_DOCUMENTS)?,
+            unique: Decode::decode(input)?,
+        })
+    }
+}
+
+impl Encode for DocumentWrite {
+    fn encode(&self, out: &mut Writer) {
+        out.u8(self.collection);
+        out.bytes(&self.key);
+        self.value.is_some().encode(out);
+        if let Some(value) = &self.value {
+            out.bytes(value);
+        }
+    }
+}
+
+impl Decode for DocumentWrite {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let collection = input.u8()?;
+        let key = input.bytes("document key", MAX_DOCUMENT_KEY)?.to_vec();
+        let value = match bool::decode(input)? {
+            true => Some(input.bytes("document", MAX_DOCUMENT_VALUE)?.to_vec()),
+            false => None,
+        };
+        Ok(Self { collection, key, value })
+    }
+}
+
+impl Encode for Intent {
+    fn encode(&self, out: &mut Writer) {
+        self.gateway.encode(out);
+        self.epoch.encode(out);
+        self.counter.encode(out);
+        self.limit.encode(out);
+        out.raw(&self.subject);
+        self.id.encode(out);
+        out.bytes(&self.payload);
+    }
+}
+
+impl Decode for Intent {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self {
+            gateway: Decode::decode(input)?,
+            epoch: Decode::decode(input)?,
+            counter: Decode::decode(input)?,
+            limit: Decode::decode(input)?,
+            subject: input.array()?,
+            id: Decode::decode(input)?,
+            payload: input.bytes("intent payload", MAX_INTENT_PAYLOAD)?.to_vec(),
+        })
+    }
+}
+
+impl Encode for Command {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Self::Append { leaf, follow_up } => {
+                out.u8(1);
+                leaf.encode(out);
+                out.seq(follow_up);
+            }
+            Self::Intent { leaf, intent } => {
+                out.u8(2);
+                leaf.encode(out);
+                intent.encode(out);
+            }
+            Self::Sent { leaf, intent, signal, at } => {
+                out.u8(3);
+                leaf.encode(out);
+                intent.encode(out);
+                signal.encode(out);
+                at.encode(out);
+            }
+            Self::Received { leaf, signal, at, follow_up } => {
+                out.u8(4);
+                leaf.encode(out);
+                signal.encode(out);
+                at.encode(out);
+                out.seq(follow_up);
+            }
+            Self::Retract { leaf, retraction, follow_up } => {
+                out.u8(5);
+                leaf.encode(out);
+                retraction.encode(out);
+                out.seq(follow_up);
+            }
+            Self::Checkpoint { size, root } => {
+                out.u8(6);
+                size.encode(out);
+                out.raw(root);
+            }
+        }
+    }
+}
+
+impl Decode for Command {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let kind = input.u8()?;
+        if kind == 6 {
+            return Ok(Self::Checkpoint { size: Decode::decode(input)?, root: input.array()? });
+        }
+        let leaf = Leaf::decode(input)?;
+        Ok(match kind {
+            1 => Self::Append { leaf, follow_up: follow_up(input)? },
+            2 => Self::Intent { leaf, intent: Decode::decode(input)? },
+            3 => Self::Sent {
+                leaf,
+                intent: Decode::decode(input)?,
+                signal: Decode::decode(input)?,
+                at: Decode::decode(input)?,
+            },
+            4 => Self::Received {
+                leaf,
+                signal: Decode::decode(input)?,
+                at: Decode::decode(input)?,
+                follow_up: follow_up(input)?,
+            },
+            5 => Self::Retract { leaf, retraction: Decode::decode(input)?, follow_up: follow_up(input)? },
+            other => return Err(CodecError::invalid("command", format!("{other} is not one of its kinds"))),
+        })
+    }
+}
+
+fn follow_up(input: &mut Reader<'_>) -> Result<Vec<Leaf>, CodecError> {
+    input.seq("follow-ups", MAX_FOLLOW_UPS)
+}

@@ -1,0 +1,149 @@
+//! What can go wrong, one enumeration for each operation.
+
+use thiserror::Error;
+
+pub use crate::config::ConfigError;
+pub use crate::store::StoreError;
+
+use hansa_audit_log::note::SignNoteError;
+
+use crate::outcome::CheckpointRefusal;
+
+/// Why consensus did not start.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The configuration cannot be run.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder cannot be used.
+    #[error("the data folder {dir} cannot be used: {source}")]
+    Folder {
+        /// The folder.
+        dir: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The data folder was written by another release.
+    #[error("the data folder has format {found}, this program reads {known}: use a matching release")]
+    Format {
+        /// The format found.
+        found: u64,
+        /// The format this program writes.
+        known: u64,
+    },
+    /// The data folder belongs to another replica.
+    #[error("the data folder belongs to replica {found}, the configuration says replica {wanted}")]
+    OtherReplica {
+        /// The replica found.
+        found: u64,
+        /// The replica configured.
+        wanted: u64,
+    },
+    /// Raft did not start.
+    #[error("Raft did not start: {0}")]
+    Raft(String),
+    /// No leader was elected in time.
+    #[error("no leader was elected within {seconds} s: is the disk overloaded?")]
+    NoLeader {
+        /// How long was waited.
+        seconds: u64,
+    },
+}
+
+/// Why a command has no outcome. It may still be applied after [`ProposeError::Stopped`]: propose it again under the
+/// same unique key to learn its outcome.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ProposeError {
+    /// The queue is full.
+    #[error("{limit} commands are waiting: try again later")]
+    Busy {
+        /// The queue's limit.
+        limit: usize,
+    },
+    /// The command is larger than any may be, or one of its parts is.
+    #[error("the command cannot be encoded within its bounds: {0}")]
+    TooLarge(String),
+    /// Another replica leads.
+    #[error("replica {leader:?} leads, not this one: propose the command there")]
+    NotLeader {
+        /// Which, if it is known.
+        leader: Option<u64>,
+    },
+    /// This replica has stopped: by request, or because its disk failed.
+    #[error("this replica has stopped ({0}): see its log, and restart it")]
+    Stopped(String),
+}
+
+/// Why a question to the log has no answer.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ReadError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log is shorter.
+    #[error("the log has {have} leaves, not {size}")]
+    BeyondLog {
+        /// The size asked for.
+        size: u64,
+        /// The log's size.
+        have: u64,
+    },
+    /// The leaf is not in a tree of that size.
+    #[error("leaf {index} is not among the first {size} leaves")]
+    NoSuchLeaf {
+        /// The leaf asked for.
+        index: u64,
+        /// The size asked for.
+        size: u64,
+    },
+    /// Sizes between which there is nothing to prove.
+    #[error(
+        "no consistency proof leads from {old} to {new} leaves: the older size must be from 1 to the newer"
+    )]
+    BadSizes {
+        /// The older size.
+        old: u64,
+        /// The newer size.
+        new: u64,
+    },
+}
+
+/// Why this replica cannot vouch that it has seen all that was committed.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum BarrierError {
+    /// Another replica leads, or none with a quorum.
+    #[error("this replica does not lead with a quorum: ask replica {leader:?}")]
+    NotLeader {
+        /// Which, if it is known.
+        leader: Option<u64>,
+    },
+    /// This replica has stopped.
+    #[error("this replica has stopped ({0}): see its log, and restart it")]
+    Stopped(String),
+}
+
+/// Why no checkpoint was signed.
+#[derive(Debug, Error)]
+pub enum CheckpointError {
+    /// The state is not known to be the committed one.
+    #[error(transparent)]
+    Barrier(#[from] BarrierError),
+    /// The size and root could not be recorded.
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
+    /// The group refuses to have this size and root signed.
+    #[error("not signed: {0}")]
+    Refused(#[from] CheckpointRefusal),
+    /// The group answered out of place.
+    #[error("not signed: the group answered {0} to a checkpoint")]
+    Unexpected(String),
+    /// The key did not sign.
+    #[error(transparent)]
+    Sign(#[from] SignNoteError),
+    /// The signed note could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

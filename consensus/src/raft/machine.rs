@@ -1,0 +1,128 @@
+//! The replicated state as openraft's state machine.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hansa_types::codec::{Decode, Encode};
+use openraft::storage::RaftStateMachine;
+use openraft::{
+    AnyError, BasicNode, Entry, EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot, SnapshotMeta,
+    StorageError, StorageIOError, StoredMembership,
+};
+
+use super::codec::Applied;
+use super::{LogId, Snapshots, TypeConfig};
+use crate::metrics::ConsensusMetrics;
+use crate::outcome::Outcome;
+use crate::state::StateMachine;
+use crate::store::{StoreError, Table};
+
+/// The state machine with its snapshots.
+pub(super) struct Machine {
+    state: Arc<StateMachine>,
+    snapshots: Snapshots,
+    metrics: ConsensusMetrics,
+}
+
+impl Machine {
+    pub(super) fn new(state: Arc<StateMachine>, snapshots: Snapshots, metrics: ConsensusMetrics) -> Self {
+        Self { state, snapshots, metrics }
+    }
+
+    fn applied(&self) -> Result<Applied, StoreError> {
+        match self.state.applied()? {
+            Some(bytes) => Applied::from_bytes(&bytes).map_err(|e| StoreError::corrupt(Table::State, e)),
+            None => Ok(Applied::default()),
+        }
+    }
+}
+
+/// Applies entries, each in one batch.
+fn apply(
+    state: &StateMachine,
+    mut applied: Applied,
+    entries: Vec<Entry<TypeConfig>>,
+) -> Result<Vec<Vec<Outcome>>, (LogId, StoreError)> {
+    let mut answers = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let log_id = entry.log_id;
+        applied.log_id = Some(log_id);
+        let commands = match entry.payload {
+            EntryPayload::Blank => Vec::new(),
+            EntryPayload::Normal(packed) => {
+                packed.commands().map_err(|e| (log_id, StoreError::corrupt(Table::RaftLog, e)))?
+            }
+            EntryPayload::Membership(membership) => {
+                applied.membership = StoredMembership::new(Some(log_id), membership);
+                Vec::new()
+            }
+        };
+        answers.push(state.apply(commands, applied.to_bytes()).map_err(|error| (log_id, error))?);
+    }
+    Ok(answers)
+}
+
+impl RaftStateMachine<TypeConfig> for Machine {
+    type SnapshotBuilder = Snapshots;
+
+    async fn applied_state(
+        &mut self,
+    ) -> Result<(Option<LogId>, StoredMembership<u64, BasicNode>), StorageError<u64>> {
+        let applied = self.applied().map_err(|e| StorageIOError::read_state_machine(AnyError::new(&e)))?;
+        Ok((applied.log_id, applied.membership))
+    }
+
+    async fn apply<I>(&mut self, entries: I) -> Result<Vec<Vec<Outcome>>, StorageError<u64>>
+    where
+        I: IntoIterator<Item = Entry<TypeConfig>> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let applied = self.applied().map_err(|e| StorageIOError::read_state_machine(AnyError::new(&e)))?;
+        let (state, entries) = (self.state.clone(), entries.into_iter().collect());
+        // Verifying proofs and writing batches would hold up the async threads.
+        let answers = tokio::task::spawn_blocking(move || apply(&state, applied, entries))
+            .await
+            .map_err(|error| StorageIOError::write_state_machine(AnyError::new(&error)))?
+            .map_err(|(log_id, error)| StorageIOError::apply(log_id, AnyError::new(&error)))?;
+        self.metrics.commands.inc_by(answers.iter().map(|outcomes| outcomes.len() as u64).sum());
+        self.metrics.log_size.set(i64::try_from(self.state.size()).unwrap_or(i64::MAX));
+        Ok(answers)
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Snapshots {
+        self.snapshots.clone()
+    }
+
+    async fn begin_receiving_snapshot(&mut self) -> Result<Box<PathBuf>, StorageError<u64>> {
+        let dir = self.snapshots.receiving_dir();
+        dir.map(Box::new).map_err(|e| StorageIOError::write_snapshot(None, AnyError::new(&e)).into())
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta<u64, BasicNode>,
+        snapshot: Box<PathBuf>,
+    ) -> Result<(), StorageError<u64>> {
+        let (snapshots, state, received) = (self.snapshots.clone(), self.state.clone(), meta.clone());
+        tokio::task::spawn_blocking(move || snapshots.install(&state, &received, &snapshot))
+            .await
+            .map_err(|error| StorageIOError::write_snapshot(Some(meta.signature()), AnyError::new(&error)))?
+            .map_err(|error| StorageIOError::write_snapshot(Some(meta.signature()), AnyError::new(&error)))?;
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<TypeConfig>>, StorageError<u64>> {
+        self.snapshots.current().map_err(|e| StorageIOError::read_snapshot(None, AnyError::new(&e)).into())
+    }
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for Snapshots {
+    async fn build_snapshot(&mut self) -> Result<Snapshot<TypeConfig>, StorageError<u64>> {
+        let snapshots = self.clone();
+        let snapshot = tokio::task::spawn_blocking(move || snapshots.build())
+            .await
+            .map_err(|error| StorageIOError::write_snapshot(None, AnyError::new(&error)))?
+            .map_err(|error| StorageIOError::write_snapshot(None, AnyError::new(&error)))?;
+        Ok(snapshot)
+    }
+}

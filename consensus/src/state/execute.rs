@@ -1,0 +1,137 @@
+//! What each command does.
+
+use hansa_audit_log::merkle::root_at;
+use hansa_types::codec::{Decode, Encode};
+use hansa_types::codec_struct;
+use hansa_types::hash::Digest;
+use hansa_types::id::{Epoch, Timestamp};
+use hansa_types::record::ScopeKey;
+use hansa_types::signal::Signal;
+use hansa_types::verify::SignalVerifier;
+
+use super::transaction::{Placed, Transaction};
+use super::{TreeHead, decode, scope_key, signals, tree_error};
+use crate::command::{Command, Intent, Leaf};
+use crate::outcome::{CheckpointRefusal, IntentRefusal, Outcome};
+use crate::store::{StoreError, Table};
+
+/// An intent as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StoredIntent {
+    /// The intent.
+    pub(super) intent: Intent,
+    /// The index of its leaf.
+    pub(super) index: u64,
+    /// The index of the leaf that says it was sent.
+    pub(super) sent: Option<u64>,
+}
+codec_struct!(StoredIntent { intent, index, sent });
+
+/// Applies one command.
+pub(super) fn execute(
+    transaction: &mut Transaction<'_>,
+    verifier: &SignalVerifier,
+    command: Command,
+) -> Result<Outcome, StoreError> {
+    match command {
+        Command::Append { leaf, follow_up } => append(transaction, leaf, follow_up),
+        Command::Intent { leaf, intent } => spend(transaction, leaf, intent),
+        Command::Sent { leaf, intent, signal, at } => sent(transaction, verifier, leaf, &intent, signal, at),
+        Command::Received { leaf, signal, at, follow_up } => {
+            signals::receive(transaction, verifier, leaf, signal, at, follow_up)
+        }
+        Command::Retract { leaf, retraction, follow_up } => {
+            signals::retract(transaction, leaf, &retraction, follow_up)
+        }
+        Command::Checkpoint { size, root } => checkpoint(transaction, TreeHead { size, root }),
+    }
+}
+
+fn append(tx: &mut Transaction<'_>, leaf: Leaf, follow_up: Vec<Leaf>) -> Result<Outcome, StoreError> {
+    Ok(match tx.append(leaf)? {
+        Placed::Appended(index) => {
+            tx.append_all(follow_up)?;
+            Outcome::Appended { index }
+        }
+        Placed::Existing(index) => Outcome::Existing { index },
+        Placed::Conflict(index) => Outcome::Conflict { index },
+    })
+}
+
+fn spend(tx: &mut Transaction<'_>, leaf: Leaf, intent: Intent) -> Result<Outcome, StoreError> {
+    if let Some(stored) = tx.get(Table::Intents, &intent.id.0)? {
+        let stored: StoredIntent = decode(Table::Intents, &stored)?;
+        return Ok(Outcome::Existing { index: stored.index });
+    }
+    let counter_key = scope_key(&ScopeKey { gateway: intent.gateway, epoch: intent.epoch });
+    let next = match tx.get(Table::Counters, &counter_key)? {
+        Some(next) => decode(Table::Counters, &next)?,
+        None => 0u32,
+    };
+    if next >= intent.limit {
+        return Ok(Outcome::IntentRefused(IntentRefusal::LimitReached { limit: intent.limit }));
+    }
+    let subject_key = subject_key(intent.epoch, &intent.subject);
+    if tx.get(Table::Subjects, &subject_key)?.is_some() {
+        return Ok(Outcome::IntentRefused(IntentRefusal::SubjectSignalled));
+    }
+    if intent.counter != next {
+        return Ok(Outcome::IntentRefused(IntentRefusal::WrongCounter { next }));
+    }
+    let index = match tx.append(leaf)? {
+        Placed::Appended(index) => index,
+        // An intent's leaf has no unique key of its own but the intent's id, which was checked.
+        Placed::Existing(index) | Placed::Conflict(index) => return Ok(Outcome::Conflict { index }),
+    };
+    // `next` is below the limit, a u32, so this cannot overflow.
+    tx.put(Table::Counters, counter_key, (next + 1).to_bytes());
+    tx.put(Table::Subjects, subject_key, intent.id.0);
+    tx.put(Table::Pending, index.to_be_bytes(), intent.id.0);
+    tx.put(Table::Intents, intent.id.0, StoredIntent { intent, index, sent: None }.to_bytes());
+    Ok(Outcome::Appended { index })
+}
+
+fn sent(
+    tx: &mut Transaction<'_>,
+    verifier: &SignalVerifier,
+    leaf: Leaf,
+    id: &Digest,
+    signal: Signal,
+    at: Timestamp,
+) -> Result<Outcome, StoreError> {
+    let Some(stored) = tx.get(Table::Intents, &id.0)? else { return Ok(Outcome::Unknown) };
+    let mut stored = StoredIntent::from_bytes(&stored).map_err(|e| StoreError::corrupt(Table::Intents, e))?;
+    if let Some(index) = stored.sent {
+        return Ok(Outcome::Existing { index });
+    }
+    if let Err(error) = signals::keep_own(tx, verifier, signal, at)? {
+        return Ok(Outcome::Invalid(error));
+    }
+    let index = match tx.append(leaf)? {
+        Placed::Appended(index) | Placed::Existing(index) => index,
+        Placed::Conflict(index) => return Ok(Outcome::Conflict { index }),
+    };
+    tx.delete(Table::Pending, stored.index.to_be_bytes());
+    stored.sent = Some(index);
+    tx.put(Table::Intents, id.0, stored.to_bytes());
+    Ok(Outcome::Appended { index })
+}
+
+fn checkpoint(tx: &mut Transaction<'_>, head: TreeHead) -> Result<Outcome, StoreError> {
+    let refused = |refusal| Ok(Outcome::CheckpointRefused(refusal));
+    if let Some(last) = tx.checkpoint()?.filter(|last| last.size > head.size) {
+        return refused(CheckpointRefusal::Smaller { last: last.size });
+    }
+    if head.size > tx.size() {
+        return refused(CheckpointRefusal::Larger { size: tx.size() });
+    }
+    if root_at(tx, head.size).map_err(tree_error)? != head.root {
+        return refused(CheckpointRefusal::WrongRoot);
+    }
+    tx.record_checkpoint(head);
+    Ok(Outcome::CheckpointRecorded)
+}
+
+fn subject_key(epoch: Epoch, subject: &[u8; 32]) -> Vec<u8> {
+    [epoch.to_bytes().as_slice(), subject].concat()
+}

@@ -1,0 +1,144 @@
+//! The replicated state: what committed commands do to the log, its indexes, the signals and the counters.
+//!
+//! Applying is deterministic and in one batch per Raft entry. The batch is ordered, not synced: the Raft log is synced
+//! before, and what a crash takes from the state is applied again from it.
+
+mod execute;
+mod read;
+mod signals;
+mod transaction;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hansa_audit_log::merkle::{Frontier, Hash, NodeId, NodeStore, TreeError};
+use hansa_types::codec::{CodecError, Decode, Encode};
+use hansa_types::codec_struct;
+use hansa_types::verify::SignalVerifier;
+
+pub use self::read::{Document, PendingIntent};
+pub use self::signals::SignalState;
+
+use self::transaction::Transaction;
+use crate::command::Command;
+use crate::outcome::Outcome;
+use crate::store::{Durability, Store, StoreError, Table};
+
+/// Keys of [`Table::State`].
+const APPLIED: &[u8] = b"applied";
+const TREE: &[u8] = b"tree";
+const CHECKPOINT: &[u8] = b"checkpoint";
+
+/// How many leaves a tree has, and its root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TreeHead {
+    /// How many leaves.
+    pub size: u64,
+    /// The root.
+    pub root: Hash,
+}
+codec_struct!(TreeHead { size, root });
+
+/// The state machine over a store.
+pub(crate) struct StateMachine {
+    store: Arc<dyn Store>,
+    verifier: Arc<SignalVerifier>,
+    /// The right edge of the tree as stored. Readers hold the lock, so that they never see half a snapshot.
+    tree: RwLock<Frontier>,
+}
+
+impl StateMachine {
+    /// Loads what the store holds, and checks that the tree's edge gives the root that was stored with it.
+    pub(crate) fn load(store: Arc<dyn Store>, verifier: Arc<SignalVerifier>) -> Result<Self, StoreError> {
+        let tree = RwLock::new(load_tree(&*store)?);
+        Ok(Self { store, verifier, tree })
+    }
+
+    /// Applies the commands of one Raft entry and stores `applied`, the entry's place, with them.
+    pub(crate) fn apply(&self, commands: Vec<Command>, applied: Vec<u8>) -> Result<Vec<Outcome>, StoreError> {
+        let frontier = self.tree.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut transaction = Transaction::new(&*self.store, frontier);
+        let mut outcomes = Vec::with_capacity(commands.len());
+        for command in commands {
+            outcomes.push(execute::execute(&mut transaction, &*self.verifier, command)?);
+        }
+        transaction.put(Table::State, APPLIED, applied);
+        let (batch, frontier) = transaction.finish();
+        self.store.write(batch, Durability::Ordered)?;
+        *self.tree.write().unwrap_or_else(PoisonError::into_inner) = frontier;
+        Ok(outcomes)
+    }
+
+    /// The place of the last entry applied, as it was given to [`StateMachine::apply`].
+    pub(crate) fn applied(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        applied(&*self.store)
+    }
+
+    /// Runs `replace`, which exchanges the replicated tables, while no reader looks, and loads what it left.
+    pub(crate) fn replace(&self, replace: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
+        replace()?;
+        *tree = load_tree(&*self.store)?;
+        Ok(())
+    }
+}
+
+/// The place of the last entry applied in a store.
+pub(crate) fn applied(store: &dyn Store) -> Result<Option<Vec<u8>>, StoreError> {
+    store.get(Table::State, APPLIED)
+}
+
+/// The Merkle nodes of a store.
+pub(crate) struct StoredNodes<'a>(pub(crate) &'a dyn Store);
+
+impl NodeStore for StoredNodes<'_> {
+    type Error = StoreError;
+
+    fn get(&self, id: NodeId) -> Result<Option<Hash>, StoreError> {
+        self.0.get(Table::Nodes, &node_key(id))?.map(|bytes| hash(Table::Nodes, &bytes)).transpose()
+    }
+}
+
+fn load_tree(store: &dyn Store) -> Result<Frontier, StoreError> {
+    let Some(stored) = store.get(Table::State, TREE)? else { return Ok(Frontier::default()) };
+    let head: TreeHead = decode(Table::State, &stored)?;
+    let tree = Frontier::load(&StoredNodes(store), head.size).map_err(tree_error)?;
+    if tree.root() != head.root {
+        return Err(StoreError::corrupt(Table::Nodes, "the tree does not have the root that was stored"));
+    }
+    Ok(tree)
+}
+
+/// A tree error is one of the store, or damage: sizes and indexes are checked before.
+fn tree_error(error: TreeError<StoreError>) -> StoreError {
+    match error {
+        TreeError::Store(error) => error,
+        other => StoreError::corrupt(Table::Nodes, other),
+    }
+}
+
+fn decode<T: Decode>(table: Table, bytes: &[u8]) -> Result<T, StoreError> {
+    T::from_bytes(bytes).map_err(|error: CodecError| StoreError::corrupt(table, error))
+}
+
+fn hash(table: Table, bytes: &[u8]) -> Result<Hash, StoreError> {
+    bytes.try_into().map_err(|_| StoreError::corrupt(table, "a hash is not 32 bytes"))
+}
+
+fn node_key(id: NodeId) -> Vec<u8> {
+    [[id.level].as_slice(), &id.index.to_be_bytes()].concat()
+}
+
+fn term_key(term: &[u8; 32], index: u64) -> Vec<u8> {
+    [term.as_slice(), &index.to_be_bytes()].concat()
+}
+
+fn document_key(collection: u8, key: &[u8]) -> Vec<u8> {
+    [&[collection], key].concat()
+}
+
+fn scope_key(scope: &impl Encode) -> Vec<u8> {
+    scope.to_bytes()
+}

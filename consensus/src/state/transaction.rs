@@ -1,0 +1,135 @@
+//! The changes of one Raft entry while they are made: later commands see what earlier ones of the entry did.
+
+use std::collections::BTreeMap;
+
+use hansa_audit_log::merkle::{Frontier, Hash, NodeId, NodeStore, leaf_hash};
+use hansa_types::codec::Encode;
+
+use super::{CHECKPOINT, StoredNodes, TREE, TreeHead, decode, document_key, node_key, term_key};
+use crate::command::{Leaf, Unique};
+use crate::store::{Batch, Store, StoreError, Table};
+
+/// What a unique key is held by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) content: [u8; 32],
+    pub(super) index: u64,
+}
+hansa_types::codec_struct!(Holder { content, index });
+
+/// Where a leaf went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Placed {
+    Appended(u64),
+    Existing(u64),
+    Conflict(u64),
+}
+
+/// A batch in the making over a store.
+pub(super) struct Transaction<'a> {
+    store: &'a dyn Store,
+    /// Values that may be read again in this entry.
+    changed: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
+    /// Values that only a later entry reads.
+    batch: Batch,
+    nodes: Vec<(NodeId, Hash)>,
+    frontier: Frontier,
+}
+
+impl<'a> Transaction<'a> {
+    pub(super) fn new(store: &'a dyn Store, frontier: Frontier) -> Self {
+        Self { store, changed: BTreeMap::new(), batch: Batch::default(), nodes: Vec::new(), frontier }
+    }
+
+    /// How many leaves there are, with those of this entry.
+    pub(super) fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.changed.get(&(table, key.to_vec())) {
+            Some(value) => Ok(value.clone()),
+            None => self.store.get(table, key),
+        }
+    }
+
+    pub(super) fn put(&mut self, table: Table, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.changed.insert((table, key.into()), Some(value.into()));
+    }
+
+    pub(super) fn delete(&mut self, table: Table, key: impl Into<Vec<u8>>) {
+        self.changed.insert((table, key.into()), None);
+    }
+
+    /// Appends a leaf with its terms and documents, unless its unique key is held.
+    pub(super) fn append(&mut self, leaf: Leaf) -> Result<Placed, StoreError> {
+        let index = self.frontier.size();
+        if let Some(Unique { key, content }) = leaf.unique {
+            if let Some(held) = self.get(Table::Unique, &key)? {
+                let holder: Holder = decode(Table::Unique, &held)?;
+                let same = holder.content == content;
+                return Ok(if same {
+                    Placed::Existing(holder.index)
+                } else {
+                    Placed::Conflict(holder.index)
+                });
+            }
+            self.put(Table::Unique, key, Holder { content, index }.to_bytes());
+        }
+        let nodes = &mut self.nodes;
+        self.frontier.append(leaf_hash(leaf.envelope.as_bytes()), |id, hash| nodes.push((id, hash)));
+        self.batch.put(Table::Leaves, index.to_be_bytes(), leaf.envelope.into_bytes());
+        for term in leaf.terms {
+            self.batch.put(Table::Terms, term_key(&term, index), []);
+        }
+        for write in leaf.documents {
+            let key = document_key(write.collection, &write.key);
+            match write.value {
+                Some(value) => self.batch.put(Table::Documents, key, value),
+                None => self.batch.delete(Table::Documents, key),
+            }
+        }
+        Ok(Placed::Appended(index))
+    }
+
+    /// Appends the leaves that follow from another; one whose unique key is held is left out.
+    pub(super) fn append_all(&mut self, leaves: Vec<Leaf>) -> Result<(), StoreError> {
+        leaves.into_iter().try_for_each(|leaf| self.append(leaf).map(|_| ()))
+    }
+
+    /// The last checkpoint recorded.
+    pub(super) fn checkpoint(&self) -> Result<Option<TreeHead>, StoreError> {
+        self.get(Table::State, CHECKPOINT)?.map(|bytes| decode(Table::State, &bytes)).transpose()
+    }
+
+    pub(super) fn record_checkpoint(&mut self, head: TreeHead) {
+        self.put(Table::State, CHECKPOINT, head.to_bytes());
+    }
+
+    /// Everything as one batch, and the tree's new edge.
+    pub(super) fn finish(mut self) -> (Batch, Frontier) {
+        let head = TreeHead { size: self.frontier.size(), root: self.frontier.root() };
+        self.put(Table::State, TREE, head.to_bytes());
+        for (id, hash) in self.nodes {
+            self.batch.put(Table::Nodes, node_key(id), hash);
+        }
+        for ((table, key), value) in self.changed {
+            match value {
+                Some(value) => self.batch.put(table, key, value),
+                None => self.batch.delete(table, key),
+            }
+        }
+        (self.batch, self.frontier)
+    }
+}
+
+impl NodeStore for Transaction<'_> {
+    type Error = StoreError;
+
+    fn get(&self, id: NodeId) -> Result<Option<Hash>, StoreError> {
+        match self.nodes.iter().find(|(new, _)| *new == id) {
+            Some((_, hash)) => Ok(Some(*hash)),
+            None => StoredNodes(self.store).get(id),
+        }
+    }
+}

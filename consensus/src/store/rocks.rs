@@ -1,0 +1,187 @@
+//! The store on RocksDB: one database, a column family for each table, no compression (leaves are ciphertext).
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use rocksdb::checkpoint::Checkpoint;
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    Direction, IteratorMode, LogLevel, Options, WriteBatch, WriteOptions,
+};
+
+use super::{Batch, Durability, Pair, Store, StoreError, Table, Visit, Write};
+
+/// A torn last record is what a crash leaves; a record damaged in the middle is refused rather than cut off with all
+/// that follows it, as the default (point in time) would do.
+const WAL_RECOVERY: DBRecoveryMode = DBRecoveryMode::TolerateCorruptedTailRecords;
+/// The memtables of the tables that grow with every leaf.
+const LARGE_MEMTABLE: usize = 64 << 20;
+/// The memtables of the other tables.
+const SMALL_MEMTABLE: usize = 8 << 20;
+/// All memtables together.
+const ALL_MEMTABLES: usize = 256 << 20;
+/// The write-ahead log beyond which RocksDB flushes the tables that hold it back.
+const MAX_WAL: u64 = 512 << 20;
+/// Files kept open at the most.
+const MAX_OPEN_FILES: i32 = 512;
+/// Background flushes and compactions at once.
+const BACKGROUND_JOBS: i32 = 2;
+/// RocksDB's own log files kept.
+const KEPT_INFO_LOGS: usize = 2;
+/// The size of one of them.
+const INFO_LOG_BYTES: usize = 1 << 20;
+
+/// A RocksDB database with all our tables.
+pub(crate) struct RocksStore {
+    db: DB,
+    poison: OnceLock<String>,
+    #[cfg(test)]
+    fail_next: std::sync::atomic::AtomicBool,
+}
+
+impl RocksStore {
+    /// Opens the database in `dir`, creating it if there is none. `cache_bytes` bounds the cache of blocks read.
+    pub(crate) fn open(dir: &Path, cache_bytes: usize) -> Result<Arc<Self>, StoreError> {
+        let options = database_options();
+        let cache = Cache::new_lru_cache(cache_bytes);
+        let families =
+            Table::ALL.map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(table, &cache)));
+        let db = DB::open_cf_descriptors(&options, dir, families).map_err(|e| open_error(dir, &e))?;
+        Ok(Self::new(db))
+    }
+
+    /// Opens a checkpoint for reading. One taken under load holds a write-ahead log, which is replayed in memory.
+    pub(crate) fn open_checkpoint(dir: &Path) -> Result<Arc<Self>, StoreError> {
+        let mut options = Options::default();
+        options.set_paranoid_checks(true);
+        options.set_wal_recovery_mode(WAL_RECOVERY);
+        let db = DB::open_cf_for_read_only(&options, dir, Table::ALL.map(Table::name), false)
+            .map_err(|e| open_error(dir, &e))?;
+        Ok(Self::new(db))
+    }
+
+    /// Puts an openable copy of the whole database into `dir`, which must not exist: hard links, whatever the size.
+    pub(crate) fn checkpoint(&self, dir: &Path) -> Result<(), StoreError> {
+        Checkpoint::new(&self.db)
+            .and_then(|checkpoint| checkpoint.create_checkpoint(dir))
+            .map_err(|e| StoreError::Snapshot { path: dir.display().to_string(), reason: e.to_string() })
+    }
+
+    /// Makes the next write fail as a full or broken disk would.
+    #[cfg(test)]
+    pub(crate) fn fail_next_write(&self) {
+        self.fail_next.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    fn new(db: DB) -> Arc<Self> {
+        Arc::new(Self {
+            db,
+            poison: OnceLock::new(),
+            #[cfg(test)]
+            fail_next: std::sync::atomic::AtomicBool::new(false),
+        })
+    }
+
+    fn family(&self, table: Table) -> &ColumnFamily {
+        self.db.cf_handle(table.name()).expect("the database was opened with every table")
+    }
+
+    fn write_to_disk(&self, batch: WriteBatch, options: &WriteOptions) -> Result<(), String> {
+        #[cfg(test)]
+        if self.fail_next.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            return Err("injected fault".to_owned());
+        }
+        self.db.write_opt(batch, options).map_err(|e| e.to_string())
+    }
+}
+
+impl Store for RocksStore {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.db.get_cf(self.family(table), key).map_err(|e| read_error(table, &e))
+    }
+
+    fn scan(&self, table: Table, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let pairs = self.db.iterator_cf(self.family(table), IteratorMode::From(from, Direction::Forward));
+        for pair in pairs {
+            let (key, value) = pair.map_err(|e| read_error(table, &e))?;
+            if let ControlFlow::Break(()) = visit(&key, &value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn last(&self, table: Table) -> Result<Option<Pair>, StoreError> {
+        let last = self.db.iterator_cf(self.family(table), IteratorMode::End).next().transpose();
+        let last = last.map_err(|e| read_error(table, &e))?;
+        Ok(last.map(|(key, value)| (key.into_vec(), value.into_vec())))
+    }
+
+    fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        if let Some(reason) = self.poison.get() {
+            return Err(StoreError::Poisoned(reason.clone()));
+        }
+        let mut writes = WriteBatch::default();
+        for write in &batch.0 {
+            match write {
+                Write::Put(table, key, value) => writes.put_cf(self.family(*table), key, value),
+                Write::Delete(table, key) => writes.delete_cf(self.family(*table), key),
+                Write::DeleteRange(table, first, last) => {
+                    writes.delete_range_cf(self.family(*table), first, last);
+                    writes.delete_cf(self.family(*table), last);
+                }
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(durability == Durability::Synced);
+        self.write_to_disk(writes, &options).map_err(|reason| {
+            // After a failed fsync the kernel may have dropped the pages: a second try could succeed and lie.
+            let _ = self.poison.set(reason.clone());
+            StoreError::Write(reason)
+        })
+    }
+}
+
+fn database_options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_paranoid_checks(true);
+    options.set_wal_recovery_mode(WAL_RECOVERY);
+    options.set_max_total_wal_size(MAX_WAL);
+    options.set_db_write_buffer_size(ALL_MEMTABLES);
+    options.set_max_open_files(MAX_OPEN_FILES);
+    options.set_max_background_jobs(BACKGROUND_JOBS);
+    options.set_keep_log_file_num(KEPT_INFO_LOGS);
+    options.set_max_log_file_size(INFO_LOG_BYTES);
+    options.set_log_level(LogLevel::Warn);
+    options.set_stats_dump_period_sec(0);
+    options
+}
+
+fn table_options(table: Table, cache: &Cache) -> Options {
+    let large = matches!(table, Table::RaftLog | Table::Leaves | Table::Nodes | Table::Terms | Table::Unique);
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    if table == Table::Unique {
+        // Most lookups there are for payments never seen before.
+        blocks.set_bloom_filter(10.0, false);
+    }
+    let mut options = Options::default();
+    options.set_compression_type(DBCompressionType::None);
+    options.set_block_based_table_factory(&blocks);
+    options.set_write_buffer_size(if large { LARGE_MEMTABLE } else { SMALL_MEMTABLE });
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options
+}
+
+fn open_error(dir: &Path, error: &rocksdb::Error) -> StoreError {
+    StoreError::Open { dir: dir.display().to_string(), reason: error.to_string() }
+}
+
+fn read_error(table: Table, error: &rocksdb::Error) -> StoreError {
+    StoreError::Read { table: table.name(), reason: error.to_string() }
+}
