@@ -114,6 +114,16 @@ impl Prover {
         request: &Request<'_>,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<Signal, ProveError> {
+        self.prove_with(context, request, rng)
+    }
+
+    /// [`Self::prove`], compiled here and not in every crate that brings a generator: the callers' profile is not ours.
+    fn prove_with(
+        &self,
+        context: &Context,
+        request: &Request<'_>,
+        rng: &mut dyn RngCore,
+    ) -> Result<Signal, ProveError> {
         let pinned = context.manifest().circuit.verifying_key;
         let found = self.key.verifying_key().hash();
         if found != pinned {
@@ -144,7 +154,7 @@ impl Prover {
         &self,
         public: &PublicInputs,
         witness: &Witness,
-        rng: &mut (impl RngCore + CryptoRng),
+        rng: &mut dyn RngCore,
     ) -> Result<ProofPoints, ProveError> {
         let mut assignment = self.shape.assignment();
         statement(&mut assignment, public, witness);

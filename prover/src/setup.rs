@@ -28,6 +28,11 @@ pub enum SetupError {
 /// # Errors
 /// [`SetupError`]; not expected for this circuit.
 pub fn development(rng: &mut (impl RngCore + CryptoRng)) -> Result<ProvingKey, SetupError> {
+    development_with(rng)
+}
+
+/// [`development`], compiled here and not in every crate that brings a generator.
+fn development_with(mut rng: &mut dyn RngCore) -> Result<ProvingKey, SetupError> {
     let mut nonzero = || loop {
         let element = Fr::rand(rng);
         if element.inverse().is_some() {
@@ -43,7 +48,7 @@ pub fn development(rng: &mut (impl RngCore + CryptoRng)) -> Result<ProvingKey, S
         delta,
         G1Projective::generator(),
         G2Projective::generator(),
-        rng,
+        &mut rng,
     )?;
     Ok(ProvingKey::new(points)?)
 }

@@ -163,7 +163,7 @@ impl SignalVerifier {
     fn check_decoded(
         &self,
         decoded: Vec<Result<(ProofPoints, PublicInputs), SignalError>>,
-        rng: &mut (impl RngCore + CryptoRng),
+        rng: &mut dyn RngCore,
     ) -> Vec<Result<(), SignalError>> {
         let statements: Vec<_> = decoded.iter().filter_map(|result| result.as_ref().ok()).collect();
         let mut holds = Vec::with_capacity(statements.len());

@@ -7,7 +7,7 @@
 use ark_bls12_381::{Bls12_381, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::{CurveGroup, VariableBaseMSM, pairing::Pairing};
 use ark_ff::AdditiveGroup;
-use rand::{CryptoRng, RngCore};
+use rand::RngCore;
 
 use crate::{circuit::PublicInputs, keys::VerifyingKey, proof::ProofPoints};
 
@@ -27,7 +27,7 @@ pub(crate) fn holds(key: &VerifyingKey, proof: &ProofPoints, inputs: &PublicInpu
 pub(crate) fn holds_each(
     key: &VerifyingKey,
     statements: &[&(ProofPoints, PublicInputs)],
-    rng: &mut (impl RngCore + CryptoRng),
+    rng: &mut dyn RngCore,
 ) -> Vec<bool> {
     match statements {
         [] => Vec::new(),
@@ -45,7 +45,7 @@ pub(crate) fn holds_each(
 fn holds_together(
     key: &VerifyingKey,
     statements: &[&(ProofPoints, PublicInputs)],
-    rng: &mut (impl RngCore + CryptoRng),
+    rng: &mut dyn RngCore,
 ) -> bool {
     let weights: Vec<Fr> = statements.iter().map(|_| weight(rng)).collect();
     let weighted_a: Vec<G1Projective> =
@@ -66,7 +66,7 @@ fn holds_together(
 }
 
 /// 128 random bits that are not zero.
-fn weight(rng: &mut (impl RngCore + CryptoRng)) -> Fr {
+fn weight(rng: &mut dyn RngCore) -> Fr {
     loop {
         let mut bytes = [0; 16];
         rng.fill_bytes(&mut bytes);
