@@ -79,6 +79,14 @@ labels! {
     VerdictLabels { verdict: VerdictLabel }
 }
 
+/// In front of every name.
+pub(crate) const PREFIX: &str = "hansa_p2p";
+
+/// Registers the network's own counters in a registry without starting it: for reference pages.
+pub fn register_metrics(registry: &mut Registry) {
+    Metrics::register(registry.sub_registry_with_prefix(PREFIX));
+}
+
 /// The network's counters.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics {
@@ -101,6 +109,13 @@ impl Metrics {
     /// Registers everything under `registry`.
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let m = Self::default();
+        // A counter that is there before it counts can be alerted on.
+        drop(m.unasked.get_or_create(&UnaskedLabels { reason: UnaskedReason::ConsumerSlow }));
+        drop(m.denied.get_or_create(&DeniedLabels { reason: DeniedReason::NotMember }));
+        drop(m.published.get_or_create(&PublishLabels { outcome: PublishOutcome::NoSubscriber }));
+        for verdict in [VerdictLabel::Accept, VerdictLabel::Ignore, VerdictLabel::Reject] {
+            drop(m.verdicts.get_or_create(&VerdictLabels { verdict }));
+        }
         registry.register(
             "peers_connected",
             "Members with at least one connection",

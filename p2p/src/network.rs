@@ -15,7 +15,7 @@ use crate::driver::{Command, Connections, Driver};
 use crate::error::{PublishError, StartError, Stopped};
 use crate::identity::Identity;
 use crate::message::{ContentIdFn, MessageId, Verdict};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::redial::Pauses;
 
 /// Commands the driver has not taken yet; callers beyond it wait.
@@ -115,7 +115,7 @@ impl Network {
         setup.config.check()?;
         let members = check_members(&setup.identity.peer_id(), setup.members)?;
 
-        let registry = registry.sub_registry_with_prefix("hansa_p2p");
+        let registry = registry.sub_registry_with_prefix(metrics::PREFIX);
         let metrics = Metrics::register(registry);
         let peers: Vec<PeerId> = members.keys().copied().collect();
         let topic = IdentTopic::new(setup.topic);

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 /// hangs up, as one that does not list us does, is thereby not dialled without pause.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
-/// By how many times the base the pauses of the node with the larger peer id are longer, so that the two ends of a
-/// lost connection do not dial each other at the same moment.
+/// By how many times the base the node with the larger peer id waits longer, from the first attempt on, so that two do
+/// not dial each other at the same moment and end both connections.
 const YIELD: u32 = 4;
 
 /// How long the pauses are.
@@ -42,16 +42,19 @@ struct State {
 }
 
 impl Redial {
-    /// All members are due at once.
+    /// All members are due at once, but those whom this node yields to.
     pub(crate) fn new(
         own: PeerId,
         pauses: Pauses,
         members: impl IntoIterator<Item = PeerId>,
         now: Instant,
     ) -> Self {
-        let at_once =
-            |peer| (peer, State { yields: own > peer, failures: 0, due: Some(now), connected: None });
-        Self { pauses, members: members.into_iter().map(at_once).collect() }
+        let first = |peer| {
+            let yields = own > peer;
+            let due = if yields { now + pauses.base.saturating_mul(YIELD) } else { now };
+            (peer, State { yields, failures: 0, due: Some(due), connected: None })
+        };
+        Self { pauses, members: members.into_iter().map(first).collect() }
     }
 
     /// When the next member is due.
@@ -179,6 +182,14 @@ mod tests {
         };
         assert!(pause(smaller, larger) <= PAUSES.base);
         assert!(pause(larger, smaller) >= PAUSES.base * YIELD);
+    }
+
+    #[test]
+    fn of_two_that_start_together_one_yields() {
+        let [smaller, larger] = two();
+        let now = Instant::now();
+        assert_eq!(Redial::new(smaller, PAUSES, [larger], now).next(), Some(now));
+        assert_eq!(Redial::new(larger, PAUSES, [smaller], now).next(), Some(now + PAUSES.base * YIELD));
     }
 
     #[test]

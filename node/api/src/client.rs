@@ -15,8 +15,8 @@ use zeroize::Zeroizing;
 use crate::error::{ProblemBody, ProblemKind};
 use crate::http::PROBLEM_JSON;
 use crate::model::{
-    AlertList, AlertView, CaseAction, CaseList, CaseOpening, CaseResult, CaseView, EvidenceRequest, Leg, LogEntry,
-    LogHistory, Readiness, RetractRequest, SignalList, SignalView, Status, Submission,
+    AlertList, AlertView, CaseAction, CaseList, CaseOpening, CaseResult, CaseView, EvidenceRequest, Leg,
+    LogEntry, LogHistory, Readiness, RetractRequest, SignalList, SignalView, Status, Submission,
 };
 use crate::token::ApiToken;
 

@@ -46,6 +46,10 @@ impl HttpMetrics {
             in_flight: Gauge::default(),
             overloaded: Counter::default(),
         };
+        // A counter that is there before it counts can be alerted on.
+        let unmatched = || "unmatched".to_owned();
+        drop(metrics.requests.get_or_create(&Answered { route: unmatched(), status: "4xx".to_owned() }));
+        drop(metrics.seconds.get_or_create(&Route { route: unmatched() }));
         let http = registry.sub_registry_with_prefix("http");
         http.register("requests", "Requests answered, by route and status class", metrics.requests.clone());
         http.register("request_seconds", "Time from head to answer, by route", metrics.seconds.clone());

@@ -8,8 +8,8 @@ use hansa_types::uetr::Uetr;
 
 use crate::error::Problem;
 use crate::model::{
-    AlertView, CaseAction, CaseOpening, CaseResult, CaseView, EvidenceRequest, Leg, LogEntry, Readiness, SignalView,
-    Status, Submission,
+    AlertView, CaseAction, CaseOpening, CaseResult, CaseView, EvidenceRequest, Leg, LogEntry, Readiness,
+    SignalView, Status, Submission,
 };
 
 /// A node as its interfaces see it.

@@ -33,7 +33,7 @@ struct MemberState {
 }
 
 impl Connections {
-    /// All `members` with an address are dialled at once, and when lost after `pauses`.
+    /// All `members` with an address are dialled, and dialled again when lost, as [`Redial`] says.
     pub(crate) fn new(own: PeerId, members: BTreeMap<PeerId, Vec<Multiaddr>>, pauses: Pauses) -> Self {
         let dialled = members.iter().filter(|(_, addresses)| !addresses.is_empty()).map(|(peer, _)| *peer);
         let redial = Redial::new(own, pauses, dialled, Instant::now());

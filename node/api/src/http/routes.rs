@@ -16,7 +16,8 @@ use super::extract::{Asked, Json, Segment, Verbose, Xml};
 use super::router::Shared;
 use crate::error::{Problem, ProblemBody, ProblemKind};
 use crate::model::{
-    AlertList, CaseAction, CaseList, CaseOpening, EvidenceRequest, Leg, LogHistory, Readiness, RetractRequest, SignalList,
+    AlertList, CaseAction, CaseList, CaseOpening, EvidenceRequest, Leg, LogHistory, Readiness,
+    RetractRequest, SignalList,
 };
 
 /// The media type of `/metrics` (OpenMetrics 1.0).

@@ -24,8 +24,12 @@ fn every_call_goes_there_and_back() {
     assert_eq!(client.cases(None).unwrap(), [CaseView::from(samples::case())]);
     client.cases(Some(CaseState::Open)).unwrap();
     assert_eq!(client.open_case(&samples::opening()).unwrap().signal, None);
-    let action =
-        CaseAction { state: CaseState::Confirmed, actor: samples::actor(), note: "fraud".to_owned(), signal: Some(Category::MuleAccount) };
+    let action = CaseAction {
+        state: CaseState::Confirmed,
+        actor: samples::actor(),
+        note: "fraud".to_owned(),
+        signal: Some(Category::MuleAccount),
+    };
     assert_eq!(client.step_case(1, &action).unwrap(), samples::case_result());
     assert_eq!(client.alerts().unwrap(), [samples::alert()]);
     assert_eq!(client.signals().unwrap(), [samples::signal()]);
@@ -65,7 +69,8 @@ fn refusals_become_readable() {
     let node = Node::start(ApiConfig::default());
     let refusal = node.client().submit(b"malformed", false).unwrap_err();
     assert_eq!(refusal.to_string(), "The request cannot be read: DOCTYPE in line 2\nhint: send it without");
-    let action = CaseAction { state: CaseState::Open, actor: samples::actor(), note: String::new(), signal: None };
+    let action =
+        CaseAction { state: CaseState::Open, actor: samples::actor(), note: String::new(), signal: None };
     let missing = node.client().step_case(9, &action).unwrap_err();
     assert!(matches!(&missing, ClientError::Refused(problem) if problem.status == 404), "{missing}");
     let other = ApiToken::generate(&mut ChaCha20Rng::seed_from_u64(8));
