@@ -29,7 +29,9 @@ pub enum KeyError {
         source: io::Error,
     },
     /// Others could read the key.
-    #[error("{0} can be read by others than its owner: run chmod 600 on it, and replace the key if they may have")]
+    #[error(
+        "{0} can be read by others than its owner: run chmod 600 on it, and replace the key if they may have"
+    )]
     Exposed(PathBuf),
     /// Not a key file, or one for another purpose.
     #[error("{path} is not a hansa key file for {purpose}")]

@@ -6,7 +6,7 @@
 pub mod file;
 mod secret;
 
-pub use self::file::{FileSigner, KeyFolder, KeyError};
+pub use self::file::{FileSigner, KeyError, KeyFolder};
 pub use self::secret::{Secret, UnwrapError};
 
 use hansa_types::codec_enum;

@@ -51,7 +51,8 @@ impl Secret {
 
     /// HMAC-SHA256 (RFC 2104) of `parts` one after the other: a digest only who has this secret can compute.
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(self.0.as_ref()).expect("HMAC takes keys of any length");
+        let mut mac =
+            <Hmac<Sha256> as Mac>::new_from_slice(self.0.as_ref()).expect("HMAC takes keys of any length");
         for part in parts {
             mac.update(part);
         }

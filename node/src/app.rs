@@ -1,0 +1,368 @@
+//! The daemon: configuration -> parts -> tasks -> drain. What is wired to what is on this page.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use hansa_api::{ApiToken, HttpMetrics, ServeError, Server, Wiring};
+use hansa_audit_log::note::SignedNote;
+use hansa_consensus::metrics::ConsensusMetrics;
+use hansa_consensus::{Consensus, OpenError};
+use hansa_keys::{KeyError, KeyFolder, Purpose};
+use hansa_p2p::{
+    Event as NetworkEvent, Identity, InvalidPeerKey, Member, Multiaddr, Network, NetworkHandle, Setup,
+};
+use hansa_prover::keys::{ProvingKey, VerifyingKey};
+use hansa_prover::prove::Prover;
+use hansa_prover::secrets::MemberSecrets;
+use hansa_prover::tag::{DevelopmentTagKey, NotATagKey};
+use hansa_prover::verify::{Context, ContextError, SignalVerifier};
+use hansa_types::codec::Decode;
+use hansa_types::hash::digest;
+use hansa_types::id::{BankId, GatewayId};
+use hansa_types::manifest::{Manifest, ManifestError, SignedManifest};
+use hansa_types::sign::Signer as _;
+use hansa_types::signal::Gossip;
+use prometheus_client::registry::Registry;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+
+use crate::book::Book;
+use crate::config::Config;
+use crate::events::{Event, Events};
+use crate::flows::payment::{self, InFlight, Seen};
+use crate::flows::tags::Tags;
+use crate::flows::{inbound, outbound};
+use crate::journal::{Journal, JournalError};
+use crate::load::{self, LoadError};
+use crate::metrics::Metrics;
+use crate::node::Node;
+use crate::service::NodeService;
+
+/// In front of the siblings' metrics that bring no prefix of their own.
+const HTTP_PREFIX: &str = "hansa";
+const CONSENSUS_PREFIX: &str = "hansa_consensus";
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Keys that anybody may have made.
+    #[error(
+        "the manifest says development = true: whoever made its keys can forge proofs. \
+         Start with --development to accept that"
+    )]
+    Development,
+    /// A development key in a consortium that is none.
+    #[error(
+        "node.development_tag_key is set, and the manifest is not of a development consortium: remove it"
+    )]
+    DevelopmentKey,
+    /// No way to make tags.
+    #[error("this release makes tags with node.development_tag_key alone: name the file")]
+    NoTagKey,
+    /// The tag key is another consortium's.
+    #[error("{0} is not the tag key that the manifest names")]
+    ForeignTagKey(PathBuf),
+    /// The tag key's file.
+    #[error(transparent)]
+    TagKey(#[from] NotATagKey),
+    /// Not a member.
+    #[error("the manifest has no member {0}: is node.bank right?")]
+    NotMember(BankId),
+    /// Another key than the manifest says.
+    #[error(
+        "the {purpose} key of this node is not the one the manifest has for {bank}: was the folder exchanged?"
+    )]
+    ForeignKey {
+        /// Which key.
+        purpose: Purpose,
+        /// Of whom.
+        bank: BankId,
+    },
+    /// The gateway to share through does not exist.
+    #[error("signalling.gateway is {0}, which the manifest does not have")]
+    NoGateway(GatewayId),
+    /// An address of somebody unknown.
+    #[error("p2p.peers names {0}, which is not a member")]
+    UnknownPeer(BankId),
+    /// An address that is none.
+    #[error("p2p.peers.{bank}: {reason}")]
+    Address {
+        /// Whose.
+        bank: BankId,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A key file.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A proving or verifying key.
+    #[error("{path}: {source}")]
+    ProofKey {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: hansa_prover::keys::KeyError,
+    },
+    /// The manifest is for another program.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    /// A peer key of the manifest.
+    #[error(transparent)]
+    PeerKey(#[from] InvalidPeerKey),
+    /// The store or the Raft group.
+    #[error(transparent)]
+    Consensus(#[from] OpenError),
+    /// The log.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The network of banks.
+    #[error(transparent)]
+    Network(#[from] hansa_p2p::StartError),
+    /// The HTTP interface.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The runtime.
+    #[error("the runtime does not start: {0}")]
+    Runtime(#[from] std::io::Error),
+}
+
+/// Runs the node until it is told to stop.
+pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut registry = Registry::default();
+        let (node, network_events) = build(config, development, &mut registry).await?;
+        let metrics = HttpMetrics::register(registry.sub_registry_with_prefix(HTTP_PREFIX));
+        let token = KeyFolder::new(&config.node.keys).secret(Purpose::Api)?;
+        let wiring = Wiring {
+            service: Arc::new(NodeService(node.clone())),
+            token: ApiToken::new(*token.expose()),
+            registry: Arc::new(registry),
+            metrics,
+        };
+        let server = Server::bind(config.api.clone(), wiring).await?;
+        let tasks = spawn(&node, network_events, config.node.checkpoint_seconds);
+        node.log_operation("start", format!("hansa {}", env!("CARGO_PKG_VERSION"))).await?;
+        let log_size = node.journal.consensus().size();
+        node.events.emit(&Event::Ready { api: server.local_addr().to_string(), log_size });
+        let served = server.run(told_to_stop()?).await;
+        drain(&node, tasks).await;
+        Ok(served?)
+    })
+}
+
+/// What metrics a node exports: every one registered, none started. For the generated reference.
+pub fn all_metrics() -> Registry {
+    let mut registry = Registry::default();
+    Metrics::register(&mut registry);
+    HttpMetrics::register(registry.sub_registry_with_prefix(HTTP_PREFIX));
+    ConsensusMetrics::register(registry.sub_registry_with_prefix(CONSENSUS_PREFIX));
+    hansa_p2p::register_metrics(&mut registry);
+    registry
+}
+
+/// Everything that is checked before anything is started, then the parts in the order of their needs.
+async fn build(
+    config: &Config,
+    development: bool,
+    registry: &mut Registry,
+) -> Result<(Arc<Node>, mpsc::Receiver<NetworkEvent>), StartError> {
+    let manifest = Arc::new(SignedManifest::open(&load::read(&config.node.manifest)?)?);
+    let keys = KeyFolder::new(&config.node.keys);
+    check_membership(config, development, &manifest, &keys)?;
+    let bank = config.node.bank.clone();
+    let context = Arc::new(Context::new(manifest.clone())?);
+    let (prover, verifier) = proof_keys(config, &context)?;
+    let tags = Tags::new(Box::new(tag_key(config, &manifest)?), manifest.tag_key, context.clone());
+    let screener = load::screener(&config.screening)?;
+    let customers = load::load_customers(&config.node.customers)?;
+
+    let group = registry.sub_registry_with_prefix(CONSENSUS_PREFIX);
+    let consensus = Arc::new(Consensus::open(&config.consensus, verifier.clone(), group).await?);
+    let journal = Journal::new(consensus, &keys, manifest.log_origin(&bank))?;
+    let book = Book::load(&journal)?;
+    let (network, events, peers) = network(config, &manifest, &keys, registry)?;
+    let node = Arc::new(Node {
+        secrets: MemberSecrets::from_seed(keys.secret(Purpose::Member)?.expose()),
+        log_key: Box::new(keys.signer(Purpose::Log)?),
+        witness_key: keys.secret(Purpose::Witness)?,
+        gateway: config.signalling.gateway,
+        past: Mutex::default(),
+        in_flight: InFlight::default(),
+        seen: Seen::default(),
+        book: RwLock::new(book),
+        changing: tokio::sync::Mutex::default(),
+        connected: Mutex::default(),
+        outbox: Notify::new(),
+        metrics: Metrics::register(registry),
+        events: Events::to(std::io::stdout()),
+        bank,
+        manifest,
+        context,
+        verifier,
+        prover,
+        journal,
+        screener,
+        customers,
+        tags,
+        network,
+        peers,
+    });
+    payment::restore(&node)?;
+    Ok((node, events))
+}
+
+/// The manifest names this bank with this node's keys, and the gateway it shares through.
+fn check_membership(
+    config: &Config,
+    development: bool,
+    manifest: &Manifest,
+    keys: &KeyFolder,
+) -> Result<(), StartError> {
+    if manifest.development && !development {
+        return Err(StartError::Development);
+    }
+    if !manifest.development && config.node.development_tag_key.is_some() {
+        return Err(StartError::DevelopmentKey);
+    }
+    let bank = &config.node.bank;
+    let member = manifest.members.get(bank).ok_or_else(|| StartError::NotMember(bank.clone()))?;
+    let wanted = [
+        (Purpose::Governance, member.governance_key),
+        (Purpose::Log, member.log_key),
+        (Purpose::Peer, member.peer_key),
+    ];
+    for (purpose, key) in wanted {
+        if keys.signer(purpose)?.public_key() != key {
+            return Err(StartError::ForeignKey { purpose, bank: bank.clone() });
+        }
+    }
+    match config.signalling.gateway.filter(|gateway| !manifest.gateways.contains_key(gateway)) {
+        Some(gateway) => Err(StartError::NoGateway(gateway)),
+        None => Ok(()),
+    }
+}
+
+fn proof_keys(config: &Config, context: &Arc<Context>) -> Result<(Prover, Arc<SignalVerifier>), StartError> {
+    let (proving, verifying) = (&config.node.proving_key, &config.node.verifying_key);
+    let at = |path: &PathBuf| {
+        let path = path.clone();
+        move |source| StartError::ProofKey { path, source }
+    };
+    let pinned = context.manifest().circuit.verifying_key;
+    let key = VerifyingKey::load(&load::read(verifying)?, &pinned).map_err(at(verifying))?;
+    let prover = ProvingKey::from_bytes(&load::read(proving)?).map_err(at(proving))?;
+    let verifier = SignalVerifier::new(context.clone(), key).map_err(at(verifying))?;
+    Ok((Prover::new(prover), Arc::new(verifier)))
+}
+
+fn tag_key(config: &Config, manifest: &Manifest) -> Result<DevelopmentTagKey, StartError> {
+    let path = config.node.development_tag_key.as_ref().ok_or(StartError::NoTagKey)?;
+    let key = DevelopmentTagKey::from_bytes(&load::read(path)?)?;
+    if key.public_key() == manifest.tag_key { Ok(key) } else { Err(StartError::ForeignTagKey(path.clone())) }
+}
+
+type Joined = (NetworkHandle, mpsc::Receiver<NetworkEvent>, Vec<(hansa_p2p::PeerId, BankId)>);
+
+/// Joins the members at their configured addresses.
+fn network(
+    config: &Config,
+    manifest: &Manifest,
+    keys: &KeyFolder,
+    registry: &mut Registry,
+) -> Result<Joined, StartError> {
+    let mut addresses: BTreeMap<&BankId, Multiaddr> = BTreeMap::new();
+    for (bank, address) in &config.p2p.peers {
+        if !manifest.members.contains_key(bank) {
+            return Err(StartError::UnknownPeer(bank.clone()));
+        }
+        let parsed = address.parse::<Multiaddr>();
+        let parsed = parsed.map_err(|e| StartError::Address { bank: bank.clone(), reason: e.to_string() })?;
+        addresses.insert(bank, parsed);
+    }
+    let mut members = Vec::new();
+    let mut peers = Vec::new();
+    for (bank, member) in &manifest.members {
+        let peer_id = hansa_p2p::peer_id(&member.peer_key)?;
+        members.push(Member { peer_id, addresses: addresses.get(bank).cloned().into_iter().collect() });
+        peers.push((peer_id, bank.clone()));
+    }
+    let seed = keys.secret(Purpose::Peer)?;
+    let setup = Setup {
+        config: config.p2p.network.clone(),
+        identity: Identity::from_seed(seed.expose()),
+        members,
+        topic: format!("hansa/{}/signals/v1", manifest.id()),
+        content_id: Arc::new(|bytes| Gossip::from_bytes(bytes).ok().map(|message| message.id())),
+        jitter_seed: jitter_seed(&config.node.bank),
+    };
+    let (handle, events) = Network::start(setup, registry)?;
+    Ok((handle, events, peers))
+}
+
+/// Members must not all dial at the same moment; which spread each has is no secret.
+fn jitter_seed(bank: &BankId) -> u64 {
+    let digest = digest("hansa/redial-jitter/v1", &[bank.as_str().as_bytes()]);
+    digest.0.iter().take(8).fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
+}
+
+/// The tasks beside the HTTP interface.
+fn spawn(node: &Arc<Node>, events: mpsc::Receiver<NetworkEvent>, checkpoint_seconds: u32) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(inbound::run(node.clone(), events));
+    tasks.spawn(outbound::run(node.clone()));
+    tasks.spawn(payment::tag_counterparties(node.clone()));
+    tasks.spawn(tick(node.clone(), Duration::from_secs(checkpoint_seconds.max(1).into())));
+    tasks
+}
+
+/// Every `interval`: closes alerts past their epochs, and signs a checkpoint if the log has grown.
+async fn tick(node: Arc<Node>, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = inbound::expire(&node).await {
+            tracing::warn!(%error, "alerts past their epochs were not closed; it is tried again");
+        }
+        let consensus = node.journal.consensus();
+        let published = consensus.last_checkpoint().ok().flatten().map_or(0, |head| head.size);
+        if consensus.size() == published {
+            continue;
+        }
+        let signed: Result<SignedNote, _> =
+            consensus.sign_checkpoint(node.journal.origin(), &*node.log_key).await;
+        if let Err(error) = signed {
+            tracing::warn!(%error, "no checkpoint was signed; it is tried again");
+        }
+    }
+}
+
+/// Ends when the process is asked to: SIGTERM, or Ctrl-C.
+fn told_to_stop() -> Result<impl Future<Output = ()>, std::io::Error> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Requests are answered by now; the network and the store end, and the last thing said is that all is done.
+async fn drain(node: &Node, mut tasks: JoinSet<()>) {
+    node.network.shutdown().await;
+    tasks.shutdown().await;
+    node.journal.consensus().shutdown().await;
+    node.events.emit(&Event::Stopped);
+}

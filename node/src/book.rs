@@ -1,0 +1,174 @@
+//! What the node works with between records: cases, alerts and signals as they now stand.
+//!
+//! The book is a copy in memory of what is kept beside the log. It is changed only after the change is committed, and
+//! built again from the store when the node starts.
+
+use std::collections::BTreeMap;
+
+use hansa_screening::ActiveAlerts;
+use hansa_types::case::{Alert, AlertState, Case, CaseState};
+use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
+use hansa_types::codec_enum;
+use hansa_types::hash::{Digest, Field};
+use hansa_types::id::{Epoch, Timestamp};
+use hansa_types::signal::{Signal, SignalBody};
+use hansa_types::subject::Subject;
+use zeroize::Zeroizing;
+
+use crate::journal::{Collection, Journal, JournalError};
+
+/// How far a signal of this bank has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum OwnState {
+    /// Committed, not yet with the network.
+    Pending,
+    /// With the network.
+    Sent,
+    /// Taken back.
+    Retracted,
+}
+codec_enum!(OwnState { Pending = 1, "pending", Sent = 2, "sent", Retracted = 3, "retracted" });
+
+/// A signal of this bank, and what takes it back.
+#[derive(Clone)]
+pub(crate) struct OwnSignal {
+    /// [`Signal::id`].
+    pub(crate) id: Digest,
+    /// What it says.
+    pub(crate) body: SignalBody,
+    /// What its proof will show, known before it is proved.
+    pub(crate) nullifier: Field,
+    /// The case behind it.
+    pub(crate) case: u64,
+    /// How far it has come.
+    pub(crate) state: OwnState,
+    /// When it came there.
+    pub(crate) at: Timestamp,
+    /// Opens the retraction lock: a secret until it is published.
+    pub(crate) preimage: Zeroizing<[u8; 32]>,
+}
+
+/// Another bank's signal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReceivedSignal {
+    /// What was received.
+    pub(crate) signal: Signal,
+    /// When.
+    pub(crate) at: Timestamp,
+    /// Taken back by its sender.
+    pub(crate) retracted: bool,
+    /// Another signal came under its nullifier.
+    pub(crate) void: bool,
+}
+
+impl ReceivedSignal {
+    /// Whether it can raise alerts in `epoch`.
+    pub(crate) fn counts(&self, epoch: Epoch) -> bool {
+        !self.retracted && !self.void && epoch <= self.signal.body.expires
+    }
+}
+
+/// What names an alert: the signal, and the subject that it matched.
+pub(crate) type AlertKey = (Digest, Digest);
+
+/// The key of `alert`.
+pub(crate) fn alert_key(alert: &Alert) -> AlertKey {
+    (alert.signal, alert.subject.digest())
+}
+
+/// Cases, alerts and signals as they now stand.
+#[derive(Default)]
+pub(crate) struct Book {
+    /// By number.
+    pub(crate) cases: BTreeMap<u64, Case>,
+    /// By signal and subject.
+    pub(crate) alerts: BTreeMap<AlertKey, Alert>,
+    /// This bank's own, by id.
+    pub(crate) own: BTreeMap<Digest, OwnSignal>,
+    /// Other banks', by id.
+    pub(crate) received: BTreeMap<Digest, ReceivedSignal>,
+    /// The open ones among `alerts`, by subject, as screening looks them up.
+    pub(crate) active: ActiveAlerts,
+}
+
+impl Book {
+    /// Reads the book from what the journal keeps.
+    pub(crate) fn load(journal: &Journal) -> Result<Self, JournalError> {
+        let cases: Vec<Case> = journal.documents(Collection::Cases)?;
+        let alerts: Vec<Alert> = journal.documents(Collection::Alerts)?;
+        let own: Vec<OwnSignal> = journal.documents(Collection::OwnSignals)?;
+        let mut book = Self {
+            cases: cases.into_iter().map(|case| (case.number, case)).collect(),
+            active: ActiveAlerts::new(&alerts),
+            alerts: alerts.into_iter().map(|alert| (alert_key(&alert), alert)).collect(),
+            own: own.into_iter().map(|own| (own.id, own)).collect(),
+            received: BTreeMap::new(),
+        };
+        for stored in journal.consensus().signals()?.into_iter().filter(|stored| !stored.own) {
+            let received = ReceivedSignal {
+                at: stored.at,
+                retracted: stored.retracted.is_some(),
+                void: stored.double.is_some(),
+                signal: stored.signal,
+            };
+            book.received.insert(received.signal.id(), received);
+        }
+        Ok(book)
+    }
+
+    /// The number of the next case.
+    pub(crate) fn next_case(&self) -> u64 {
+        self.cases.last_key_value().map_or(1, |(number, _)| number + 1)
+    }
+
+    /// Takes in an alert as it now stands.
+    pub(crate) fn set_alert(&mut self, alert: Alert) {
+        self.active.update(&alert);
+        self.alerts.insert(alert_key(&alert), alert);
+    }
+
+    /// The open alerts of a signal.
+    pub(crate) fn open_alerts(&self, signal: Digest) -> impl Iterator<Item = &Alert> {
+        self.alerts.values().filter(move |alert| alert.signal == signal && alert.state == AlertState::Open)
+    }
+
+    /// Whether the subject matched a signal already, whatever became of the alert.
+    pub(crate) fn has_alert(&self, signal: Digest, subject: &Subject) -> bool {
+        self.alerts.contains_key(&(signal, subject.digest()))
+    }
+
+    /// How many cases stand in each state.
+    pub(crate) fn cases_by_state(&self) -> BTreeMap<CaseState, u64> {
+        let mut counts = BTreeMap::new();
+        for state in self.cases.values().filter_map(|case| case.steps.last()).map(|step| step.state) {
+            *counts.entry(state).or_insert(0) += 1;
+        }
+        counts
+    }
+}
+
+impl Encode for OwnSignal {
+    fn encode(&self, out: &mut Writer) {
+        self.id.encode(out);
+        self.body.encode(out);
+        self.nullifier.encode(out);
+        self.case.encode(out);
+        self.state.encode(out);
+        self.at.encode(out);
+        out.raw(self.preimage.as_ref());
+    }
+}
+
+impl Decode for OwnSignal {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self {
+            id: Decode::decode(input)?,
+            body: Decode::decode(input)?,
+            nullifier: Decode::decode(input)?,
+            case: Decode::decode(input)?,
+            state: Decode::decode(input)?,
+            at: Decode::decode(input)?,
+            preimage: Zeroizing::new(input.array()?),
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! `hansa audit`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use hansa_api::Client;
+use hansa_api::model::{EvidenceRequest, LogEntry};
+use hansa_types::uetr::Uetr;
+
+use super::CliError;
+use super::output::{Output, short, table};
+
+/// What can be done with the log.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Everything the log holds on a payment.
+    #[command(after_help = "Example:\n  hansa audit show 97ed4827-7b6f-4491-a06f-b548d5a7512d --json")]
+    Show {
+        /// The payment's UETR.
+        uetr: Uetr,
+    },
+    /// Write the evidence on a payment to a file that `hansa-audit verify` checks without this node.
+    #[command(
+        after_help = "Example:\n  hansa audit export 97ed4827-7b6f-4491-a06f-b548d5a7512d --out payment.evidence"
+    )]
+    Export {
+        /// The payment's UETR.
+        uetr: Uetr,
+        /// The file to write; one that exists is not overwritten.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+pub(super) fn execute(command: AuditCommand, client: &Client, out: &Output) -> Result<ExitCode, CliError> {
+    match command {
+        AuditCommand::Show { uetr } => out.print(&client.history(uetr, None)?, |entries| list(entries)),
+        AuditCommand::Export { uetr, out: path } => {
+            let bundle = client.evidence(&EvidenceRequest { uetr, leg: None })?;
+            let write = || {
+                use std::io::Write;
+                std::fs::File::create_new(&path)?.write_all(&bundle)
+            };
+            write().map_err(|source| CliError::File { path: path.clone(), source })?;
+            let written = serde_json::json!({ "file": path, "bytes": bundle.len() });
+            out.print(&written, |_| {
+                format!("{} bytes of evidence written to {}", bundle.len(), path.display())
+            });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(entries: &[LogEntry]) -> String {
+    let row = |entry: &LogEntry| {
+        let published = if entry.published { "published" } else { "integrated" };
+        vec![entry.index.to_string(), entry.class.to_string(), short(&entry.leaf), published.to_owned()]
+    };
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    table(&["index", "class", "leaf", "state"], &rows, "nothing")
+}

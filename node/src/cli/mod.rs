@@ -1,0 +1,129 @@
+//! The operator's command line: what `hansa` understands, one file a group of commands.
+
+mod audit;
+mod cases;
+mod init;
+mod output;
+mod run;
+mod screen;
+mod signals;
+mod status;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use hansa_api::{ApiToken, Client, ClientError};
+use hansa_keys::{KeyFolder, Purpose};
+
+use crate::config::{Config, ConfigError};
+
+pub use self::init::{InitArgs, InitError, init};
+
+/// A bank's node in a consortium that catches together what no bank sees alone.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage; `hansa screen` says more, see its help.
+#[derive(Debug, Parser)]
+#[command(name = "hansa", version, max_term_width = 100)]
+pub struct Cli {
+    /// The node's configuration file.
+    #[arg(long, global = true, default_value = "hansa.toml", value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print JSON instead of text, wherever data is printed.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `hansa` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new bank: keys, configuration, empty customer file, and its entry for the manifest.
+    #[command(
+        after_help = "Example:\n  hansa init bank-a --bank bank-a --institution 'Bank A' --parent 5493001KJTIIGC8Y1R12"
+    )]
+    Init(InitArgs),
+    /// Run the node until it is told to stop (SIGTERM or Ctrl-C). Events go to stdout as JSON lines, logs to stderr.
+    #[command(after_help = "Example:\n  hansa --config bank-a/hansa.toml run")]
+    Run(run::RunArgs),
+    /// Where a running node stands: peers, replicas, log, counters.
+    #[command(after_help = "Example:\n  hansa --config bank-a/hansa.toml status --json")]
+    Status,
+    /// Screen pacs.008 files without a running node, and log nothing.
+    #[command(after_help = screen::AFTER_HELP)]
+    Screen(screen::ScreenArgs),
+    /// Cases: what an officer works on.
+    #[command(subcommand)]
+    Cases(cases::CasesCommand),
+    /// Signals: what this bank told the others, and what they told it.
+    #[command(subcommand)]
+    Signals(signals::SignalsCommand),
+    /// Alerts: signals of others that matched a subject known here.
+    #[command(subcommand)]
+    Alerts(signals::AlertsCommand),
+    /// The audit log: what it holds on a payment, and evidence for an auditor.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// No usable configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No usable key.
+    #[error(transparent)]
+    Key(#[from] hansa_keys::KeyError),
+    /// The node did not do it.
+    #[error("{0}")]
+    Client(#[from] ClientError),
+    /// The node could not be made.
+    #[error(transparent)]
+    Init(#[from] InitError),
+    /// The node could not run.
+    #[error(transparent)]
+    Run(#[from] crate::app::StartError),
+    /// What is screened against cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] crate::load::LoadError),
+    /// A file.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Cli {
+    /// Carries out the command; the exit code is for scripts.
+    pub fn execute(self) -> Result<ExitCode, CliError> {
+        let Self { config, json, command } = self;
+        let out = output::Output { json };
+        match command {
+            Command::Init(args) => init::execute(&args, &out),
+            Command::Run(args) => run::execute(&load(&config)?, &args),
+            Command::Status => status::execute(&client(&config)?, &out),
+            Command::Screen(args) => screen::execute(&args, &config, &out),
+            Command::Cases(command) => cases::execute(command, &client(&config)?, &out),
+            Command::Signals(command) => signals::execute(command, &client(&config)?, &out),
+            Command::Alerts(signals::AlertsCommand::List) => signals::alerts(&client(&config)?, &out),
+            Command::Audit(command) => audit::execute(command, &client(&config)?, &out),
+        }
+    }
+}
+
+fn load(path: &Path) -> Result<Config, ConfigError> {
+    Config::load(path, std::env::vars())
+}
+
+/// A client of the node that `path` configures, with the token only that node's user can read.
+fn client(path: &Path) -> Result<Client, CliError> {
+    let config = load(path)?;
+    let token = KeyFolder::new(&config.node.keys).secret(Purpose::Api)?;
+    Ok(Client::new(&format!("http://{}", config.api.listen), &ApiToken::new(*token.expose()))?)
+}

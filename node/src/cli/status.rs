@@ -1,0 +1,46 @@
+//! `hansa status`.
+
+use std::process::ExitCode;
+
+use hansa_api::Client;
+use hansa_api::model::Status;
+
+use super::CliError;
+use super::output::Output;
+
+pub(super) fn execute(client: &Client, out: &Output) -> Result<ExitCode, CliError> {
+    out.print(&client.status()?, text);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(status: &Status) -> String {
+    let connected = status.peers.iter().filter(|peer| peer.connected).count();
+    let payments: Vec<_> = status
+        .counters
+        .payments
+        .verdicts
+        .iter()
+        .map(|(verdict, count)| format!("{count} {verdict}"))
+        .collect();
+    let cases: Vec<_> =
+        status.counters.cases.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let signals = &status.counters.signals;
+    let or_none = |list: Vec<String>| if list.is_empty() { "none".to_owned() } else { list.join(", ") };
+    let mut lines = vec![
+        format!("{} in {} ({})", status.bank, status.consortium.name, status.consortium.id),
+        format!("epoch       {}", status.epoch.map_or("not begun".to_owned(), |epoch| epoch.to_string())),
+        format!("peers       {connected} of {} connected", status.peers.len()),
+        format!("log         {} entries, {} published", status.log.size, status.log.checkpoint_size),
+        format!("payments    {}, {} duplicates", or_none(payments), status.counters.payments.duplicates),
+        format!("cases       {}", or_none(cases)),
+        format!(
+            "signals     {} sent, {} verified, {} matched, {} retracted",
+            signals.sent, signals.verified, signals.matched, signals.retracted
+        ),
+    ];
+    if status.consortium.development {
+        lines.push("DEVELOPMENT keys: whoever made them can forge proofs".to_owned());
+    }
+    lines.extend(status.anonymity.note.clone());
+    lines.join("\n")
+}

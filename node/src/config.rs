@@ -1,0 +1,287 @@
+//! The node's one configuration file: TOML, a section for each crate, unknown keys refused.
+//!
+//! `HANSA_SECTION__KEY=value` in the environment overrides `[section] key`; the value is read as TOML, else as text.
+//! Secrets are files named in the configuration, never values in it or in the environment.
+
+use std::path::{Path, PathBuf};
+
+use hansa_screening::watchlist::Measure;
+use hansa_types::date::Date;
+use hansa_types::id::{BankId, GatewayId};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+/// The prefix of environment variables that override the file.
+pub const ENV_PREFIX: &str = "HANSA_";
+/// Variables with the prefix that are not settings.
+const NOT_SETTINGS: [&str; 2] = ["HANSA_DATA", "HANSA_LOG"];
+/// A setting whose name ends in one of these holds a secret and does not belong into the environment.
+const SECRET_ENDINGS: [&str; 4] = ["secret", "password", "token", "pin"];
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration {path}: {source}; `hansa init` writes one")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("configuration {path}: {message}")]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// A variable names no setting.
+    #[error("environment variable {0}: {1}")]
+    Environment(String, &'static str),
+}
+
+/// Everything a node is told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who runs it, and with what files.
+    pub node: NodeConfig,
+    /// What is screened against, and how strictly.
+    pub screening: ScreeningConfig,
+    /// What is shared, through which gateway.
+    #[serde(default)]
+    pub signalling: SignallingConfig,
+    /// The HTTP interface.
+    #[serde(default)]
+    pub api: hansa_api::ApiConfig,
+    /// The Raft group and its store.
+    #[serde(default)]
+    pub consensus: hansa_consensus::ConsensusConfig,
+    /// The network of banks.
+    #[serde(default)]
+    pub p2p: P2pConfig,
+}
+
+/// `[node]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// This bank's id in the manifest.
+    pub bank: BankId,
+    /// The folder with the keys.
+    pub keys: PathBuf,
+    /// The signed manifest.
+    pub manifest: PathBuf,
+    /// The circuit's proving key.
+    pub proving_key: PathBuf,
+    /// The circuit's verifying key; the manifest has its hash.
+    pub verifying_key: PathBuf,
+    /// The accounts that this bank holds.
+    pub customers: PathBuf,
+    /// The tag function's key, of a development consortium only.
+    pub development_tag_key: Option<PathBuf>,
+    /// How often a grown log gets a new signed checkpoint.
+    #[serde(default = "checkpoint_seconds")]
+    pub checkpoint_seconds: u32,
+}
+
+fn checkpoint_seconds() -> u32 {
+    1
+}
+
+/// `[screening]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScreeningConfig {
+    /// The watch lists.
+    pub lists: Vec<ListConfig>,
+    /// The model's file; the built-in one if none is named.
+    pub model: Option<PathBuf>,
+    /// The bank's own rules.
+    pub policy: hansa_screening::Policy,
+}
+
+/// One watch list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListConfig {
+    /// What decisions call it.
+    pub name: String,
+    /// The publication date, `YYYY-MM-DD`.
+    pub date: Date,
+    /// Its form.
+    pub format: ListFormat,
+    /// The main file.
+    pub path: PathBuf,
+    /// OFAC's alternative names.
+    pub aliases: Option<PathBuf>,
+    /// OFAC's addresses.
+    pub addresses: Option<PathBuf>,
+    /// OFAC's remarks that overflow the main file.
+    pub comments: Option<PathBuf>,
+    /// What a hit on a list in Hansa's own form leads to: freeze, reject or review.
+    #[serde(default = "review")]
+    pub measure: Measure,
+}
+
+fn review() -> Measure {
+    Measure::Review
+}
+
+/// In what form a list comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListFormat {
+    /// OFAC's `sdn.csv`.
+    OfacCsv,
+    /// Hansa's own documented CSV.
+    Csv,
+}
+
+/// `[signalling]`: nothing is shared until a gateway is named.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SignallingConfig {
+    /// The manifest's gateway to share through.
+    pub gateway: Option<GatewayId>,
+}
+
+/// `[p2p]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct P2pConfig {
+    /// Where to listen, and how much to let in.
+    pub network: hansa_p2p::Config,
+    /// Where the other members are: a multiaddress for each bank.
+    pub peers: std::collections::BTreeMap<BankId, String>,
+}
+
+impl Config {
+    /// Reads `path`, then the overrides in `environment`. Relative paths are relative to the file.
+    pub fn load(
+        path: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let parse = |message: String| ConfigError::Parse { path: path.to_owned(), message };
+        let mut table: Table = text.parse().map_err(|e: toml::de::Error| parse(e.to_string()))?;
+        for (name, value) in environment {
+            override_with(&mut table, &name, &value)?;
+        }
+        let mut config: Self = table.try_into().map_err(|e: toml::de::Error| parse(e.to_string()))?;
+        let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+        config.paths().for_each(|p| *p = folder.join(&*p));
+        Ok(config)
+    }
+
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let node = &mut self.node;
+        let files = [
+            &mut node.keys,
+            &mut node.manifest,
+            &mut node.proving_key,
+            &mut node.verifying_key,
+            &mut node.customers,
+            &mut self.consensus.data_dir,
+        ];
+        let lists = self.screening.lists.iter_mut().flat_map(|list| {
+            std::iter::once(&mut list.path)
+                .chain(&mut list.aliases)
+                .chain(&mut list.addresses)
+                .chain(&mut list.comments)
+        });
+        files.into_iter().chain(&mut node.development_tag_key).chain(&mut self.screening.model).chain(lists)
+    }
+}
+
+fn override_with(table: &mut Table, name: &str, value: &str) -> Result<(), ConfigError> {
+    let Some(setting) = name.strip_prefix(ENV_PREFIX).filter(|_| !NOT_SETTINGS.contains(&name)) else {
+        return Ok(());
+    };
+    let refuse = |why| ConfigError::Environment(name.to_owned(), why);
+    let keys: Vec<String> = setting.split("__").map(str::to_ascii_lowercase).collect();
+    let (last, sections) = keys.split_last().ok_or_else(|| refuse("names no setting"))?;
+    if sections.is_empty() {
+        return Err(refuse("write HANSA_SECTION__KEY, for example HANSA_API__LISTEN"));
+    }
+    if SECRET_ENDINGS.iter().any(|ending| last.ends_with(ending)) {
+        return Err(refuse("secrets do not belong into the environment: put it into a file of mode 0600"));
+    }
+    let mut table = table;
+    for section in sections {
+        let entry = table.entry(section.clone()).or_insert_with(|| Value::Table(Table::new()));
+        table = entry.as_table_mut().ok_or_else(|| refuse("names a section where the file has a value"))?;
+    }
+    let value = format!("value = {value}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| Value::String(value.to_owned()));
+    table.insert(last.clone(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+        [node]
+        bank = "bank-a"
+        keys = "keys"
+        manifest = "manifest.hansa"
+        proving_key = "proving.key"
+        verifying_key = "/etc/hansa/verifying.key"
+        customers = "customers.csv"
+        [screening]
+    "#;
+
+    fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        std::fs::write(&path, text).unwrap();
+        let config = Config::load(&path, environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        config.map(|mut config| {
+            config.paths().for_each(|p| *p = p.strip_prefix(dir.path()).unwrap_or(p).to_owned());
+            config
+        })
+    }
+
+    #[test]
+    fn relative_paths_are_relative_to_the_file() {
+        let config = load(FILE, &[]).unwrap();
+        assert_eq!(config.node.keys, Path::new("keys"));
+        assert_eq!(config.consensus.data_dir, Path::new("data/consensus"));
+        assert_eq!(config.node.verifying_key, Path::new("/etc/hansa/verifying.key"));
+        assert!(config.signalling.gateway.is_none(), "signalling is off until a gateway is named");
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        let environment = [
+            ("HANSA_SIGNALLING__GATEWAY", "3"),
+            ("HANSA_NODE__BANK", "bank-b"),
+            ("HOME", "x"),
+            ("HANSA_DATA", "y"),
+        ];
+        let config = load(FILE, &environment).unwrap();
+        assert_eq!(config.signalling.gateway, Some(GatewayId(3)));
+        assert_eq!(config.node.bank.as_str(), "bank-b");
+    }
+
+    #[test]
+    fn unknown_settings_are_refused_wherever_they_stand() {
+        assert!(matches!(load(&format!("{FILE}\nspeed = 3"), &[]), Err(ConfigError::Parse { .. })));
+        assert!(matches!(load(FILE, &[("HANSA_NODE__SPEED", "3")]), Err(ConfigError::Parse { .. })));
+        assert!(matches!(load(FILE, &[("HANSA_SPEED", "3")]), Err(ConfigError::Environment(..))));
+    }
+
+    #[test]
+    fn a_secret_in_the_environment_is_refused() {
+        let error = load(FILE, &[("HANSA_API__TOKEN", "abc")]).unwrap_err();
+        assert!(error.to_string().contains("mode 0600"), "{error}");
+    }
+}

@@ -1,0 +1,102 @@
+//! What a running node tells whoever started it: one JSON object a line on standard output, for scripts and for the
+//! testnet. Logs go to standard error.
+
+use std::io::Write;
+use std::sync::Mutex;
+
+use hansa_types::hash::Digest;
+use hansa_types::id::{BankId, Epoch};
+use serde::{Deserialize, Serialize};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The node takes requests.
+    Ready {
+        /// Where the HTTP interface is.
+        api: String,
+        /// How many entries the audit log has.
+        log_size: u64,
+    },
+    /// The node listens for other banks.
+    Listening {
+        /// The multiaddress.
+        address: String,
+    },
+    /// Another member's node is connected.
+    PeerConnected {
+        /// Whose.
+        bank: BankId,
+        /// How many members are connected now.
+        connected: usize,
+    },
+    /// Another member's node is gone.
+    PeerDisconnected {
+        /// Whose.
+        bank: BankId,
+        /// How many members are connected now.
+        connected: usize,
+    },
+    /// A signal of this bank was proved and handed to the network.
+    SignalSent {
+        /// [`hansa_types::signal::Signal::id`].
+        signal: Digest,
+        /// Milliseconds that the proof took.
+        prove_ms: u64,
+    },
+    /// A signal could not be sent yet; it stays in the queue.
+    SignalWaiting {
+        /// Why.
+        reason: String,
+    },
+    /// Another bank's signal was verified and logged.
+    SignalReceived {
+        /// [`hansa_types::signal::Signal::id`].
+        signal: Digest,
+        /// The epoch it was made in.
+        epoch: Epoch,
+        /// How many subjects known here it matched.
+        matched: usize,
+        /// Microseconds that its verification took.
+        verify_us: u64,
+    },
+    /// A signal matched a subject known here.
+    AlertRaised {
+        /// [`hansa_types::signal::Signal::id`].
+        signal: Digest,
+        /// Whether this bank holds the account.
+        held: bool,
+        /// The case it opened.
+        case: Option<u64>,
+    },
+    /// A signal was taken back.
+    SignalRetracted {
+        /// [`hansa_types::signal::Signal::id`].
+        signal: Digest,
+        /// How many alerts here it closed.
+        closed: usize,
+    },
+    /// The node stops, with nothing left undone.
+    Stopped,
+}
+
+/// Where events go.
+pub struct Events(Mutex<Box<dyn Write + Send>>);
+
+impl Events {
+    /// Events as lines on `out`.
+    pub fn to(out: impl Write + Send + 'static) -> Self {
+        Self(Mutex::new(Box::new(out)))
+    }
+
+    /// Writes one event. A reader that went away is no reason to stop.
+    pub fn emit(&self, event: &Event) {
+        let mut line = serde_json::to_vec(event).expect("an event has only strings and numbers");
+        line.push(b'\n');
+        let mut out = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Err(error) = out.write_all(&line).and_then(|()| out.flush()) {
+            tracing::debug!(%error, "nobody reads the events");
+        }
+    }
+}

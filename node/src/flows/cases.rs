@@ -1,0 +1,120 @@
+//! What an officer does with cases, and what follows: alerts close when a case is cleared, a signal may leave when one
+//! is confirmed.
+
+use std::sync::Arc;
+
+use hansa_consensus::Command;
+use hansa_screening::case::{self, Grounds};
+use hansa_types::case::{AlertState, Case, CaseState, DecisionRef, Suspect};
+use hansa_types::decision::Decision;
+use hansa_types::id::Actor;
+use hansa_types::payment::PaymentKey;
+use hansa_types::record::{DecisionRecord, Record};
+use hansa_types::signal::Category;
+
+use super::{inbound, outbound};
+use crate::book::OwnSignal;
+use crate::journal::{JournalError, Term};
+use crate::node::Node;
+
+/// Why a case was not opened or changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CaseError {
+    /// No such case.
+    #[error("there is no case {0}")]
+    NoCase(u64),
+    /// No such payment.
+    #[error("the log holds no decision on payment {0}")]
+    NoPayment(PaymentKey),
+    /// The payment has no such account.
+    #[error("payment {0} names no usable {1} account")]
+    NoAccount(PaymentKey, Suspect),
+    /// The step does not follow.
+    #[error(transparent)]
+    Step(#[from] case::CaseError),
+    /// A signal is asked for without a confirmation.
+    #[error("a signal goes with a confirmation: only a confirmed case is signalled")]
+    NotConfirmed,
+    /// The log.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// What a step led to.
+pub(crate) struct Stepped {
+    pub(crate) case: Case,
+    pub(crate) signal: Option<OwnSignal>,
+    pub(crate) note: Option<String>,
+}
+
+/// Opens a case by hand on a payment in the log.
+pub(crate) async fn open(
+    node: &Node,
+    key: PaymentKey,
+    suspect: Suspect,
+    actor: Actor,
+    note: String,
+) -> Result<Case, CaseError> {
+    let record = decision(node, &key)?.ok_or_else(|| CaseError::NoPayment(key.clone()))?;
+    let subject = case::suspect(&record.payment, suspect);
+    let subject = subject.ok_or_else(|| CaseError::NoAccount(key.clone(), suspect))?;
+    let _changing = node.changing.lock().await;
+    let number = node.book().next_case();
+    let decision = Some(DecisionRef { key, id: record.decision.id() });
+    let case = case::open(number, subject, Grounds { decision, signal: None }, actor, node.now(), &note)?;
+    save(node, &case).await?;
+    Ok(case)
+}
+
+/// Takes a case one step further.
+pub(crate) async fn advance(
+    node: &Arc<Node>,
+    number: u64,
+    state: CaseState,
+    actor: Actor,
+    note: String,
+    signal: Option<Category>,
+) -> Result<Stepped, CaseError> {
+    if signal.is_some() && state != CaseState::Confirmed {
+        return Err(CaseError::NotConfirmed);
+    }
+    let _changing = node.changing.lock().await;
+    let case = node.book().cases.get(&number).cloned().ok_or(CaseError::NoCase(number))?;
+    let now = node.now();
+    let case = case::step(&case, state, actor, now, &note)?;
+    save(node, &case).await?;
+    if let (CaseState::Cleared, Some(signal)) = (state, case.signal) {
+        inbound::close_alerts(node, signal, AlertState::Cleared, now).await?;
+    }
+    let Some(category) = signal else { return Ok(Stepped { case, signal: None, note: None }) };
+    let grown_from = grown_from(node, &case)?;
+    // The confirmation stands whatever becomes of the signal; the officer is told.
+    match outbound::intend(node, &case, grown_from.as_ref(), category).await {
+        Ok(own) => Ok(Stepped { case, signal: Some(own), note: None }),
+        Err(refused) => Ok(Stepped { case, signal: None, note: Some(refused.to_string()) }),
+    }
+}
+
+async fn save(node: &Node, case: &Case) -> Result<(), JournalError> {
+    let leaf = node.journal.case_leaf(case)?;
+    node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await?;
+    node.book_mut().cases.insert(case.number, case.clone());
+    Ok(())
+}
+
+fn grown_from(node: &Node, case: &Case) -> Result<Option<Decision>, JournalError> {
+    let Some(reference) = &case.decision else { return Ok(None) };
+    Ok(decision(node, &reference.key)?.map(|record| record.decision))
+}
+
+/// The decision on a payment.
+pub(crate) fn decision(node: &Node, key: &PaymentKey) -> Result<Option<DecisionRecord>, JournalError> {
+    for index in node.journal.find(Term::Payment(key))? {
+        if let Some((_, Record::Decision(record))) = node.journal.read(index)?
+            && record.decision.key == *key
+        {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}

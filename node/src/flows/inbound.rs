@@ -1,0 +1,291 @@
+//! Inbound: gossip -> structural check -> on time? -> seen? -> batched proof check -> consensus -> alert -> case.
+//!
+//! What arrives together is verified together. A verdict goes back to the network as soon as it is known, so that
+//! honest messages travel on; consensus has the last word on what is new.
+
+use std::sync::Arc;
+
+use hansa_consensus::{Command, Leaf, Outcome};
+use hansa_p2p::{Event as NetworkEvent, MessageId, Verdict};
+use hansa_types::case::{Alert, AlertState, Case, CaseState, CaseStep};
+use hansa_types::codec::Decode;
+use hansa_types::hash::Digest;
+use hansa_types::id::{Epoch, Timestamp};
+use hansa_types::record::{Record, ScopeKey, SignalRecord};
+use hansa_types::signal::{Gossip, Signal};
+use hansa_types::subject::Subject;
+use hansa_types::verify::{Verified, VerifyError};
+use tokio::sync::mpsc;
+
+use super::retraction;
+use super::tags::Match;
+use crate::book::{Book, ReceivedSignal};
+use crate::events::Event;
+use crate::journal::JournalError;
+use crate::node::{Node, policy_actor};
+
+/// How many messages are verified in one batch.
+const BATCH: usize = 256;
+
+/// Takes network events until the network ends.
+pub(crate) async fn run(node: Arc<Node>, mut events: mpsc::Receiver<NetworkEvent>) {
+    let mut batch = Vec::new();
+    while events.recv_many(&mut batch, BATCH).await > 0 {
+        let mut signals = Vec::new();
+        for event in batch.drain(..) {
+            match event {
+                NetworkEvent::Message { id, bytes, .. } => match Gossip::from_bytes(&bytes) {
+                    Ok(Gossip::Signal(signal)) => signals.push((id, signal)),
+                    Ok(Gossip::Retraction(retraction)) => {
+                        let verdict = retraction::receive(&node, retraction).await;
+                        report(&node, id, verdict).await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "a member sent gossip that does not decode");
+                        report(&node, id, Verdict::Reject).await;
+                    }
+                },
+                status => node.network_changed(status),
+            }
+        }
+        receive(&node, signals).await;
+    }
+}
+
+async fn report(node: &Node, message: MessageId, verdict: Verdict) {
+    node.metrics.gossip(verdict);
+    if node.network.report(message, verdict).await.is_err() {
+        tracing::debug!("the network stopped before a verdict was given");
+    }
+}
+
+/// Verifies the signals as one batch, then takes in each that is true.
+async fn receive(node: &Arc<Node>, arrived: Vec<(MessageId, Signal)>) {
+    let mut fresh = Vec::new();
+    for (id, signal) in arrived {
+        // Whether the nullifier was seen is asked before the pairing, and again by consensus.
+        if is_known(node, &signal) {
+            report(node, id, Verdict::Ignore).await;
+        } else {
+            fresh.push((id, signal));
+        }
+    }
+    if fresh.is_empty() {
+        return;
+    }
+    let (ids, signals): (Vec<_>, Vec<_>) = fresh.into_iter().unzip();
+    let count = signals.len() as u32;
+    let (verifier, now) = (node.verifier.clone(), node.now());
+    let begun = std::time::Instant::now();
+    let checked = tokio::task::spawn_blocking(move || Verified::check_all(signals, &verifier.at(now))).await;
+    let took = begun.elapsed() / count;
+    let Ok(checked) = checked else {
+        tracing::error!(
+            "verification stopped half-way; its signals are neither accepted nor blamed on anybody"
+        );
+        for id in ids {
+            report(node, id, Verdict::Ignore).await;
+        }
+        return;
+    };
+    for (message, result) in ids.into_iter().zip(checked) {
+        match result {
+            Ok(signal) => {
+                node.metrics.stage("verify", took);
+                report(node, message, Verdict::Accept).await;
+                if let Err(error) = accept(node, signal, took).await {
+                    tracing::error!(%error, "a verified signal could not be logged; back-fill will bring it again");
+                    node.metrics.lost("signal");
+                }
+            }
+            Err((signal, VerifyError::Ignore(why))) => {
+                tracing::info!(signal = %signal.id(), why, "signal ignored");
+                report(node, message, Verdict::Ignore).await;
+            }
+            Err((signal, VerifyError::Reject(why))) => {
+                tracing::warn!(signal = %signal.id(), why, "signal rejected");
+                report(node, message, Verdict::Reject).await;
+            }
+        }
+    }
+}
+
+fn is_known(node: &Node, signal: &Signal) -> bool {
+    let scope = ScopeKey { gateway: signal.body.gateway, epoch: signal.body.epoch };
+    let known = node.journal.consensus().signal(&scope, &signal.nullifier);
+    known.ok().flatten().is_some_and(|known| known.signal.body == signal.body)
+}
+
+/// Logs a verified signal with the alerts and cases that it raises, in one command.
+async fn accept(
+    node: &Arc<Node>,
+    signal: Verified<Signal>,
+    took: std::time::Duration,
+) -> Result<(), JournalError> {
+    let signal = signal.into_inner();
+    let _changing = node.changing.lock().await;
+    let now = node.now();
+    let matches = node.tags.matching(&signal.body, now);
+    let (changes, follow_up) = raise(node, &signal, matches, now)?;
+    let leaf =
+        node.journal.leaf(&Record::SignalReceived(SignalRecord { signal: signal.clone(), at: now }))?;
+    let command = Command::Received { leaf, signal: signal.clone(), at: now, follow_up };
+    let id = signal.id();
+    match node.journal.propose(command).await? {
+        Outcome::Accepted { .. } => {
+            let epoch = signal.body.epoch;
+            let matched = changes.len();
+            node.book_mut()
+                .received
+                .insert(id, ReceivedSignal { signal, at: now, retracted: false, void: false });
+            let verify_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            node.events.emit(&Event::SignalReceived { signal: id, epoch, matched, verify_us });
+            apply(node, changes);
+        }
+        Outcome::DoubleSignal { .. } => void(node, &signal, now).await?,
+        outcome => tracing::info!(signal = %id, ?outcome, "signal not taken in"),
+    }
+    Ok(())
+}
+
+/// A new alert and the case it opens.
+pub(crate) struct Raised {
+    alert: Alert,
+    case: Option<Case>,
+}
+
+/// The alerts that `matches` raise, and the leaves that log them.
+fn raise(
+    node: &Node,
+    signal: &Signal,
+    matches: Vec<Match>,
+    now: Timestamp,
+) -> Result<(Vec<Raised>, Vec<Leaf>), JournalError> {
+    let id = signal.id();
+    let mut number = node.book().next_case();
+    let mut raised = Vec::new();
+    let mut leaves = Vec::new();
+    for Match { subject, held } in matches {
+        // A case for an account this bank is responsible for; a counterparty's alert only raises payments.
+        let case = held.then(|| opened_by(number, id, &subject, now));
+        number += u64::from(held);
+        let alert = Alert {
+            signal: id,
+            subject,
+            held_here: held,
+            severity: signal.body.severity,
+            category: signal.body.category,
+            expires: signal.body.expires,
+            state: AlertState::Open,
+            case: case.as_ref().map(|case| case.number),
+            at: now,
+        };
+        leaves.push(node.journal.alert_leaf(&alert)?);
+        if let Some(case) = &case {
+            leaves.push(node.journal.case_leaf(case)?);
+        }
+        raised.push(Raised { alert, case });
+    }
+    Ok((raised, leaves))
+}
+
+fn opened_by(number: u64, signal: Digest, subject: &Subject, at: Timestamp) -> Case {
+    let note = format!("signal {signal} matched an account held here");
+    let step = CaseStep { state: CaseState::Open, actor: policy_actor("signal-match"), at, note };
+    Case { number, subject: subject.clone(), decision: None, signal: Some(signal), steps: vec![step] }
+}
+
+fn apply(node: &Node, changes: Vec<Raised>) {
+    for Raised { alert, case } in changes {
+        let raised = Event::AlertRaised { signal: alert.signal, held: alert.held_here, case: alert.case };
+        let mut book = node.book_mut();
+        book.set_alert(alert);
+        book.cases.extend(case.map(|case| (case.number, case)));
+        drop(book);
+        node.events.emit(&raised);
+    }
+}
+
+/// Raises alerts for subjects that became known after their signals arrived.
+pub(crate) async fn rematch(node: &Arc<Node>) -> Result<(), JournalError> {
+    let _changing = node.changing.lock().await;
+    let now = node.now();
+    let Some(epoch) = node.manifest.epochs.at(now) else { return Ok(()) };
+    let live: Vec<(Digest, Signal)> = {
+        let book = node.book();
+        let live = book.received.iter().filter(|(_, received)| received.counts(epoch));
+        live.map(|(id, received)| (*id, received.signal.clone())).collect()
+    };
+    for (id, signal) in live {
+        let mut matches = node.tags.matching(&signal.body, now);
+        matches.retain(|found| !node.book().has_alert(id, &found.subject));
+        if matches.is_empty() {
+            continue;
+        }
+        let (changes, leaves) = raise(node, &signal, matches, now)?;
+        let mut leaves = leaves.into_iter();
+        let Some(leaf) = leaves.next() else { continue };
+        node.journal.propose(Command::Append { leaf, follow_up: leaves.collect() }).await?;
+        apply(node, changes);
+    }
+    Ok(())
+}
+
+/// Two signals came under one nullifier: none of them counts, here and everywhere.
+async fn void(node: &Node, signal: &Signal, now: Timestamp) -> Result<(), JournalError> {
+    tracing::warn!(nullifier = %signal.nullifier, "double signal: both are void and kept as evidence");
+    let ids: Vec<Digest> = {
+        let mut book = node.book_mut();
+        let same = book.received.values_mut().filter(|other| {
+            let (a, b) = (&other.signal, signal);
+            a.nullifier == b.nullifier && a.body.gateway == b.body.gateway && a.body.epoch == b.body.epoch
+        });
+        same.map(|other| {
+            other.void = true;
+            other.signal.id()
+        })
+        .collect()
+    };
+    for id in ids {
+        close_alerts(node, id, AlertState::Void, now).await?;
+    }
+    Ok(())
+}
+
+/// Closes the open alerts of a signal; returns how many. The caller holds `node.changing`.
+pub(crate) async fn close_alerts(
+    node: &Node,
+    signal: Digest,
+    state: AlertState,
+    now: Timestamp,
+) -> Result<usize, JournalError> {
+    let closed: Vec<Alert> = closing(&node.book(), signal, state, now);
+    for alert in &closed {
+        let leaf = node.journal.alert_leaf(alert)?;
+        node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await?;
+        node.book_mut().set_alert(alert.clone());
+    }
+    Ok(closed.len())
+}
+
+/// Closes the alerts whose epochs are over.
+pub(crate) async fn expire(node: &Node) -> Result<(), JournalError> {
+    let Some(epoch) = node.manifest.epochs.at(node.now()) else { return Ok(()) };
+    node.tags.forget_scopes(Epoch(epoch.0.saturating_sub(node.manifest.signal_lifetime)));
+    let over: Vec<Digest> = {
+        let book = node.book();
+        let open =
+            book.alerts.values().filter(|alert| alert.state == AlertState::Open && alert.expires < epoch);
+        open.map(|alert| alert.signal).collect()
+    };
+    for signal in over {
+        let _changing = node.changing.lock().await;
+        close_alerts(node, signal, AlertState::Expired, node.now()).await?;
+    }
+    Ok(())
+}
+
+/// The open alerts of a signal as they are once closed.
+pub(crate) fn closing(book: &Book, signal: Digest, state: AlertState, at: Timestamp) -> Vec<Alert> {
+    book.open_alerts(signal).map(|alert| Alert { state, at, ..alert.clone() }).collect()
+}

@@ -1,0 +1,8 @@
+//! The flows that join the siblings, one a file, each readable as a page.
+
+pub(crate) mod cases;
+pub(crate) mod inbound;
+pub(crate) mod outbound;
+pub(crate) mod payment;
+pub(crate) mod retraction;
+pub(crate) mod tags;

@@ -1,0 +1,372 @@
+//! Outbound: confirmed case -> SignalIntent in the log -> proof -> gossip -> SignalSent.
+//!
+//! The intent holds the complete signal but for nullifier, share and proof, with the wrapped witness, and is committed
+//! before anything is proved. Whatever happens afterwards, the same signal with the same counter is proved again, or
+//! nothing is.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use curve25519_dalek::MontgomeryPoint;
+use hansa_consensus::outcome::IntentRefusal;
+use hansa_consensus::{Command, Intent, Outcome};
+use hansa_keys::Secret;
+use hansa_p2p::PublishError;
+use hansa_prover::opening::{DecisionOpening, Salt};
+use hansa_prover::prove::{ProveError, Request};
+use hansa_screening::factors::Factor;
+use hansa_types::case::Case;
+use hansa_types::codec::{CodecError, Decode, Encode};
+use hansa_types::codec_struct;
+use hansa_types::decision::Decision;
+use hansa_types::hash::Digest;
+use hansa_types::id::{Epoch, GatewayId, Timestamp};
+use hansa_types::record::{IntentRecord, Record, ScopeKey, SignalRecord};
+use hansa_types::signal::{Category, Gossip, Severity, Signal, SignalBody, retraction_lock};
+use rand::rngs::OsRng;
+use zeroize::Zeroizing;
+
+use super::retraction;
+use super::tags::TagsError;
+use crate::book::{OwnSignal, OwnState};
+use crate::events::Event;
+use crate::journal::{Collection, JournalError};
+use crate::node::Node;
+
+/// How long the queue waits before it tries again what the network did not take.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What tells other banks nothing about the subject's conduct, and so carries no signal by itself.
+const PRIVATE: [Factor; 2] = [Factor::ListMatch, Factor::MissingOriginator];
+
+/// Why no signal was sent about a case.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RefusedSignal {
+    /// Off.
+    #[error("no signal: [signalling] names no gateway")]
+    Off,
+    /// The gateway is not this bank's to use.
+    #[error("no signal: gateway {0} is not in force, or this bank is not registered in it")]
+    Gateway(GatewayId),
+    /// The consortium's time has not begun, or is over.
+    #[error("no signal: the manifest holds no trace commitment of this bank for the present epoch")]
+    Epoch,
+    /// There is no score to prove.
+    #[error("no signal: the case did not grow from a decision of this bank, so there is no score to prove")]
+    NoDecision,
+    /// List hits, format and missing data are nobody else's business.
+    #[error(
+        "no signal: without list hits and missing data the score is below the lowest severity's threshold"
+    )]
+    NotShareable,
+    /// Below every severity.
+    #[error("no signal: the score {score} is below the lowest severity's threshold, {threshold}")]
+    Score {
+        /// What it scored.
+        score: i64,
+        /// What the manifest asks for.
+        threshold: u32,
+    },
+    /// The model that scored is not the registry's.
+    #[error("no signal: model version {0} is not in the consortium's registry")]
+    Model(u32),
+    /// The epoch's counters are spent, or the subject was signalled.
+    #[error("no signal: {0}")]
+    Refused(IntentRefusal),
+    /// The tag function.
+    #[error("no signal: {0}")]
+    Tags(#[from] TagsError),
+    /// The log.
+    #[error("no signal: {0}")]
+    Journal(#[from] JournalError),
+    /// Not what consensus answers to an intent.
+    #[error("no signal: consensus answered {0}")]
+    Unexpected(String),
+}
+
+/// What proving needs besides the body; wrapped under the witness key while it waits.
+struct WrappedWitness {
+    opening: DecisionOpening,
+    case: u64,
+    /// The X25519 secret behind the body's reply key.
+    reply: Zeroizing<[u8; 32]>,
+}
+
+/// What the intent's payload holds.
+struct Payload {
+    body: SignalBody,
+    witness: Vec<u8>,
+}
+codec_struct!(Payload { body, witness });
+
+/// Commits a signal about `case`, which grew from `decision`, and starts proving it. The caller holds
+/// `node.changing`.
+pub(crate) async fn intend(
+    node: &Arc<Node>,
+    case: &Case,
+    decision: Option<&Decision>,
+    category: Category,
+) -> Result<OwnSignal, RefusedSignal> {
+    let now = node.now();
+    let decision = decision.ok_or(RefusedSignal::NoDecision)?;
+    let (gateway, epoch, severity) = permitted(node, decision, now)?;
+    let opening = open_commitment(node, case, decision, now).await?;
+
+    let scope = node.context.scope(gateway, epoch);
+    let preimage = Secret::random(&mut OsRng);
+    let reply = Secret::random(&mut OsRng);
+    let body = SignalBody {
+        consortium: node.context.consortium(),
+        circuit: node.manifest.circuit.version,
+        gateway,
+        epoch,
+        expires: node.context.last_expiry(epoch),
+        severity,
+        subject: case.subject.kind(),
+        category,
+        tag: opening.subject.tag(scope),
+        decision_commitment: opening.commitment(),
+        retraction_lock: retraction_lock(preimage.expose()),
+        reply_key: MontgomeryPoint::mul_base_clamped(*reply.expose()).to_bytes(),
+    };
+    let key = ScopeKey { gateway, epoch };
+    let counter = node.journal.consensus().next_counter(&key).map_err(JournalError::from)?;
+    let limit = node.manifest.signal_limit;
+    let spent = || RefusedSignal::Refused(IntentRefusal::LimitReached { limit });
+    let nullifier =
+        node.secrets.trace(epoch).nullifiers(scope, limit).nth(counter as usize).ok_or_else(spent)?;
+    // The proof changes neither, so the id is known before there is one.
+    let unproved = Signal {
+        body: body.clone(),
+        nullifier,
+        share: nullifier,
+        proof: [0; hansa_types::signal::PROOF_LENGTH],
+    };
+    let own = OwnSignal {
+        id: unproved.id(),
+        body,
+        nullifier,
+        case: case.number,
+        state: OwnState::Pending,
+        at: now,
+        preimage: Zeroizing::new(*preimage.expose()),
+    };
+    let witness = WrappedWitness { opening, case: case.number, reply: Zeroizing::new(*reply.expose()) };
+    commit(node, &own, counter, witness).await?;
+    node.outbox.notify_one();
+    Ok(own)
+}
+
+/// Whether a signal on `decision` is lawful, and as what.
+fn permitted(
+    node: &Node,
+    decision: &Decision,
+    now: Timestamp,
+) -> Result<(GatewayId, Epoch, Severity), RefusedSignal> {
+    let manifest = &node.manifest;
+    let gateway = node.gateway.ok_or(RefusedSignal::Off)?;
+    manifest.usable_gateway(gateway, &node.bank, now).ok_or(RefusedSignal::Gateway(gateway))?;
+    let committed = |epoch: &Epoch| manifest.members[&node.bank].traces.contains_key(epoch);
+    let epoch = manifest.epochs.at(now).filter(committed).ok_or(RefusedSignal::Epoch)?;
+    let registered = manifest.model(decision.model_version).filter(|model| model.digest() == decision.model);
+    let model = registered.ok_or(RefusedSignal::Model(decision.model_version))?;
+    let score = decision.score.0;
+    let contributions = model.contributions(&decision.factors);
+    let private: i64 = PRIVATE.iter().map(|factor| contributions[factor.slot()].max(0)).sum();
+    if score - private < i64::from(manifest.thresholds.low) && score >= i64::from(manifest.thresholds.low) {
+        return Err(RefusedSignal::NotShareable);
+    }
+    let severity = manifest.thresholds.severity(score);
+    let severity = severity.ok_or(RefusedSignal::Score { score, threshold: manifest.thresholds.low })?;
+    Ok((gateway, epoch, severity))
+}
+
+/// What the decision commitment is made of: the subject's secret, and the decision under a fresh salt.
+async fn open_commitment(
+    node: &Arc<Node>,
+    case: &Case,
+    decision: &Decision,
+    now: Timestamp,
+) -> Result<DecisionOpening, RefusedSignal> {
+    let (tags, subject) = (node.clone(), case.subject.clone());
+    let known = tokio::task::spawn_blocking(move || tags.tags.known(&subject, now)).await;
+    let known = known.map_err(|error| RefusedSignal::Unexpected(error.to_string()))??;
+    let model = node.manifest.model(decision.model_version).cloned();
+    Ok(DecisionOpening {
+        subject: known.secret,
+        factors: decision.factors,
+        model: model.ok_or(RefusedSignal::Model(decision.model_version))?,
+        decision: decision.id(),
+        salt: Salt(*Secret::random(&mut OsRng).expose()),
+    })
+}
+
+/// Spends the counter: one committed entry with the complete signal and the wrapped witness.
+async fn commit(
+    node: &Node,
+    own: &OwnSignal,
+    counter: u32,
+    witness: WrappedWitness,
+) -> Result<(), RefusedSignal> {
+    let record = Record::SignalIntent(IntentRecord {
+        decision: witness.opening.decision,
+        case: own.case,
+        counter,
+        body: own.body.clone(),
+        at: own.at,
+    });
+    let mut leaf = node.journal.leaf(&record)?;
+    leaf.documents.push(node.journal.document(Collection::OwnSignals, &own.id.0, own));
+    let subject = node.journal.subject_key(&node.book().cases[&own.case].subject.digest());
+    let plain = Zeroizing::new(witness.to_bytes());
+    let witness = node.witness_key.wrap(&own.id.0, &plain, &mut OsRng);
+    let intent = Intent {
+        gateway: own.body.gateway,
+        epoch: own.body.epoch,
+        counter,
+        limit: node.manifest.signal_limit,
+        subject,
+        id: own.id,
+        payload: Payload { body: own.body.clone(), witness }.to_bytes(),
+    };
+    match node.journal.propose(Command::Intent { leaf, intent }).await? {
+        Outcome::Appended { .. } => {
+            node.book_mut().own.insert(own.id, own.clone());
+            Ok(())
+        }
+        Outcome::IntentRefused(refusal) => Err(RefusedSignal::Refused(refusal)),
+        other => Err(RefusedSignal::Unexpected(format!("{other:?}"))),
+    }
+}
+
+/// Proves and publishes what is pending, whenever there is something or somebody new to hear it.
+pub(crate) async fn run(node: Arc<Node>) {
+    loop {
+        let waiting = send_pending(&node).await;
+        retraction::republish(&node).await;
+        let woken = node.outbox.notified();
+        if waiting {
+            // Woken early by a member that connects; else tried again after a while.
+            let _ = tokio::time::timeout(RETRY, woken).await;
+        } else {
+            woken.await;
+        }
+    }
+}
+
+/// Sends each pending signal; says whether any has to wait.
+async fn send_pending(node: &Arc<Node>) -> bool {
+    let pending = match node.journal.consensus().pending_intents() {
+        Ok(pending) => pending,
+        Err(error) => {
+            tracing::error!(%error, "the queue of signals cannot be read");
+            return true;
+        }
+    };
+    let mut waiting = false;
+    node.metrics.queue(pending.len());
+    for intent in pending.into_iter().map(|pending| pending.intent) {
+        if !node.manifest.epochs.accepts(intent.epoch, node.now()) {
+            tracing::warn!(signal = %intent.id, "a signal expired in the queue: no member accepts its epoch any more");
+            continue;
+        }
+        if let Err(error) = send(node, &intent).await {
+            waiting = true;
+            node.events.emit(&Event::SignalWaiting { reason: error.to_string() });
+        }
+    }
+    waiting
+}
+
+/// Why a committed signal waits.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("the intent does not decode: {0}")]
+    Codec(#[from] CodecError),
+    #[error(transparent)]
+    Unwrap(#[from] hansa_keys::UnwrapError),
+    #[error("proving stopped: {0}")]
+    Stopped(#[from] tokio::task::JoinError),
+}
+
+async fn send(node: &Arc<Node>, intent: &Intent) -> Result<(), SendError> {
+    let begun = Instant::now();
+    let (prover, committed) = (node.clone(), intent.clone());
+    let signal = tokio::task::spawn_blocking(move || prove(&prover, &committed)).await??;
+    let took = begun.elapsed();
+    node.metrics.stage("prove", took);
+    node.network.publish(Gossip::Signal(signal.clone()).to_bytes()).await?;
+
+    let _changing = node.changing.lock().await;
+    let (id, now) = (signal.id(), node.now());
+    let mut leaf =
+        node.journal.leaf(&Record::SignalSent(SignalRecord { signal: signal.clone(), at: now }))?;
+    let own = node.book().own.get(&id).cloned();
+    let own = own.map(|own| OwnSignal { state: OwnState::Sent, at: now, ..own });
+    leaf.documents.extend(own.iter().map(|own| node.journal.document(Collection::OwnSignals, &id.0, own)));
+    node.journal.propose(Command::Sent { leaf, intent: intent.id, signal, at: now }).await?;
+    node.book_mut().own.extend(own.map(|own| (id, own)));
+    let prove_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    node.events.emit(&Event::SignalSent { signal: id, prove_ms });
+    Ok(())
+}
+
+/// The signal of a committed intent: the same x, nullifier and share however often it is proved.
+fn prove(node: &Node, intent: &Intent) -> Result<Signal, SendError> {
+    let (body, witness) = unwrap(node, intent)?;
+    let request = Request {
+        bank: &node.bank,
+        secrets: &node.secrets,
+        body: &body,
+        counter: intent.counter,
+        opening: &witness.opening,
+    };
+    Ok(node.prover.prove(&node.context, &request, &mut OsRng)?)
+}
+
+/// The opening of a signal's decision commitment, for evidence.
+pub(crate) fn opening(node: &Node, intent: &Intent) -> Option<DecisionOpening> {
+    unwrap(node, intent).ok().map(|(_, witness)| witness.opening)
+}
+
+fn unwrap(node: &Node, intent: &Intent) -> Result<(SignalBody, WrappedWitness), SendError> {
+    let Payload { body, witness } = Payload::from_bytes(&intent.payload)?;
+    let plain = node.witness_key.unwrap(&intent.id.0, &witness)?;
+    Ok((body, WrappedWitness::from_bytes(&plain)?))
+}
+
+impl Encode for WrappedWitness {
+    fn encode(&self, out: &mut hansa_types::codec::Writer) {
+        self.opening.encode(out);
+        self.case.encode(out);
+        out.raw(self.reply.as_ref());
+    }
+}
+
+impl Decode for WrappedWitness {
+    fn decode(input: &mut hansa_types::codec::Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self {
+            opening: Decode::decode(input)?,
+            case: Decode::decode(input)?,
+            reply: Zeroizing::new(input.array()?),
+        })
+    }
+}
+
+/// The id of a pending or sent signal that grew from `decision`, if there is one.
+pub(crate) fn signal_of_decision(node: &Node, decision: &Digest) -> Result<Vec<Digest>, JournalError> {
+    let mut found = Vec::new();
+    for index in node.journal.find(crate::journal::Term::Decision(*decision))? {
+        if let Some((_, Record::SignalIntent(intent))) = node.journal.read(index)? {
+            let own = node.book().own.values().find(|own| own.body == intent.body).map(|own| own.id);
+            found.extend(own);
+        }
+    }
+    Ok(found)
+}

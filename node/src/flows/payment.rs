@@ -1,0 +1,244 @@
+//! A payment: message -> payments -> decision -> log -> answer.
+//!
+//! A decision is durable in the log before its answer leaves. The same payment again gets the same answer; the same
+//! key with other content is a duplicate.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use hansa_api::Problem;
+use hansa_api::model::{PaymentAnswer, PaymentCounters, Submission};
+use hansa_consensus::{Command, Outcome};
+use hansa_screening::History;
+use hansa_screening::message::{MessageError, parse};
+use hansa_types::decision::{Decision, Verdict};
+use hansa_types::id::Timestamp;
+use hansa_types::payment::{Account, Payment, PaymentKey};
+use hansa_types::record::{DecisionRecord, Record, Refusal};
+use hansa_types::subject::Subject;
+use tokio::sync::Notify;
+
+use super::{inbound, tags};
+use crate::journal::JournalError;
+use crate::node::Node;
+use crate::service::journal_problem;
+
+/// How many accounts may wait to be tagged; more are counted as lost until they are seen again.
+const MAX_SEEN: usize = 100_000;
+
+/// What past payments add up to.
+#[derive(Default)]
+pub(crate) struct Past {
+    /// What accounts did, for the factors.
+    pub(crate) history: History,
+    /// Decisions and duplicates since the log began.
+    pub(crate) counters: PaymentCounters,
+}
+
+/// The payments being decided: a second request for one waits for the first, so that it is not decided twice.
+#[derive(Default)]
+pub(crate) struct InFlight(Mutex<BTreeMap<PaymentKey, Arc<tokio::sync::Mutex<()>>>>);
+
+/// Accounts seen in payments, waiting to be tagged.
+#[derive(Default)]
+pub(crate) struct Seen {
+    accounts: Mutex<BTreeSet<Account>>,
+    more: Notify,
+}
+
+/// Screens every payment of a message.
+pub(crate) async fn submit(node: &Arc<Node>, message: &[u8]) -> Result<Submission, Problem> {
+    let begun = Instant::now();
+    let payments = parse(message).map_err(message_problem)?;
+    node.metrics.stage("parse", begun.elapsed());
+    let message_type = payments.first().map(|payment| payment.message_type.clone()).unwrap_or_default();
+    let mut answers = Vec::with_capacity(payments.len());
+    for payment in payments {
+        answers.push(decide(node, payment).await.map_err(journal_problem)?);
+    }
+    Ok(Submission { message_type, payments: answers })
+}
+
+/// Decides one payment, or finds that it was decided.
+async fn decide(node: &Arc<Node>, payment: Payment) -> Result<PaymentAnswer, JournalError> {
+    let key = payment.key();
+    let alone = node.in_flight.of(&key);
+    let deciding = alone.lock().await;
+    let answer = decide_alone(node, &key, payment).await;
+    drop(deciding);
+    node.in_flight.done(&key, alone);
+    answer
+}
+
+async fn decide_alone(
+    node: &Arc<Node>,
+    key: &PaymentKey,
+    payment: Payment,
+) -> Result<PaymentAnswer, JournalError> {
+    let unique = node.journal.unique(key, &payment.content_hash());
+    if let Some(index) = node.journal.consensus().find_unique(&unique.key)? {
+        return decided_before(node, index, &payment).await;
+    }
+    let decision = assess(node, &payment);
+    let record = Record::Decision(DecisionRecord { decision: decision.clone(), payment: payment.clone() });
+    let mut leaf = node.journal.leaf(&record)?;
+    leaf.unique = Some(unique);
+    let begun = Instant::now();
+    match node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await? {
+        Outcome::Appended { index } => {
+            node.metrics.stage("log", begun.elapsed());
+            node.metrics.payment(decision.verdict);
+            remember(node, &decision, &payment);
+            node.seen_in(&payment);
+            Ok(PaymentAnswer::of(&decision, index, false))
+        }
+        // Another replica decided it meanwhile: what is in the log is the answer.
+        Outcome::Existing { index } | Outcome::Conflict { index } => {
+            decided_before(node, index, &payment).await
+        }
+        other => unreachable!("consensus answers an append with {other:?}"),
+    }
+}
+
+fn assess(node: &Node, payment: &Payment) -> Decision {
+    let begun = Instant::now();
+    let decision = {
+        let past = node.past();
+        node.screener.assess(payment, &past.history, &node.book().active, node.now()).decision
+    };
+    node.metrics.stage("screen", begun.elapsed());
+    decision
+}
+
+/// The answer to a payment whose key the log holds: the decision again, or a refusal if the content differs.
+async fn decided_before(node: &Node, index: u64, payment: &Payment) -> Result<PaymentAnswer, JournalError> {
+    let (key, refused) = (payment.key(), payment.content_hash());
+    let Some((_, Record::Decision(DecisionRecord { decision, .. }))) = node.journal.read(index)? else {
+        return Err(JournalError::NotADecision(index));
+    };
+    if decision.content == refused {
+        return Ok(PaymentAnswer::of(&decision, index, true));
+    }
+    let at = node.now();
+    let refusal = Refusal { key: key.clone(), decided: decision.content, refused, at };
+    node.journal.append(&Record::Refusal(refusal)).await?;
+    node.metrics.duplicate();
+    node.past().counters.duplicates += 1;
+    Ok(PaymentAnswer::duplicate(key))
+}
+
+/// What a decided payment adds to the past. Only what is carried out is part of an account's history.
+fn remember(node: &Node, decision: &Decision, payment: &Payment) {
+    let mut past = node.past();
+    *past.counters.verdicts.entry(decision.verdict).or_insert(0) += 1;
+    if decision.verdict == Verdict::Clear {
+        past.history.observe(&node.screener.observation(payment, decision.decided_at));
+    }
+}
+
+/// Builds the past again from the log, and makes the accounts known that this bank holds or has seen.
+pub(crate) fn restore(node: &Node) -> Result<(), JournalError> {
+    let now = node.now();
+    let mut subjects: BTreeMap<Subject, (bool, Timestamp)> = BTreeMap::new();
+    for index in 0..node.journal.consensus().size() {
+        match node.journal.read(index)? {
+            Some((_, Record::Decision(DecisionRecord { decision, payment }))) => {
+                remember(node, &decision, &payment);
+                for subject in accounts(&payment).filter_map(tags::subject) {
+                    subjects.insert(subject, (false, decision.decided_at));
+                }
+            }
+            Some((_, Record::Refusal(_))) => node.past().counters.duplicates += 1,
+            _ => {}
+        }
+    }
+    let held = node.customers.keys().filter_map(tags::subject).map(|subject| (subject, (true, now)));
+    subjects.extend(held);
+    let recent = |(_, (held, seen)): &(Subject, (bool, Timestamp))| {
+        *held || seen.0 + tags::COUNTERPARTY_WINDOW >= now.0
+    };
+    let subjects = subjects.into_iter().filter(recent).map(|(subject, (held, seen))| (subject, held, seen));
+    node.tags.learn(subjects.collect()).map_err(|error| JournalError::Tags(error.to_string()))?;
+    Ok(())
+}
+
+/// Tags accounts seen in payments, off the payment path, and matches them with the signals on record.
+pub(crate) async fn tag_counterparties(node: Arc<Node>) {
+    loop {
+        let accounts = node.seen.take();
+        if accounts.is_empty() {
+            node.seen.more.notified().await;
+            continue;
+        }
+        let (tagging, now) = (node.clone(), node.now());
+        let subjects: Vec<_> = accounts
+            .iter()
+            .filter_map(|account| Some((tags::subject(account)?, node.customers.contains_key(account), now)))
+            .collect();
+        let learnt = tokio::task::spawn_blocking(move || tagging.tags.learn(subjects)).await;
+        let matched = match learnt {
+            Ok(Ok(learnt)) if learnt.is_empty() => continue,
+            Ok(Ok(_)) => inbound::rematch(&node).await.map_err(|error| error.to_string()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = matched {
+            tracing::error!(
+                error,
+                "counterparties were not tagged; they are when seen again, or at the next start"
+            );
+            node.metrics.lost("counterparty");
+        }
+    }
+}
+
+impl Node {
+    /// Queues the accounts of a payment for tagging.
+    fn seen_in(&self, payment: &Payment) {
+        let mut waiting = self.seen.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        for account in accounts(payment) {
+            if waiting.len() < MAX_SEEN {
+                waiting.insert(account.clone());
+            } else {
+                self.metrics.lost("counterparty");
+            }
+        }
+        self.seen.more.notify_one();
+    }
+}
+
+impl Seen {
+    fn take(&self) -> BTreeSet<Account> {
+        std::mem::take(&mut *self.accounts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl InFlight {
+    /// The lock of one payment.
+    fn of(&self, key: &PaymentKey) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.entry(key.clone()).or_default().clone()
+    }
+
+    /// Forgets the lock if nobody else waits for it.
+    fn done(&self, key: &PaymentKey, lock: Arc<tokio::sync::Mutex<()>>) {
+        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(lock);
+        if locks.get(key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            locks.remove(key);
+        }
+    }
+}
+
+fn accounts(payment: &Payment) -> impl Iterator<Item = &Account> {
+    [&payment.debtor_account, &payment.creditor_account].into_iter().flatten()
+}
+
+fn message_problem(error: MessageError) -> Problem {
+    match error {
+        MessageError::UnsupportedMessage { .. } => Problem::unsupported_message(error.to_string()),
+        MessageError::TooLarge { .. } => Problem::new(hansa_api::ProblemKind::TooLarge, error.to_string()),
+        error => Problem::malformed(error.to_string()),
+    }
+}

@@ -1,0 +1,145 @@
+//! A signal taken back: by this bank's officer, or by its sender at another bank.
+
+use std::sync::Arc;
+
+use hansa_consensus::{Command, Outcome};
+use hansa_p2p::{PublishError, Verdict};
+use hansa_types::case::AlertState;
+use hansa_types::codec::Encode;
+use hansa_types::hash::Digest;
+use hansa_types::id::{Actor, Timestamp};
+use hansa_types::record::{Record, RetractionRecord, ScopeKey};
+use hansa_types::signal::{Gossip, Retraction, retraction_lock};
+
+use super::inbound::closing;
+use crate::book::{OwnSignal, OwnState};
+use crate::events::Event;
+use crate::journal::{Collection, JournalError};
+use crate::node::Node;
+
+/// Why a signal was not taken back.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RetractError {
+    /// No signal of this bank.
+    #[error("this bank sent no signal {0}")]
+    Unknown(Digest),
+    /// Not with the network yet.
+    #[error("signal {0} is not sent yet: retract it once it is")]
+    NotSent(Digest),
+    /// Taken back before.
+    #[error("signal {0} is retracted already")]
+    Already(Digest),
+    /// Nobody hears it now.
+    #[error("the retraction is logged and no member is connected to hear it; it is sent when one is")]
+    NotHeard,
+    /// The log.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Takes back a signal of this bank: logged first, then published.
+pub(crate) async fn send(node: &Arc<Node>, id: Digest, actor: &Actor) -> Result<OwnSignal, RetractError> {
+    let _changing = node.changing.lock().await;
+    let mut own = node.book().own.get(&id).cloned().ok_or(RetractError::Unknown(id))?;
+    match own.state {
+        OwnState::Pending => return Err(RetractError::NotSent(id)),
+        OwnState::Retracted => return Err(RetractError::Already(id)),
+        OwnState::Sent => {}
+    }
+    let now = node.now();
+    let retraction = retraction_of(&own);
+    own.state = OwnState::Retracted;
+    own.at = now;
+    let mut leaf = node.journal.leaf(&record(&retraction, now))?;
+    leaf.documents.push(node.journal.document(Collection::OwnSignals, &id.0, &own));
+    let outcome =
+        node.journal.propose(Command::Retract { leaf, retraction: retraction.clone(), follow_up: vec![] });
+    let outcome = outcome.await?;
+    tracing::info!(signal = %id, %actor, ?outcome, "signal retracted");
+    node.book_mut().own.insert(id, own.clone());
+    node.events.emit(&Event::SignalRetracted { signal: id, closed: 0 });
+    match publish(node, retraction).await {
+        Ok(()) => Ok(own),
+        Err(error) => {
+            tracing::warn!(%error, "retraction waits for a member to hear it");
+            Err(RetractError::NotHeard)
+        }
+    }
+}
+
+/// Publishes again what this bank retracted in epochs that still count: a member may have been away.
+pub(crate) async fn republish(node: &Node) {
+    let Some(epoch) = node.manifest.epochs.at(node.now()) else { return };
+    let retracted: Vec<_> = {
+        let book = node.book();
+        let live =
+            book.own.values().filter(|own| own.state == OwnState::Retracted && epoch <= own.body.expires);
+        live.map(retraction_of).collect()
+    };
+    for retraction in retracted {
+        if let Err(error) = publish(node, retraction).await {
+            tracing::debug!(%error, "retraction not published again");
+        }
+    }
+}
+
+async fn publish(node: &Node, retraction: Retraction) -> Result<(), PublishError> {
+    node.network.publish(Gossip::Retraction(retraction).to_bytes()).await.map(|_| ())
+}
+
+/// Takes in another bank's retraction: checked against the lock, logged, alerts closed.
+pub(crate) async fn receive(node: &Arc<Node>, retraction: Retraction) -> Verdict {
+    let scope = ScopeKey { gateway: retraction.gateway, epoch: retraction.epoch };
+    let known = match node.journal.consensus().signal(&scope, &retraction.nullifier) {
+        Ok(Some(known)) => known,
+        // It may have overtaken its signal; it is published again.
+        Ok(None) => return Verdict::Ignore,
+        Err(error) => {
+            tracing::error!(%error, "a retraction could not be looked up");
+            return Verdict::Ignore;
+        }
+    };
+    if retraction_lock(&retraction.preimage) != known.signal.body.retraction_lock {
+        return Verdict::Reject;
+    }
+    if known.retracted.is_some() {
+        return Verdict::Ignore;
+    }
+    match close(node, retraction, known.signal.id()).await {
+        Ok(()) => Verdict::Accept,
+        Err(error) => {
+            tracing::error!(%error, "a retraction could not be logged");
+            Verdict::Ignore
+        }
+    }
+}
+
+/// Logs the retraction with the alerts that it closes, in one command.
+async fn close(node: &Node, retraction: Retraction, signal: Digest) -> Result<(), JournalError> {
+    let _changing = node.changing.lock().await;
+    let now = node.now();
+    let closed = closing(&node.book(), signal, AlertState::Retracted, now);
+    let follow_up = closed.iter().map(|alert| node.journal.alert_leaf(alert)).collect::<Result<_, _>>()?;
+    let leaf = node.journal.leaf(&record(&retraction, now))?;
+    let outcome = node.journal.propose(Command::Retract { leaf, retraction, follow_up }).await?;
+    if let Outcome::Retracted { .. } = outcome {
+        let mut book = node.book_mut();
+        if let Some(received) = book.received.get_mut(&signal) {
+            received.retracted = true;
+        }
+        let count = closed.len();
+        closed.into_iter().for_each(|alert| book.set_alert(alert));
+        drop(book);
+        node.events.emit(&Event::SignalRetracted { signal, closed: count });
+    }
+    Ok(())
+}
+
+fn retraction_of(own: &OwnSignal) -> Retraction {
+    let body = &own.body;
+    Retraction { gateway: body.gateway, epoch: body.epoch, nullifier: own.nullifier, preimage: *own.preimage }
+}
+
+fn record(retraction: &Retraction, at: Timestamp) -> Record {
+    Record::Retraction(RetractionRecord { retraction: retraction.clone(), at })
+}

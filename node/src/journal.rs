@@ -1,0 +1,252 @@
+//! The audit log as flows use it: records go in sealed, with keyed index terms and current values; records come out.
+//!
+//! Consensus keeps envelopes, digests and encrypted documents. This is the one place that has the keys to them.
+
+use std::sync::Arc;
+
+use hansa_audit_log::envelope::{Envelope, OpenError, RecordsKey, SealError};
+use hansa_consensus::{Command, Consensus, Document, DocumentWrite, IndexTerm, Leaf};
+use hansa_consensus::{Outcome, ProposeError, StoreError, Unique};
+use hansa_keys::{KeyError, KeyFolder, Purpose, Secret, UnwrapError};
+use hansa_types::case::{Alert, Case};
+use hansa_types::codec::{CodecError, Decode, Encode};
+use hansa_types::hash::Digest;
+use hansa_types::payment::{Account, PaymentKey};
+use hansa_types::record::Record;
+use hansa_types::subject::Subject;
+use hansa_types::uetr::Uetr;
+use rand::rngs::OsRng;
+
+use crate::book::alert_key;
+
+/// Current values that are kept beside the log, each encrypted under its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Collection {
+    /// Cases by number.
+    Cases = 1,
+    /// Alerts by signal and subject.
+    Alerts = 2,
+    /// This bank's own signals.
+    OwnSignals = 3,
+}
+
+/// Under what a record is found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Term<'a> {
+    /// A payment's UETR, on every leg.
+    Uetr(&'a Uetr),
+    /// A payment on its leg.
+    Payment(&'a PaymentKey),
+    /// A decision by its id.
+    Decision(Digest),
+    /// An account of the payment, the case or the alert.
+    Account(&'a Account),
+    /// A signal by its id.
+    Signal(Digest),
+}
+
+/// Why a record cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Consensus did not take it.
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
+    /// The store did not give it.
+    #[error(transparent)]
+    Read(#[from] StoreError),
+    /// It does not fit a leaf.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A leaf of this log does not open.
+    #[error("a leaf of this log does not open: {0}; were the keys replaced?")]
+    Open(#[from] OpenError),
+    /// A document of this node does not open.
+    #[error("a stored document does not open: {0}; were the keys replaced?")]
+    Unwrap(#[from] UnwrapError),
+    /// A leaf that decides a payment holds another record.
+    #[error("leaf {0} should hold a decision and does not: the store is damaged")]
+    NotADecision(u64),
+    /// Subjects could not be tagged.
+    #[error("subjects could not be tagged: {0}")]
+    Tags(String),
+    /// A record or document does not decode.
+    #[error("a stored record does not decode: {0}; was it written by a newer release?")]
+    Codec(#[from] CodecError),
+}
+
+/// The most records that are looked up under one term.
+const MAX_FOUND: usize = 4096;
+
+/// Writes and reads the records of one bank's log.
+pub(crate) struct Journal {
+    consensus: Arc<Consensus>,
+    origin: String,
+    records: RecordsKey,
+    index: Secret,
+    documents: Secret,
+}
+
+impl Journal {
+    /// The journal over `consensus`, with the keys of `folder`, of the log called `origin`.
+    pub(crate) fn new(
+        consensus: Arc<Consensus>,
+        folder: &KeyFolder,
+        origin: String,
+    ) -> Result<Self, KeyError> {
+        let records = folder.secret(Purpose::Records)?;
+        Ok(Self {
+            consensus,
+            origin,
+            documents: records.derive(b"hansa/documents/v1"),
+            records: RecordsKey::new(*records.expose()),
+            index: folder.secret(Purpose::Index)?,
+        })
+    }
+
+    /// What keeps the log.
+    pub(crate) fn consensus(&self) -> &Arc<Consensus> {
+        &self.consensus
+    }
+
+    /// The log's C2SP origin.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The key from which each leaf's key follows, for disclosure.
+    pub(crate) fn records_key(&self) -> &RecordsKey {
+        &self.records
+    }
+
+    /// The leaf of `record`, with its index terms.
+    pub(crate) fn leaf(&self, record: &Record) -> Result<Leaf, JournalError> {
+        let envelope = self.records.seal(&self.origin, record.class(), &record.to_bytes(), &mut OsRng)?;
+        let mut terms: Vec<IndexTerm> = terms_of(record).into_iter().map(|term| self.term(term)).collect();
+        terms.sort_unstable();
+        terms.dedup();
+        Ok(Leaf { terms, ..Leaf::new(envelope) })
+    }
+
+    /// Proposes a command; returns once it is committed, durable and applied.
+    pub(crate) async fn propose(&self, command: Command) -> Result<Outcome, JournalError> {
+        Ok(self.consensus.propose(command).await?)
+    }
+
+    /// Appends a record that stands alone.
+    pub(crate) async fn append(&self, record: &Record) -> Result<Outcome, JournalError> {
+        self.propose(Command::Append { leaf: self.leaf(record)?, follow_up: vec![] }).await
+    }
+
+    /// The leaf of an alert, with which its current value is kept.
+    pub(crate) fn alert_leaf(&self, alert: &Alert) -> Result<Leaf, JournalError> {
+        let mut leaf = self.leaf(&Record::Alert(alert.clone()))?;
+        let (signal, subject) = alert_key(alert);
+        leaf.documents.push(self.document(
+            Collection::Alerts,
+            &[signal.0, self.subject_key(&subject)].concat(),
+            alert,
+        ));
+        Ok(leaf)
+    }
+
+    /// The leaf of a case, with which its current value is kept.
+    pub(crate) fn case_leaf(&self, case: &Case) -> Result<Leaf, JournalError> {
+        let mut leaf = self.leaf(&Record::Case(case.clone()))?;
+        leaf.documents.push(self.document(Collection::Cases, &case.number.to_be_bytes(), case));
+        Ok(leaf)
+    }
+
+    /// What makes a payment's decision the only one under its key.
+    pub(crate) fn unique(&self, key: &PaymentKey, content: &Digest) -> Unique {
+        Unique { key: self.term(Term::Payment(key)), content: content.0 }
+    }
+
+    /// The digest under which consensus allows one signal per subject and epoch.
+    pub(crate) fn subject_key(&self, subject: &Digest) -> [u8; 32] {
+        self.index.mac(&[b"subject\0", &subject.0])
+    }
+
+    /// A current value to be written with a leaf.
+    pub(crate) fn document(&self, collection: Collection, key: &[u8], value: &impl Encode) -> DocumentWrite {
+        let context = document_context(collection, key);
+        let value = self.documents.wrap(&context, &value.to_bytes(), &mut OsRng);
+        DocumentWrite { collection: collection as u8, key: key.to_vec(), value: Some(value) }
+    }
+
+    /// All current values of a collection.
+    pub(crate) fn documents<T: Decode>(&self, collection: Collection) -> Result<Vec<T>, JournalError> {
+        let stored = self.consensus.documents(collection as u8)?;
+        let open = |Document { key, value }: Document| {
+            let plain = self.documents.unwrap(&document_context(collection, &key), &value)?;
+            Ok(T::from_bytes(&plain)?)
+        };
+        stored.into_iter().map(open).collect()
+    }
+
+    /// The envelope and the record at `index`.
+    pub(crate) fn read(&self, index: u64) -> Result<Option<(Envelope, Record)>, JournalError> {
+        let Some(envelope) = self.consensus.leaf(index)? else { return Ok(None) };
+        let record = Record::from_bytes(&self.records.open(&self.origin, &envelope)?)?;
+        Ok(Some((envelope, record)))
+    }
+
+    /// The indices of the records found under `term`, oldest first, at most [`MAX_FOUND`].
+    pub(crate) fn find(&self, term: Term<'_>) -> Result<Vec<u64>, JournalError> {
+        Ok(self.consensus.find_term(&self.term(term), MAX_FOUND)?)
+    }
+
+    fn term(&self, term: Term<'_>) -> IndexTerm {
+        let (domain, bytes) = match term {
+            Term::Uetr(uetr) => (b"uetr\0".as_slice(), uetr.to_bytes()),
+            Term::Payment(key) => (b"payment\0".as_slice(), key.to_bytes()),
+            Term::Decision(id) => (b"decision\0".as_slice(), id.to_bytes()),
+            Term::Account(account) => (b"account\0".as_slice(), account.to_bytes()),
+            Term::Signal(id) => (b"signal\0".as_slice(), id.to_bytes()),
+        };
+        self.index.mac(&[domain, &bytes])
+    }
+}
+
+fn document_context(collection: Collection, key: &[u8]) -> Vec<u8> {
+    [b"hansa/document/v1\0".as_slice(), &[collection as u8], key].concat()
+}
+
+/// Under what a record is to be found again.
+fn terms_of(record: &Record) -> Vec<Term<'_>> {
+    fn payment(key: &PaymentKey) -> Vec<Term<'_>> {
+        let uetr = match key {
+            PaymentKey::Uetr { uetr, .. } => Some(Term::Uetr(uetr)),
+            PaymentKey::Reference { .. } => None,
+        };
+        uetr.into_iter().chain([Term::Payment(key)]).collect()
+    }
+    fn subject(subject: &Subject) -> Option<Term<'_>> {
+        match subject {
+            Subject::Account(account) => Some(Term::Account(account)),
+            Subject::Organisation(_) | Subject::Person { .. } => None,
+        }
+    }
+    match record {
+        Record::Decision(record) => {
+            let accounts = [&record.payment.debtor_account, &record.payment.creditor_account];
+            let accounts = accounts.into_iter().flatten().map(Term::Account);
+            let signals = record.decision.signals.iter().copied().map(Term::Signal);
+            let id = Term::Decision(record.decision.id());
+            payment(&record.decision.key).into_iter().chain([id]).chain(accounts).chain(signals).collect()
+        }
+        Record::Refusal(refusal) => payment(&refusal.key),
+        Record::Case(case) => {
+            let decision =
+                case.decision.iter().flat_map(|d| payment(&d.key).into_iter().chain([Term::Decision(d.id)]));
+            let signal = case.signal.map(Term::Signal);
+            decision.chain(signal).chain(subject(&case.subject)).collect()
+        }
+        Record::SignalIntent(intent) => vec![Term::Decision(intent.decision)],
+        Record::SignalSent(record) | Record::SignalReceived(record) => vec![Term::Signal(record.signal.id())],
+        Record::Retraction(_) | Record::Operation(_) => vec![],
+        Record::Alert(alert) => {
+            [Term::Signal(alert.signal)].into_iter().chain(subject(&alert.subject)).collect()
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What the flows count, and how long their stages take.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use hansa_api::model::StageTimes;
+use hansa_p2p::Verdict as GossipVerdict;
+use hansa_types::decision::Verdict;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Upper bounds in seconds: a microsecond's work to a scheme's time limit.
+const BUCKETS: [f64; 14] =
+    [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+/// How many of the latest durations of a stage the status is computed from.
+const REMEMBERED: usize = 4096;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabel {
+    verdict: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WhatLabel {
+    what: String,
+}
+
+/// The node's own metrics; each sibling brings its own.
+pub(crate) struct Metrics {
+    payments: Family<VerdictLabel, Counter>,
+    duplicates: Counter,
+    gossip: Family<VerdictLabel, Counter>,
+    lost: Family<WhatLabel, Counter>,
+    queue: Gauge,
+    seconds: Family<StageLabel, Histogram, fn() -> Histogram>,
+    recent: Mutex<BTreeMap<&'static str, Recent>>,
+}
+
+/// The latest durations of one stage, in microseconds, and how many there were in all.
+#[derive(Default)]
+struct Recent {
+    count: u64,
+    micros: Vec<u64>,
+}
+
+impl Metrics {
+    /// Registers the metrics.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            payments: Family::default(),
+            duplicates: Counter::default(),
+            gossip: Family::default(),
+            lost: Family::default(),
+            queue: Gauge::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            recent: Mutex::default(),
+        };
+        // A counter that is there before it counts can be alerted on.
+        for verdict in Verdict::ALL {
+            drop(metrics.payments.get_or_create(&VerdictLabel { verdict: verdict.to_string() }));
+        }
+        for verdict in [GossipVerdict::Accept, GossipVerdict::Ignore, GossipVerdict::Reject] {
+            drop(metrics.gossip.get_or_create(&VerdictLabel { verdict: gossip_name(verdict) }));
+        }
+        for what in ["signal", "counterparty"] {
+            drop(metrics.lost.get_or_create(&WhatLabel { what: what.to_owned() }));
+        }
+        for stage in ["parse", "screen", "log", "prove", "verify"] {
+            drop(metrics.seconds.get_or_create(&StageLabel { stage: stage.to_owned() }));
+        }
+        let registry = registry.sub_registry_with_prefix("hansa_node");
+        registry.register("payments", "Payments decided, by verdict", metrics.payments.clone());
+        registry.register(
+            "duplicates",
+            "Payments refused because their key was decided on other content",
+            metrics.duplicates.clone(),
+        );
+        registry.register("gossip", "Messages of other members, by verdict on them", metrics.gossip.clone());
+        registry.register(
+            "lost",
+            "What could not be done and is not queued, by what it was: investigate any",
+            metrics.lost.clone(),
+        );
+        registry.register(
+            "signal_queue",
+            "Signals committed and not yet with the network",
+            metrics.queue.clone(),
+        );
+        registry.register("stage_seconds", "How long each stage of a flow took", metrics.seconds.clone());
+        metrics
+    }
+
+    /// A payment was decided.
+    pub(crate) fn payment(&self, verdict: Verdict) {
+        self.payments.get_or_create(&VerdictLabel { verdict: verdict.to_string() }).inc();
+    }
+
+    /// A payment was refused as a duplicate.
+    pub(crate) fn duplicate(&self) {
+        self.duplicates.inc();
+    }
+
+    /// A message of another member was judged.
+    pub(crate) fn gossip(&self, verdict: GossipVerdict) {
+        self.gossip.get_or_create(&VerdictLabel { verdict: gossip_name(verdict) }).inc();
+    }
+
+    /// Something could not be done and is not queued.
+    pub(crate) fn lost(&self, what: &str) {
+        self.lost.get_or_create(&WhatLabel { what: what.to_owned() }).inc();
+    }
+
+    /// How many signals wait.
+    pub(crate) fn queue(&self, length: usize) {
+        self.queue.set(i64::try_from(length).unwrap_or(i64::MAX));
+    }
+
+    /// A stage took so long.
+    pub(crate) fn stage(&self, stage: &'static str, took: Duration) {
+        self.seconds.get_or_create(&StageLabel { stage: stage.to_owned() }).observe(took.as_secs_f64());
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let Recent { count, micros } = recent.entry(stage).or_default();
+        let slot = *count as usize % REMEMBERED;
+        let value = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        *count += 1;
+        match micros.get_mut(slot) {
+            Some(oldest) => *oldest = value,
+            None => micros.push(value),
+        }
+    }
+
+    /// How long each stage took lately.
+    pub(crate) fn stages(&self) -> BTreeMap<String, StageTimes> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().map(|(stage, recent)| ((*stage).to_owned(), recent.times())).collect()
+    }
+}
+
+fn gossip_name(verdict: GossipVerdict) -> String {
+    format!("{verdict:?}").to_lowercase()
+}
+
+impl Recent {
+    fn times(&self) -> StageTimes {
+        let mut sorted = self.micros.clone();
+        sorted.sort_unstable();
+        let at =
+            |percent: usize| sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1)));
+        StageTimes {
+            count: self.count,
+            p50_us: at(50).copied().unwrap_or(0),
+            p99_us: at(99).copied().unwrap_or(0),
+            max_us: sorted.last().copied().unwrap_or(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_remember_the_latest_and_count_all() {
+        let metrics = Metrics::register(&mut Registry::default());
+        for micros in 0..=(REMEMBERED as u64) {
+            metrics.stage("screen", Duration::from_micros(micros));
+        }
+        let times = metrics.stages()["screen"];
+        assert_eq!(times.count, REMEMBERED as u64 + 1);
+        assert_eq!(times.max_us, REMEMBERED as u64, "the newest replaced the oldest");
+        assert!(times.p50_us <= times.p99_us && times.p99_us <= times.max_us);
+    }
+}

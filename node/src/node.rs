@@ -1,0 +1,124 @@
+//! What every flow works with: the parts of one running node.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hansa_consensus::Outcome;
+use hansa_keys::Secret;
+use hansa_p2p::{Event as NetworkEvent, NetworkHandle, PeerId};
+use hansa_prover::prove::Prover;
+use hansa_prover::secrets::MemberSecrets;
+use hansa_prover::verify::{Context, SignalVerifier};
+use hansa_screening::Screener;
+use hansa_types::id::{Actor, BankId, GatewayId, Timestamp};
+use hansa_types::manifest::Manifest;
+use hansa_types::record::{Operation, Record};
+use hansa_types::sign::Signer;
+use tokio::sync::Notify;
+
+use crate::book::Book;
+use crate::customers::Customers;
+use crate::events::{Event, Events};
+use crate::flows::payment::{InFlight, Past, Seen};
+use crate::flows::tags::Tags;
+use crate::journal::{Journal, JournalError};
+use crate::metrics::Metrics;
+
+/// One running node.
+pub(crate) struct Node {
+    pub(crate) bank: BankId,
+    pub(crate) manifest: Arc<Manifest>,
+    /// The gateway that signals are shared through; none, and nothing is shared.
+    pub(crate) gateway: Option<GatewayId>,
+    pub(crate) context: Arc<Context>,
+    pub(crate) verifier: Arc<SignalVerifier>,
+    pub(crate) prover: Prover,
+    pub(crate) secrets: MemberSecrets,
+    pub(crate) log_key: Box<dyn Signer>,
+    pub(crate) witness_key: Secret,
+    pub(crate) journal: Journal,
+    pub(crate) screener: Screener,
+    pub(crate) customers: Customers,
+    pub(crate) past: Mutex<Past>,
+    pub(crate) in_flight: InFlight,
+    pub(crate) tags: Tags,
+    pub(crate) book: RwLock<Book>,
+    /// Held by whoever changes cases, alerts or signals: one change at a time, each seen by the next.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) network: NetworkHandle,
+    /// The members by their peer ids.
+    pub(crate) peers: Vec<(PeerId, BankId)>,
+    /// Who is connected and hears what is published.
+    pub(crate) connected: Mutex<BTreeSet<PeerId>>,
+    /// Wakes the queue of signals.
+    pub(crate) outbox: Notify,
+    /// Wakes the tagging of counterparties seen in payments.
+    pub(crate) seen: Seen,
+    pub(crate) metrics: Metrics,
+    pub(crate) events: Events,
+}
+
+impl Node {
+    /// The time. Flows take it from here and pass it on.
+    pub(crate) fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Timestamp(since.map_or(0, |elapsed| elapsed.as_secs()))
+    }
+
+    pub(crate) fn book(&self) -> RwLockReadGuard<'_, Book> {
+        // The book is changed by whole insertions, so a panic elsewhere leaves it whole.
+        self.book.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn past(&self) -> MutexGuard<'_, Past> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn book_mut(&self) -> RwLockWriteGuard<'_, Book> {
+        self.book.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Logs what the node or an operator did.
+    pub(crate) async fn log_operation(&self, what: &str, detail: String) -> Result<Outcome, JournalError> {
+        let operation = Operation { what: what.to_owned(), detail, at: self.now() };
+        self.journal.append(&Record::Operation(operation)).await
+    }
+
+    /// Tells the world what the network reports about itself.
+    pub(crate) fn network_changed(&self, event: NetworkEvent) {
+        match event {
+            NetworkEvent::Listening(address) => {
+                self.events.emit(&Event::Listening { address: address.to_string() });
+            }
+            NetworkEvent::PeerSubscribed(peer) => {
+                let connected = self.with_connected(|peers| peers.insert(peer));
+                self.emit_peer(peer, |bank| Event::PeerConnected { bank, connected });
+                self.outbox.notify_one();
+            }
+            NetworkEvent::PeerDisconnected(peer) => {
+                let connected = self.with_connected(|peers| peers.remove(&peer));
+                self.emit_peer(peer, |bank| Event::PeerDisconnected { bank, connected });
+            }
+            NetworkEvent::PeerConnected(_) | NetworkEvent::Message { .. } => {}
+        }
+    }
+
+    /// Changes who is connected, and says how many are.
+    fn with_connected(&self, change: impl FnOnce(&mut BTreeSet<PeerId>) -> bool) -> usize {
+        let mut peers = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut peers);
+        peers.len()
+    }
+
+    fn emit_peer(&self, peer: PeerId, event: impl FnOnce(BankId) -> Event) {
+        if let Some((_, bank)) = self.peers.iter().find(|(id, _)| *id == peer) {
+            self.events.emit(&event(bank.clone()));
+        }
+    }
+}
+
+/// The actor of what a named policy does by itself.
+pub(crate) fn policy_actor(policy: &str) -> Actor {
+    format!("policy.{policy}").parse().expect("policies are named within the alphabet of actors")
+}

@@ -1,0 +1,292 @@
+//! The node as its interfaces see it: requests in, flows run, answers out.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hansa_api::model::{
+    AlertView, Anonymity, CaseAction, CaseOpening, CaseResult, CaseView, Check, ConsortiumView, Counters,
+    Direction, EvidenceRequest, Leg, LogEntry, LogView, PeerView, RaftView, Readiness, SignalCounters,
+    SignalState, SignalView, Status, Submission,
+};
+use hansa_api::{Problem, Service};
+use hansa_audit_log::merkle::leaf_hash;
+use hansa_types::case::CaseState;
+use hansa_types::hash::Digest;
+use hansa_types::id::{Actor, Epoch};
+use hansa_types::payment::PaymentKey;
+use hansa_types::record::Record;
+use hansa_types::uetr::Uetr;
+
+use crate::book::{OwnSignal, OwnState, ReceivedSignal};
+use crate::evidence::{self, ExportError};
+use crate::flows::cases::{self, CaseError};
+use crate::flows::payment;
+use crate::flows::retraction::{self, RetractError};
+use crate::journal::{JournalError, Term};
+use crate::node::Node;
+
+/// After how many seconds a caller may try again what consensus could not do.
+const RETRY_SECONDS: u32 = 1;
+
+/// The service over a running node.
+pub(crate) struct NodeService(pub(crate) Arc<Node>);
+
+#[async_trait]
+impl Service for NodeService {
+    async fn submit(&self, message: Vec<u8>) -> Result<Submission, Problem> {
+        payment::submit(&self.0, &message).await
+    }
+
+    async fn history(&self, uetr: Uetr, leg: Option<Leg>) -> Result<Vec<LogEntry>, Problem> {
+        let published = self.published()?;
+        let mut entries = Vec::new();
+        for (index, leaf, record) in self.records(&uetr)? {
+            if leg.as_ref().is_none_or(|leg| key_of(&record).is_some_and(|key| leg.contains(key))) {
+                entries.push(LogEntry::new(index, leaf, index < published, &record)?);
+            }
+        }
+        if entries.is_empty() {
+            return Err(Problem::not_found(format!("the log holds nothing on payment {uetr}")));
+        }
+        Ok(entries)
+    }
+
+    async fn cases(&self, state: Option<CaseState>) -> Result<Vec<CaseView>, Problem> {
+        let views = self.0.book().cases.values().cloned().map(CaseView::from).collect::<Vec<_>>();
+        Ok(views.into_iter().filter(|case| state.is_none_or(|state| case.state == state)).collect())
+    }
+
+    async fn open_case(&self, opening: CaseOpening) -> Result<CaseResult, Problem> {
+        let CaseOpening { uetr, leg, suspect, actor, note } = opening;
+        let key = self.one_leg(uetr, leg.as_ref())?;
+        let case = cases::open(&self.0, key, suspect, actor, note).await.map_err(case_problem)?;
+        Ok(CaseResult { case: case.into(), signal: None, note: None })
+    }
+
+    async fn step_case(&self, number: u64, action: CaseAction) -> Result<CaseResult, Problem> {
+        let CaseAction { state, actor, note, signal } = action;
+        let stepped =
+            cases::advance(&self.0, number, state, actor, note, signal).await.map_err(case_problem)?;
+        let signal = stepped.signal.as_ref().map(|own| self.own_view(own));
+        Ok(CaseResult { case: stepped.case.into(), signal, note: stepped.note })
+    }
+
+    async fn alerts(&self) -> Result<Vec<AlertView>, Problem> {
+        let mut alerts: Vec<AlertView> =
+            self.0.book().alerts.values().cloned().map(AlertView::from).collect();
+        alerts.sort_by_key(|alert| alert.at);
+        Ok(alerts)
+    }
+
+    async fn signals(&self) -> Result<Vec<SignalView>, Problem> {
+        let book = self.0.book();
+        let own = book.own.values().map(|own| self.own_view(own));
+        let received = book.received.iter().map(|(id, received)| {
+            let alerts = book.alerts.values().filter(|alert| alert.signal == *id);
+            let mut view = self.received_view(*id, received);
+            view.matches = alerts.clone().count() as u64;
+            view.case = alerts.filter_map(|alert| alert.case).next();
+            view
+        });
+        let mut signals: Vec<SignalView> = own.chain(received).collect();
+        signals.sort_by_key(|signal| signal.at);
+        Ok(signals)
+    }
+
+    async fn retract(&self, signal: Digest, actor: Actor) -> Result<SignalView, Problem> {
+        match retraction::send(&self.0, signal, &actor).await {
+            Ok(own) => Ok(self.own_view(&own)),
+            Err(error @ RetractError::Unknown(_)) => Err(Problem::not_found(error.to_string())),
+            Err(RetractError::Journal(error)) => Err(journal_problem(error)),
+            Err(error) => Err(Problem::conflict(error.to_string())),
+        }
+    }
+
+    async fn evidence(&self, request: EvidenceRequest) -> Result<Vec<u8>, Problem> {
+        let key = self.one_leg(request.uetr, request.leg.as_ref())?;
+        match evidence::export(&self.0, &key).await {
+            Ok(evidence) => Ok(evidence.to_file()),
+            Err(error @ ExportError::NoPayment(_)) => Err(Problem::not_found(error.to_string())),
+            Err(ExportError::Journal(error)) => Err(journal_problem(error)),
+            Err(error @ ExportError::Checkpoint(_)) => {
+                Err(Problem::unavailable(error.to_string(), RETRY_SECONDS))
+            }
+            Err(error) => Err(Problem::internal(error.to_string())),
+        }
+    }
+
+    async fn status(&self) -> Result<Status, Problem> {
+        let node = &self.0;
+        let peers = self.peers().await;
+        let raft = node.journal.consensus().status();
+        let head = node.journal.consensus().head();
+        let epoch = self.epoch();
+        let active = |gateway| node.manifest.active_members(gateway, epoch.unwrap_or(Epoch(0))) as u64;
+        let active = node.gateway.map_or(0, active);
+        Ok(Status {
+            bank: node.bank.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            consortium: ConsortiumView {
+                name: node.manifest.name.clone(),
+                id: node.context.consortium(),
+                development: node.manifest.development,
+            },
+            epoch,
+            anonymity: Anonymity::among(active),
+            peers,
+            raft: RaftView {
+                replica: raft.replica,
+                leader: raft.leader,
+                term: raft.term,
+                applied: raft.applied,
+            },
+            log: LogView { size: head.size, root: Digest(head.root), checkpoint_size: self.published()? },
+            counters: self.counters()?,
+            stages: node.metrics.stages(),
+        })
+    }
+
+    async fn readiness(&self) -> Readiness {
+        let node = &self.0;
+        let check = |name: &str, ok, detail: String| Check { name: name.to_owned(), ok, detail };
+        let raft = node.journal.consensus().status();
+        let quorum = node.journal.consensus().is_ready();
+        let lists = node.screener.lists();
+        let epoch = self.epoch();
+        Readiness::of(vec![
+            check("quorum", quorum, raft.stopped.unwrap_or_else(|| format!("leader {:?}", raft.leader))),
+            check("lists", true, format!("{} watch lists loaded", lists.len())),
+            check(
+                "epoch",
+                epoch.is_some(),
+                epoch.map_or("epoch 0 has not begun".into(), |e| format!("epoch {e}")),
+            ),
+        ])
+    }
+}
+
+impl NodeService {
+    fn epoch(&self) -> Option<Epoch> {
+        self.0.manifest.epochs.at(self.0.now())
+    }
+
+    fn published(&self) -> Result<u64, Problem> {
+        let last = self.0.journal.consensus().last_checkpoint();
+        Ok(last.map_err(|error| journal_problem(error.into()))?.map_or(0, |head| head.size))
+    }
+
+    /// The records under a UETR, with index and leaf hash.
+    fn records(&self, uetr: &Uetr) -> Result<Vec<(u64, Digest, Record)>, Problem> {
+        let journal = &self.0.journal;
+        let mut records = Vec::new();
+        for index in journal.find(Term::Uetr(uetr)).map_err(journal_problem)? {
+            if let Some((envelope, record)) = journal.read(index).map_err(journal_problem)? {
+                records.push((index, Digest(leaf_hash(envelope.as_bytes())), record));
+            }
+        }
+        Ok(records)
+    }
+
+    /// The one payment that `uetr` means, on the leg named if one is.
+    fn one_leg(&self, uetr: Uetr, leg: Option<&Leg>) -> Result<PaymentKey, Problem> {
+        let decided = self.records(&uetr)?.into_iter().filter_map(|(_, _, record)| match record {
+            Record::Decision(record) => Some(record.decision.key),
+            _ => None,
+        });
+        let keys: Vec<PaymentKey> = decided.filter(|key| leg.is_none_or(|leg| leg.contains(key))).collect();
+        match keys.as_slice() {
+            [key] => Ok(key.clone()),
+            [] => Err(Problem::not_found(format!("the log holds no decision on payment {uetr}"))),
+            keys => Err(Problem::conflict(format!("payment {uetr} went over {} legs here", keys.len()))
+                .with_hint("name the leg by its instructing and instructed agents")),
+        }
+    }
+
+    fn own_view(&self, own: &OwnSignal) -> SignalView {
+        let state = match own.state {
+            OwnState::Retracted => SignalState::Retracted,
+            OwnState::Sent if self.epoch().is_some_and(|epoch| epoch > own.body.expires) => {
+                SignalState::Expired
+            }
+            OwnState::Sent => SignalState::Published,
+            OwnState::Pending => SignalState::Pending,
+        };
+        let view = SignalView::new(Some(own.id), &own.body, Direction::Sent, state, own.at);
+        SignalView { case: Some(own.case), ..view }
+    }
+
+    fn received_view(&self, id: Digest, received: &ReceivedSignal) -> SignalView {
+        let body = &received.signal.body;
+        let state = match received {
+            ReceivedSignal { void: true, .. } => SignalState::Void,
+            ReceivedSignal { retracted: true, .. } => SignalState::Retracted,
+            _ if self.epoch().is_some_and(|epoch| epoch > body.expires) => SignalState::Expired,
+            _ => SignalState::Verified,
+        };
+        SignalView::new(Some(id), body, Direction::Received, state, received.at)
+    }
+
+    async fn peers(&self) -> Vec<PeerView> {
+        let statuses = self.0.network.peers().await.unwrap_or_default();
+        let view = |status: hansa_p2p::PeerStatus| {
+            let (_, bank) = self.0.peers.iter().find(|(peer, _)| *peer == status.peer)?;
+            let address = status.address.map(|address| address.to_string());
+            Some(PeerView {
+                bank: bank.clone(),
+                peer_id: status.peer.to_string(),
+                connected: status.connected,
+                address,
+            })
+        };
+        statuses.into_iter().filter_map(view).collect()
+    }
+
+    fn counters(&self) -> Result<Counters, Problem> {
+        let book = self.0.book();
+        let sent = book.own.values().filter(|own| own.state != OwnState::Pending).count() as u64;
+        let retracted_own = book.own.values().filter(|own| own.state == OwnState::Retracted).count();
+        let retracted = book.received.values().filter(|received| received.retracted).count() + retracted_own;
+        let matched: std::collections::BTreeSet<_> = book.alerts.values().map(|alert| alert.signal).collect();
+        Ok(Counters {
+            payments: self.0.past().counters.clone(),
+            cases: book.cases_by_state(),
+            signals: SignalCounters {
+                sent,
+                verified: book.received.len() as u64,
+                matched: matched.len() as u64,
+                retracted: retracted as u64,
+            },
+        })
+    }
+}
+
+fn key_of(record: &Record) -> Option<&PaymentKey> {
+    match record {
+        Record::Decision(record) => Some(&record.decision.key),
+        Record::Refusal(refusal) => Some(&refusal.key),
+        Record::Case(case) => case.decision.as_ref().map(|decision| &decision.key),
+        _ => None,
+    }
+}
+
+/// What went wrong with the log, as a caller is told.
+pub(crate) fn journal_problem(error: JournalError) -> Problem {
+    match error {
+        JournalError::Propose(error) => Problem::unavailable(error.to_string(), RETRY_SECONDS),
+        JournalError::Seal(error) => Problem::malformed(error.to_string()),
+        error => {
+            tracing::error!(%error, "the log cannot be used");
+            Problem::internal(error.to_string())
+        }
+    }
+}
+
+fn case_problem(error: CaseError) -> Problem {
+    match error {
+        CaseError::NoCase(_) | CaseError::NoPayment(_) => Problem::not_found(error.to_string()),
+        CaseError::NoAccount(..) | CaseError::Step(_) | CaseError::NotConfirmed => {
+            Problem::conflict(error.to_string())
+        }
+        CaseError::Journal(error) => journal_problem(error),
+    }
+}
