@@ -1,0 +1,81 @@
+//! What a verification says, for people and as JSON.
+
+use std::fmt;
+
+use hansa_audit_log::evidence::Evidence;
+use hansa_types::hash::Digest;
+use hansa_types::id::BankId;
+use serde::Serialize;
+
+/// Something that the bundle proves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Statement {
+    /// What it is about: `log`, `decision`, `signal`, `opening`, `tag`.
+    pub about: &'static str,
+    /// What is shown.
+    pub shown: String,
+}
+
+/// Everything that the bundle proves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whose log it is from.
+    pub bank: BankId,
+    /// The consortium.
+    pub consortium: Digest,
+    /// Keys from a development set-up: whoever made them can forge the proofs.
+    pub development: bool,
+    /// How many entries the log's checkpoint covers.
+    pub log_size: u64,
+    /// What is shown, in the order it was checked.
+    pub statements: Vec<Statement>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "VERIFIED: evidence from the log of {} ({} entries)", self.bank, self.log_size)?;
+        for Statement { about, shown } in &self.statements {
+            writeln!(f, "  {about:<9} {shown}")?;
+        }
+        if self.development {
+            writeln!(
+                f,
+                "  NOTE      this consortium's keys come from a development set-up: its maker can forge proofs"
+            )?;
+        }
+        write!(
+            f,
+            "  NOTE      a proof binds the sender to its decision; it does not show that the factors are true"
+        )
+    }
+}
+
+/// What a bundle holds, unverified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Contents {
+    /// The checkpoint as it is signed.
+    pub checkpoint: String,
+    /// The records' indices in the log.
+    pub records: Vec<u64>,
+    /// The attachments: kind and length in bytes.
+    pub attachments: Vec<(String, usize)>,
+}
+
+/// Lists a bundle's parts.
+pub fn contents(evidence: &Evidence) -> Contents {
+    Contents {
+        checkpoint: evidence.checkpoint.to_string(),
+        records: evidence.records.iter().map(|record| record.index).collect(),
+        attachments: evidence.attachments.iter().map(|a| (a.kind.to_string(), a.bytes.len())).collect(),
+    }
+}
+
+impl fmt::Display for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "NOT VERIFIED: use `hansa-audit verify`\n\n{}", self.checkpoint.trim_end())?;
+        writeln!(f, "\nrecords at {:?}", self.records)?;
+        self.attachments
+            .iter()
+            .try_for_each(|(kind, length)| writeln!(f, "attachment: {kind}, {length} bytes"))
+    }
+}
