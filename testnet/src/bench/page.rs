@@ -1,0 +1,90 @@
+//! `docs/benchmarks.md`, generated from the JSON lines of a thorough run.
+
+use super::BenchError;
+use super::figure::{Outcome, Report};
+use super::table::{HEAD, origin, row};
+
+/// What stands above the figures.
+const OPENING: &str = "\
+# Benchmarks
+
+Generated: `hansa-testnet bench --thorough --json --with-peers > FILE`, then `hansa-testnet bench --page FILE`. Do not
+edit by hand.
+
+A value is the median unless its name says otherwise, with the smallest and largest measurement beside it. A ratio is
+ours over the peer's, from alternating measurements in one run, on one thread. A missed target says so.
+";
+
+/// The page for `lines`, one JSON report a line, in their order; empty lines are passed over.
+///
+/// # Errors
+/// If a line is not a report.
+pub fn render_page(lines: &str) -> Result<String, BenchError> {
+    let mut page = OPENING.to_owned();
+    for (at, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let report: Report = serde_json::from_str(line)
+            .map_err(|e| BenchError::Report { line: at + 1, reason: e.to_string() })?;
+        page.push_str(&section(&report));
+    }
+    Ok(page)
+}
+
+fn section(report: &Report) -> String {
+    let mut text = format!("\n## {}\n\n{}\n\n", report.bench, escaped(&origin(report)));
+    text.push_str(&table_row(&HEAD.map(str::to_owned)));
+    text.push_str("|---|---:|---|---:|---:|---:|---:|---|\n");
+    for figure in &report.figures {
+        text.push_str(&table_row(&row(figure)));
+    }
+    let skipped: Vec<_> = report
+        .figures
+        .iter()
+        .filter_map(|figure| match &figure.outcome {
+            Outcome::Skipped { skipped } => {
+                Some(format!("- `{}` skipped: {}\n", figure.name, escaped(skipped)))
+            }
+            Outcome::Measured(_) => None,
+        })
+        .collect();
+    if !skipped.is_empty() {
+        text.push('\n');
+        text.push_str(&skipped.concat());
+    }
+    text
+}
+
+fn table_row(cells: &[String; 8]) -> String {
+    format!("| {} |\n", cells.each_ref().map(|cell| escaped(cell)).join(" | "))
+}
+
+/// Text that Markdown takes as such: `|` would end a cell and `<` begin a tag.
+fn escaped(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;").replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::tests::example;
+    use super::*;
+
+    #[test]
+    fn each_report_becomes_a_section() {
+        let mut second = example();
+        second.bench = "verify".to_owned();
+        second.machine.cpu = "A|B".to_owned();
+        let page = render_page(&format!("{}\n{}", example().json_line(), second.json_line())).unwrap();
+        assert!(page.starts_with("# Benchmarks\n"));
+        assert!(page.contains("\n## prove\n\ncommit abc123, profile dev, Example, 2 cores"));
+        assert!(page.contains("\n## verify\n\ncommit abc123, profile dev, A\\|B, 2 cores"));
+        let line =
+            "| prove.full | 1430 | ms | 1410 .. 1500 | 3 | 441 (rln 3.0.0) | 3.24 | ratio &lt;= 1 missed |";
+        assert_eq!(page.lines().filter(|l| *l == line).count(), 2);
+        assert!(page.contains("- `prove.cached` skipped: nothing is cached yet\n"));
+    }
+
+    #[test]
+    fn a_line_that_is_no_report_is_named() {
+        let lines = format!("{}{{\"bench\":1}}\n", example().json_line());
+        assert!(matches!(render_page(&lines), Err(BenchError::Report { line: 2, .. })));
+    }
+}

@@ -1,0 +1,259 @@
+//! Peers: other people's programs to measure against, as child processes behind a line protocol on standard input
+//! and output (`testnet/peers/README.md`). They are packages of their own, built only when asked for.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::package_folder;
+
+/// How long a peer may take to start or to answer: far beyond any measurement, so that a hung one is noticed.
+const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+/// Lines a peer may be ahead of us; it answers one for one, so more than one is already wrong.
+const LINES_AHEAD: usize = 4;
+
+/// Why a peer could not be used.
+#[derive(Debug, Error)]
+pub enum PeerError {
+    /// There is no folder for build results.
+    #[error("neither XDG_CACHE_HOME nor HOME is set: set one, the peer is built below it")]
+    NoCache,
+    /// Cargo could not be run.
+    #[error("cannot run cargo to build peer {peer}: {source}")]
+    Cargo {
+        /// The package.
+        peer: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The build failed; cargo has said why.
+    #[error("peer {0} did not build: see above, or leave out --with-peers")]
+    Build(&'static str),
+    /// The program could not be started.
+    #[error("cannot start peer {program}: {source}")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It stopped or closed a stream.
+    #[error("peer {0} has stopped: run it by hand and type `prove`")]
+    Stopped(String),
+    /// It did not answer in time.
+    #[error("peer {peer} has not answered within {} s", ANSWER_WITHIN.as_secs())]
+    Silent {
+        /// The peer.
+        peer: String,
+    },
+    /// It answered something else.
+    #[error("peer {peer} answered {line:?}: `{wanted}` is wanted")]
+    Protocol {
+        /// The peer.
+        peer: String,
+        /// Its line.
+        line: String,
+        /// The form of the answer.
+        wanted: &'static str,
+    },
+}
+
+/// A running peer.
+pub(super) struct Peer {
+    name: String,
+    child: Child,
+    /// Closed first when the peer is let go, so that it ends by itself.
+    input: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+impl Peer {
+    /// Starts `command` and waits until it is ready.
+    pub(super) fn start(command: &mut Command) -> Result<Self, PeerError> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut child = command
+            // Rayon's own switch for one thread, which is what we measure on.
+            .env("RAYON_NUM_THREADS", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|source| PeerError::Start { program: program.clone(), source })?;
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().expect("standard output is piped above"));
+        let (sender, lines) = sync_channel(LINES_AHEAD);
+        // A thread of its own waits for lines, so that asking can give up in time. It ends with the peer's output.
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut peer = Self { name: program, child, input, lines };
+        let line = peer.read()?;
+        peer.name = parse_ready(&line).ok_or_else(|| peer.unexpected(&line, "ready NAME VERSION"))?;
+        Ok(peer)
+    }
+
+    /// Name and version, as the peer says.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sends `command` and gives the time that it took the peer.
+    pub(super) fn ask(&mut self, command: &str) -> Result<Duration, PeerError> {
+        Ok(Duration::from_nanos(self.number(command)?))
+    }
+
+    /// Sends `command` and gives the number of the answer.
+    pub(super) fn number(&mut self, command: &str) -> Result<u64, PeerError> {
+        let stopped = || PeerError::Stopped(self.name.clone());
+        let input = self.input.as_mut().ok_or_else(stopped)?;
+        writeln!(input, "{command}").and_then(|()| input.flush()).map_err(|_| stopped())?;
+        let line = self.read()?;
+        parse_answer(&line).ok_or_else(|| self.unexpected(&line, "ok NUMBER"))
+    }
+
+    fn read(&self) -> Result<String, PeerError> {
+        self.lines.recv_timeout(ANSWER_WITHIN).map_err(|e| match e {
+            RecvTimeoutError::Timeout => PeerError::Silent { peer: self.name.clone() },
+            RecvTimeoutError::Disconnected => PeerError::Stopped(self.name.clone()),
+        })
+    }
+
+    fn unexpected(&self, line: &str, wanted: &'static str) -> PeerError {
+        PeerError::Protocol { peer: self.name.clone(), line: line.to_owned(), wanted }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.input = None;
+        // It may be in the midst of a measurement that nobody waits for any more.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The name in `ready NAME VERSION`.
+fn parse_ready(line: &str) -> Option<String> {
+    let name = line.strip_prefix("ready ")?.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The number in `ok NUMBER`.
+fn parse_answer(line: &str) -> Option<u64> {
+    line.strip_prefix("ok ")?.trim().parse().ok()
+}
+
+/// The peers of this run: none unless asked for, each built and started when first needed.
+pub(super) struct Peers {
+    wanted: bool,
+    rln: Option<Peer>,
+}
+
+impl Peers {
+    /// No peer is built yet.
+    pub(super) fn new(wanted: bool) -> Self {
+        Self { wanted, rln: None }
+    }
+
+    /// The RLN library; none if peers were not asked for.
+    pub(super) fn rln(&mut self) -> Result<Option<&mut Peer>, PeerError> {
+        if self.wanted && self.rln.is_none() {
+            self.rln = Some(Peer::start(&mut Command::new(build("rln", "hansa-peer-rln")?))?);
+        }
+        Ok(self.rln.as_mut())
+    }
+}
+
+/// Builds the package `testnet/peers/PEER`, optimised as its own release profile says, and gives its program.
+fn build(peer: &'static str, program: &str) -> Result<PathBuf, PeerError> {
+    let target = cache(std::env::var_os("XDG_CACHE_HOME").as_deref(), std::env::var_os("HOME").as_deref())
+        .ok_or(PeerError::NoCache)?;
+    let manifest = package_folder().join("peers").join(peer).join("Cargo.toml");
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--release", "--locked", "--manifest-path"])
+        .arg(manifest)
+        .env("CARGO_TARGET_DIR", &target)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .map_err(|source| PeerError::Cargo { peer, source })?;
+    if !status.success() {
+        return Err(PeerError::Build(peer));
+    }
+    Ok(target.join("release").join(program))
+}
+
+/// Where peers are built: outside the clone, so that `make clean` does not cost their minutes again.
+fn cache(xdg: Option<&OsStr>, home: Option<&OsStr>) -> Option<PathBuf> {
+    let set = |value: Option<&OsStr>| value.filter(|v| !v.is_empty()).map(PathBuf::from);
+    let base = set(xdg).or_else(|| Some(set(home)?.join(".cache")))?;
+    Some(base.join("hansa").join("peers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fake(script: &str) -> Result<Peer, PeerError> {
+        Peer::start(Command::new("sh").args(["-c", script]))
+    }
+
+    #[test]
+    fn a_peer_says_its_name_and_answers_line_for_line() {
+        let mut peer =
+            fake("echo ready fake 1.2; n=0; while read c; do n=$((n+1)); echo ok $n; done").unwrap();
+        assert_eq!(peer.name(), "fake 1.2");
+        assert_eq!(peer.ask("prove").unwrap(), Duration::from_nanos(1));
+        assert_eq!(peer.number("verify").unwrap(), 2);
+    }
+
+    #[test]
+    fn measurements_alternate_with_a_peer() {
+        let mut peer = fake("echo ready fake 1; while read c; do echo ok 2000000; done").unwrap();
+        let plan =
+            super::super::plan::Plan { least_rounds: 2, most_rounds: 2, budget: Duration::ZERO, payments: 0 };
+        let ours = || Ok(Duration::from_millis(1));
+        let measured = plan.alternate(ours, Some((&mut peer, "prove"))).unwrap();
+        assert_eq!(measured.peer_milliseconds().map(|p| (p.name, p.value)), Some(("fake 1".to_owned(), 2.0)));
+        assert_eq!(measured.peer_per_second().map(|p| p.value), Some(500.0));
+    }
+
+    #[test]
+    fn what_a_peer_does_wrong_is_said() {
+        assert!(matches!(fake("echo hello"), Err(PeerError::Protocol { .. })));
+        assert!(matches!(fake("exit 3"), Err(PeerError::Stopped(_))));
+        assert!(matches!(Peer::start(&mut Command::new("/nonexistent/peer")), Err(PeerError::Start { .. })));
+        let mut peer = fake("echo ready fake 1; read c; echo error no key; exec cat >/dev/null").unwrap();
+        let error = peer.ask("prove").unwrap_err();
+        assert!(error.to_string().contains("error no key"), "{error}");
+        let mut peer = fake("echo ready fake 1; read c").unwrap();
+        assert!(matches!(peer.ask("prove"), Err(PeerError::Stopped(_))));
+    }
+
+    #[test]
+    fn answers_have_one_form() {
+        assert_eq!(parse_answer("ok 12"), Some(12));
+        assert_eq!(parse_ready("ready rln 3.0.0").as_deref(), Some("rln 3.0.0"));
+        for bad in ["", "ok", "ok -1", "ok 1.5", "OK 1", "error 1", "ok 99999999999999999999"] {
+            assert_eq!(parse_answer(bad), None, "{bad}");
+        }
+        assert_eq!(parse_ready("ready "), None);
+    }
+
+    #[test]
+    fn peers_are_absent_unless_asked_for_and_built_outside_the_clone() {
+        assert!(Peers::new(false).rln().unwrap().is_none());
+        let path = |s: &'static str| Some(OsStr::new(s));
+        assert_eq!(cache(path("/c"), path("/h")), Some("/c/hansa/peers".into()));
+        assert_eq!(cache(path(""), path("/h")), Some("/h/.cache/hansa/peers".into()));
+        assert_eq!(cache(None, None), None);
+    }
+}

@@ -1,0 +1,177 @@
+//! The developer's command line.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+use hansa_api::model::Status;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::bench::{BenchArgs, BenchError};
+use crate::consortium::{Bank, Consortium, CreateError, List};
+use crate::demo::{self, DemoArgs, DemoError};
+use crate::docs::{self, DocsArgs, DocsError};
+use crate::process::{NodeProcess, ProcessError, hansa};
+
+/// A whole consortium of banks on one machine.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage.
+#[derive(Debug, Parser)]
+#[command(name = "hansa-testnet", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `hansa-testnet` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Follow money that no bank alone would stop through three banks.
+    #[command(after_help = "Example:\n  hansa-testnet demo --keep /tmp/hansa-demo")]
+    Demo(DemoArgs),
+    /// Make a consortium of three banks in a folder, or use the one there, and start its nodes.
+    #[command(
+        after_help = "Example:\n  hansa-testnet up --dir testnet-data\n  hansa --config testnet-data/bank-a/hansa.toml status"
+    )]
+    Up(Dir),
+    /// Stop the nodes of a folder.
+    #[command(after_help = "Example:\n  hansa-testnet down --dir testnet-data")]
+    Down(Dir),
+    /// Where the nodes of a folder stand.
+    #[command(after_help = "Example:\n  hansa-testnet status --dir testnet-data --json")]
+    Status {
+        /// Which consortium.
+        #[command(flatten)]
+        dir: Dir,
+        /// Print JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure, side by side with peers.
+    #[command(after_help = "Example:\n  hansa-testnet bench prove verify --with-peers")]
+    Bench(BenchArgs),
+    /// Write the generated pages of docs/, or check that they are up to date.
+    #[command(after_help = "Example:\n  hansa-testnet docs --check")]
+    Docs(DocsArgs),
+}
+
+/// Where the consortium is.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Dir {
+    /// The consortium's folder.
+    #[arg(long, default_value = "testnet-data", value_name = "DIR")]
+    dir: PathBuf,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The demo.
+    #[error("the story broke off: {0}")]
+    Demo(#[from] DemoError),
+    /// A benchmark.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+    /// The pages.
+    #[error(transparent)]
+    Docs(#[from] DocsError),
+    /// The consortium.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// A node.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// A file.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Cli {
+    /// Carries out the command.
+    pub fn execute(self) -> Result<(), CliError> {
+        match self.command {
+            Command::Demo(args) => Ok(demo::run(&args)?),
+            Command::Up(Dir { dir }) => up(&dir),
+            Command::Down(Dir { dir }) => down(&dir),
+            Command::Status { dir, json } => status(&dir.dir, json),
+            Command::Bench(args) => Ok(crate::bench::run(&args)?),
+            Command::Docs(args) => Ok(docs::run(&args)?),
+        }
+    }
+}
+
+fn pid_file(bank: &Bank) -> PathBuf {
+    bank.folder.join("node.pid")
+}
+
+fn up(dir: &Path) -> Result<(), CliError> {
+    let consortium = match Consortium::open(dir) {
+        Ok(consortium) => consortium,
+        Err(CreateError::None(_)) => {
+            let lists = [const { Vec::<List>::new() }; 3];
+            Consortium::create(dir, demo::customers(), lists)?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut nodes = Vec::new();
+    for bank in &consortium.banks {
+        let node = NodeProcess::start(bank, &["--development"])?;
+        let path = pid_file(bank);
+        std::fs::write(&path, node.id().to_string()).map_err(|source| CliError::File { path, source })?;
+        nodes.push(node);
+    }
+    for node in &mut nodes {
+        node.ready()?;
+        node.joined(2)?;
+    }
+    for (node, bank) in nodes.into_iter().zip(&consortium.banks) {
+        node.detach();
+        println!("{} is ready: hansa --config {} status", bank.id, bank.config().display());
+    }
+    Ok(())
+}
+
+fn down(dir: &Path) -> Result<(), CliError> {
+    for bank in &Consortium::open(dir)?.banks {
+        let path = pid_file(bank);
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            println!("{} is not running", bank.id);
+            continue;
+        };
+        let stopped = text.trim().parse().is_ok_and(|pid| kill(Pid::from_raw(pid), Signal::SIGTERM).is_ok());
+        println!("{} {}", bank.id, if stopped { "was told to stop" } else { "was not running any more" });
+        std::fs::remove_file(&path).map_err(|source| CliError::File { path, source })?;
+    }
+    Ok(())
+}
+
+fn status(dir: &Path, json: bool) -> Result<(), CliError> {
+    let statuses: Vec<(Bank, Result<Status, ProcessError>)> = Consortium::open(dir)?
+        .banks
+        .into_iter()
+        .map(|bank| (bank.clone(), hansa(&bank, &["status"])))
+        .collect();
+    if json {
+        let list: Vec<_> = statuses.iter().map(|(bank, status)| {
+            serde_json::json!({ "bank": bank.id, "up": status.is_ok(), "status": status.as_ref().ok() })
+        }).collect();
+        println!("{}", serde_json::to_string_pretty(&list).expect("a status has only strings as keys"));
+        return Ok(());
+    }
+    for (bank, status) in statuses {
+        match status {
+            Ok(status) => {
+                let connected = status.peers.iter().filter(|peer| peer.connected).count();
+                println!("{}: up, {connected} peers, {} log entries", bank.id, status.log.size);
+            }
+            Err(error) => println!("{}: down ({error})", bank.id),
+        }
+    }
+    Ok(())
+}
