@@ -1,4 +1,4 @@
-//! What is proposed to the group: the leaf, what is kept beside it, and the six commands.
+//! What is proposed to the group: the leaf, what is kept beside it, and the seven commands.
 //!
 //! Consensus knows no screening. A leaf is a sealed envelope; what can be looked up outside the log is a keyed digest
 //! or an encrypted document, so that the indexes hold no plaintext either.
@@ -109,6 +109,13 @@ pub enum Command {
         signal: Signal,
         /// When, in Unix seconds.
         at: Timestamp,
+    },
+    /// Gives up a pending intent: it is not sent any more, and its counter stays spent.
+    Expire {
+        /// The record of it.
+        leaf: Leaf,
+        /// The intent's id.
+        intent: Digest,
     },
     /// Takes in a signal, whose verification every replica repeats.
     Received {
@@ -251,6 +258,11 @@ impl Encode for Command {
                 retraction.encode(out);
                 out.seq(follow_up);
             }
+            Self::Expire { leaf, intent } => {
+                out.u8(7);
+                leaf.encode(out);
+                intent.encode(out);
+            }
             Self::Checkpoint { size, root } => {
                 out.u8(6);
                 size.encode(out);
@@ -283,6 +295,7 @@ impl Decode for Command {
                 follow_up: follow_up(input)?,
             },
             5 => Self::Retract { leaf, retraction: Decode::decode(input)?, follow_up: follow_up(input)? },
+            7 => Self::Expire { leaf, intent: Decode::decode(input)? },
             other => return Err(CodecError::invalid("command", format!("{other} is not one of its kinds"))),
         })
     }

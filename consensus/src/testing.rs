@@ -103,6 +103,10 @@ pub(crate) fn intent(seed: u64, id: u8, counter: u32, subject: u8) -> Command {
     Command::Intent { leaf: leaf(seed), intent }
 }
 
+pub(crate) fn expire(seed: u64, id: u8) -> Command {
+    Command::Expire { leaf: leaf(seed), intent: Digest([id; 32]) }
+}
+
 pub(crate) fn sent(seed: u64, id: u8, signal: Signal) -> Command {
     Command::Sent { leaf: leaf(seed), intent: Digest([id; 32]), signal, at: Timestamp(seed) }
 }

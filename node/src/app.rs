@@ -20,8 +20,8 @@ use hansa_prover::secrets::MemberSecrets;
 use hansa_prover::tag::{DevelopmentTagKey, NotATagKey};
 use hansa_prover::verify::{Context, ContextError, SignalVerifier};
 use hansa_types::codec::Decode;
-use hansa_types::hash::digest;
-use hansa_types::id::{BankId, GatewayId};
+use hansa_types::hash::{Field, digest};
+use hansa_types::id::{BankId, Epoch, GatewayId};
 use hansa_types::manifest::{Manifest, ManifestError, SignedManifest};
 use hansa_types::sign::Signer as _;
 use hansa_types::signal::Gossip;
@@ -39,7 +39,7 @@ use crate::flows::{inbound, outbound};
 use crate::journal::{Journal, JournalError};
 use crate::load::{self, LoadError};
 use crate::metrics::Metrics;
-use crate::node::Node;
+use crate::node::{Node, now};
 use crate::service::NodeService;
 
 /// In front of the siblings' metrics that bring no prefix of their own.
@@ -131,6 +131,9 @@ pub enum StartError {
     /// The HTTP interface.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The store or Raft gave up: what is in the log is safe, and a restart reads it again.
+    #[error("consensus stopped: {0}; what was acknowledged is safe. Check the disk, then start again")]
+    Stopped(String),
     /// The runtime.
     #[error("the runtime does not start: {0}")]
     Runtime(#[from] std::io::Error),
@@ -155,9 +158,11 @@ pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
         node.log_operation("start", format!("hansa {}", env!("CARGO_PKG_VERSION"))).await?;
         let log_size = node.journal.consensus().size();
         node.events.emit(&Event::Ready { api: server.local_addr().to_string(), log_size });
-        let served = server.run(told_to_stop()?).await;
+        let served = server.run(stop(node.clone())?).await;
+        let stopped = node.journal.consensus().status().stopped;
         drain(&node, tasks).await;
-        Ok(served?)
+        served?;
+        stopped.map_or(Ok(()), |reason| Err(StartError::Stopped(reason)))
     })
 }
 
@@ -191,19 +196,22 @@ async fn build(
     let consensus = Arc::new(Consensus::open(&config.consensus, verifier.clone(), group).await?);
     let journal = Journal::new(consensus, &keys, manifest.log_origin(&bank))?;
     let book = Book::load(&journal)?;
+    let past = payment::restore(&journal, &screener, &customers, &tags, now())?;
+    // Last: from here on members speak, and their messages have to be judged in time.
     let (network, events, peers) = network(config, &manifest, &keys, registry)?;
     let node = Arc::new(Node {
         secrets: MemberSecrets::from_seed(keys.secret(Purpose::Member)?.expose()),
         log_key: Box::new(keys.signer(Purpose::Log)?),
         witness_key: keys.secret(Purpose::Witness)?,
         gateway: config.signalling.gateway,
-        past: Mutex::default(),
+        past: Mutex::new(past),
         in_flight: InFlight::default(),
         seen: Seen::default(),
         book: RwLock::new(book),
         changing: tokio::sync::Mutex::default(),
         connected: Mutex::default(),
         outbox: Notify::new(),
+        failed: Notify::new(),
         metrics: Metrics::register(registry),
         events: Events::to(std::io::stdout()),
         bank,
@@ -218,7 +226,7 @@ async fn build(
         network,
         peers,
     });
-    payment::restore(&node)?;
+    inbound::settle(&node).await?;
     Ok((node, events))
 }
 
@@ -246,6 +254,11 @@ fn check_membership(
         if keys.signer(purpose)?.public_key() != key {
             return Err(StartError::ForeignKey { purpose, bank: bank.clone() });
         }
+    }
+    let secrets = MemberSecrets::from_seed(keys.secret(Purpose::Member)?.expose());
+    let committed = |(epoch, trace): (&Epoch, &Field)| secrets.trace_commitment(*epoch) == *trace;
+    if secrets.membership() != member.membership || !member.traces.iter().all(committed) {
+        return Err(StartError::ForeignKey { purpose: Purpose::Member, bank: bank.clone() });
     }
     match config.signalling.gateway.filter(|gateway| !manifest.gateways.contains_key(gateway)) {
         Some(gateway) => Err(StartError::NoGateway(gateway)),
@@ -336,6 +349,11 @@ async fn tick(node: Arc<Node>, interval: Duration) {
             tracing::warn!(%error, "alerts past their epochs were not closed; it is tried again");
         }
         let consensus = node.journal.consensus();
+        if let Some(reason) = consensus.status().stopped {
+            tracing::error!(reason, "consensus stopped, and so does this node");
+            node.failed.notify_one();
+            return;
+        }
         let published = consensus.last_checkpoint().ok().flatten().map_or(0, |head| head.size);
         if consensus.size() == published {
             continue;
@@ -348,13 +366,15 @@ async fn tick(node: Arc<Node>, interval: Duration) {
     }
 }
 
-/// Ends when the process is asked to: SIGTERM, or Ctrl-C.
-fn told_to_stop() -> Result<impl Future<Output = ()>, std::io::Error> {
+/// Ends when the process is asked to (SIGTERM, or Ctrl-C), and when consensus has failed for good: nothing can be
+/// decided any more, and whoever supervises the process shall start it again.
+fn stop(node: Arc<Node>) -> Result<impl Future<Output = ()>, std::io::Error> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = node.failed.notified() => {}
         }
     })
 }

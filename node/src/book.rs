@@ -26,8 +26,12 @@ pub(crate) enum OwnState {
     Sent,
     /// Taken back.
     Retracted,
+    /// Not sent while its epoch was accepted.
+    Expired,
 }
-codec_enum!(OwnState { Pending = 1, "pending", Sent = 2, "sent", Retracted = 3, "retracted" });
+codec_enum!(OwnState {
+    Pending = 1, "pending", Sent = 2, "sent", Retracted = 3, "retracted", Expired = 4, "expired",
+});
 
 /// A signal of this bank, and what takes it back.
 #[derive(Clone)]

@@ -244,7 +244,8 @@ fn terms_of(record: &Record) -> Vec<Term<'_>> {
         }
         Record::SignalIntent(intent) => vec![Term::Decision(intent.decision)],
         Record::SignalSent(record) | Record::SignalReceived(record) => vec![Term::Signal(record.signal.id())],
-        Record::Retraction(_) | Record::Operation(_) => vec![],
+        Record::Retraction(record) => vec![Term::Signal(record.signal)],
+        Record::Operation(_) => vec![],
         Record::Alert(alert) => {
             [Term::Signal(alert.signal)].into_iter().chain(subject(&alert.subject)).collect()
         }

@@ -72,7 +72,7 @@ impl Metrics {
         for verdict in [GossipVerdict::Accept, GossipVerdict::Ignore, GossipVerdict::Reject] {
             drop(metrics.gossip.get_or_create(&VerdictLabel { verdict: gossip_name(verdict) }));
         }
-        for what in ["signal", "counterparty"] {
+        for what in ["signal", "expired-signal", "counterparty"] {
             drop(metrics.lost.get_or_create(&WhatLabel { what: what.to_owned() }));
         }
         for stage in ["parse", "screen", "log", "prove", "verify"] {

@@ -53,6 +53,8 @@ pub(crate) struct Node {
     pub(crate) connected: Mutex<BTreeSet<PeerId>>,
     /// Wakes the queue of signals.
     pub(crate) outbox: Notify,
+    /// Tells the daemon that it cannot go on.
+    pub(crate) failed: Notify,
     /// Wakes the tagging of counterparties seen in payments.
     pub(crate) seen: Seen,
     pub(crate) metrics: Metrics,
@@ -62,8 +64,7 @@ pub(crate) struct Node {
 impl Node {
     /// The time. Flows take it from here and pass it on.
     pub(crate) fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        Timestamp(since.map_or(0, |elapsed| elapsed.as_secs()))
+        now()
     }
 
     pub(crate) fn book(&self) -> RwLockReadGuard<'_, Book> {
@@ -116,6 +117,12 @@ impl Node {
             self.events.emit(&event(bank.clone()));
         }
     }
+}
+
+/// The system's time.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Timestamp(since.map_or(0, |elapsed| elapsed.as_secs()))
 }
 
 /// The actor of what a named policy does by itself.

@@ -155,7 +155,11 @@ impl Service for NodeService {
         let epoch = self.epoch();
         Readiness::of(vec![
             check("quorum", quorum, raft.stopped.unwrap_or_else(|| format!("leader {:?}", raft.leader))),
-            check("lists", true, format!("{} watch lists loaded", lists.len())),
+            check(
+                "lists",
+                true,
+                format!("{} watch lists loaded: a list that is broken stops the start", lists.len()),
+            ),
             check(
                 "epoch",
                 epoch.is_some(),
@@ -210,6 +214,7 @@ impl NodeService {
             }
             OwnState::Sent => SignalState::Published,
             OwnState::Pending => SignalState::Pending,
+            OwnState::Expired => SignalState::Expired,
         };
         let view = SignalView::new(Some(own.id), &own.body, Direction::Sent, state, own.at);
         SignalView { case: Some(own.case), ..view }
@@ -243,7 +248,9 @@ impl NodeService {
 
     fn counters(&self) -> Result<Counters, Problem> {
         let book = self.0.book();
-        let sent = book.own.values().filter(|own| own.state != OwnState::Pending).count() as u64;
+        let sent =
+            book.own.values().filter(|own| matches!(own.state, OwnState::Sent | OwnState::Retracted)).count()
+                as u64;
         let retracted_own = book.own.values().filter(|own| own.state == OwnState::Retracted).count();
         let retracted = book.received.values().filter(|received| received.retracted).count() + retracted_own;
         let matched: std::collections::BTreeSet<_> = book.alerts.values().map(|alert| alert.signal).collect();
@@ -273,7 +280,8 @@ fn key_of(record: &Record) -> Option<&PaymentKey> {
 pub(crate) fn journal_problem(error: JournalError) -> Problem {
     match error {
         JournalError::Propose(error) => Problem::unavailable(error.to_string(), RETRY_SECONDS),
-        JournalError::Seal(error) => Problem::malformed(error.to_string()),
+        JournalError::Seal(error) => Problem::conflict(error.to_string())
+            .with_hint("write less; a case that is full goes on in a new one"),
         error => {
             tracing::error!(%error, "the log cannot be used");
             Problem::internal(error.to_string())

@@ -8,7 +8,7 @@ use libp2p::{Multiaddr, PeerId, TransportError};
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// A number outside its bounds.
-    #[error("p2p.limits.{field} is {value}; it must be from {least} to {most}")]
+    #[error("p2p.network.limits.{field} is {value}; it must be from {least} to {most}")]
     Limit {
         /// The setting.
         field: &'static str,
@@ -20,7 +20,7 @@ pub enum ConfigError {
         most: u64,
     },
     /// Too many listening addresses.
-    #[error("p2p.listen names {count} addresses; at most {most} are allowed")]
+    #[error("p2p.network.listen names {count} addresses; at most {most} are allowed")]
     TooManyAddresses {
         /// How many there are.
         count: usize,
@@ -87,7 +87,9 @@ pub enum StartError {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
     /// Larger than the consortium carries.
-    #[error("the message has {bytes} bytes; at most {limit} are carried (p2p.limits.max_message_bytes)")]
+    #[error(
+        "the message has {bytes} bytes; at most {limit} are carried (p2p.network.limits.max_message_bytes)"
+    )]
     TooLarge {
         /// Its length.
         bytes: usize,

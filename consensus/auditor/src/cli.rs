@@ -76,9 +76,11 @@ impl Cli {
             }
             Command::Show { file } => {
                 let bytes = read(&file)?;
-                match SignedManifest::open(&bytes) {
-                    Ok(manifest) => print(&manifest, true, |_| String::new()),
-                    Err(_) => print(&contents(&Evidence::from_file(&bytes)?), self.json, ToString::to_string),
+                match Evidence::from_file(&bytes) {
+                    Err(EvidenceError::NotEvidence) => {
+                        print(&SignedManifest::open(&bytes)?, true, |_| String::new());
+                    }
+                    evidence => print(&contents(&evidence?), self.json, ToString::to_string),
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! What a bundle must show, step by step: the log first, then each signal and what it is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hansa_audit_log::evidence::{AttachmentKind, Evidence, EvidenceError};
@@ -160,20 +160,28 @@ impl Bundle<'_> {
         let transcripts: Vec<TagTranscript> = self.attached(AttachmentKind::TagTranscript)?;
         let context = Arc::new(Context::new(Arc::new(self.manifest.clone()))?);
         self.check_signals(&signals, &context)?;
+        let mut opened = BTreeSet::new();
         for opening in &openings {
-            self.check_opening(opening, &signals)?;
+            opened.insert(self.check_opening(opening, &signals)?);
         }
+        let mut tagged = BTreeSet::new();
         for transcript in &transcripts {
             let secret = transcript.check(&self.manifest.tag_key)?;
-            self.check_tag(transcript.subject(), &secret, &signals, &context)?;
+            tagged.insert(self.check_tag(transcript.subject(), &secret, &signals, &context)?);
         }
-        let unshown = signals.iter().find(|signal| !self.is_sent(signal) && transcripts.is_empty());
-        unshown.map_or(Ok(()), |signal| {
+        for signal in &signals {
             let id = signal.id();
-            Err(VerifyError::Mismatch(format!(
-                "signal {id}: nothing shows that its tag is of the payment's subject"
-            )))
-        })
+            if !tagged.contains(&id) {
+                let what = format!("signal {id}: nothing shows that its tag is of an account of the payment");
+                return Err(VerifyError::Mismatch(what));
+            }
+            if self.is_sent(signal) && !opened.contains(&id) {
+                let what =
+                    format!("signal {id}: nothing opens its decision commitment to a decision of this bank");
+                return Err(VerifyError::Mismatch(what));
+            }
+        }
+        Ok(())
     }
 
     /// Each signal's proof holds for what it says, and the log recorded it.
@@ -211,7 +219,11 @@ impl Bundle<'_> {
     }
 
     /// The decision commitment of a signal this bank sent opens to a decision in the bundle.
-    fn check_opening(&mut self, opening: &DecisionOpening, signals: &[Signal]) -> Result<(), VerifyError> {
+    fn check_opening(
+        &mut self,
+        opening: &DecisionOpening,
+        signals: &[Signal],
+    ) -> Result<Digest, VerifyError> {
         let mismatch = |what: &str| Err(VerifyError::Mismatch(format!("decision opening: {what}")));
         let commitment = opening.commitment();
         let Some(signal) = signals.iter().find(|signal| signal.body.decision_commitment == commitment) else {
@@ -237,8 +249,9 @@ impl Bundle<'_> {
             decision.key,
             decision.score.0
         );
+        let id = signal.id();
         self.state("opening", shown);
-        Ok(())
+        Ok(id)
     }
 
     /// A subject of a decision in the bundle yields the tag of a signal that the decision cites or that was sent on it.
@@ -248,7 +261,7 @@ impl Bundle<'_> {
         secret: &SubjectSecret,
         signals: &[Signal],
         context: &Context,
-    ) -> Result<(), VerifyError> {
+    ) -> Result<Digest, VerifyError> {
         let yields = |s: &&Signal| secret.tag(context.scope(s.body.gateway, s.body.epoch)) == s.body.tag;
         let Some(signal) = signals.iter().find(yields) else {
             let what = "tag transcript: its subject yields the tag of no attached signal";
@@ -269,7 +282,7 @@ impl Bundle<'_> {
         let shown =
             format!("account {account} of payment {payment} ({verdict}) yields the tag of signal {id}");
         self.state("tag", shown);
-        Ok(())
+        Ok(id)
     }
 }
 

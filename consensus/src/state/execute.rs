@@ -37,6 +37,7 @@ pub(super) fn execute(
         Command::Append { leaf, follow_up } => append(transaction, leaf, follow_up),
         Command::Intent { leaf, intent } => spend(transaction, leaf, intent),
         Command::Sent { leaf, intent, signal, at } => sent(transaction, verifier, leaf, &intent, signal, at),
+        Command::Expire { leaf, intent } => expire(transaction, leaf, &intent),
         Command::Received { leaf, signal, at, follow_up } => {
             signals::receive(transaction, verifier, leaf, signal, at, follow_up)
         }
@@ -115,6 +116,24 @@ fn sent(
     stored.sent = Some(index);
     tx.put(Table::Intents, id.0, stored.to_bytes());
     Ok(Outcome::Appended { index })
+}
+
+fn expire(tx: &mut Transaction<'_>, leaf: Leaf, id: &Digest) -> Result<Outcome, StoreError> {
+    let Some(stored) = tx.get(Table::Intents, &id.0)? else { return Ok(Outcome::Unknown) };
+    let stored: StoredIntent = decode(Table::Intents, &stored)?;
+    let pending = stored.index.to_be_bytes();
+    // Sent or given up before: what happened first stays.
+    if tx.get(Table::Pending, &pending)?.is_none() {
+        return Ok(Outcome::Existing { index: stored.sent.unwrap_or(stored.index) });
+    }
+    Ok(match tx.append(leaf)? {
+        Placed::Appended(index) => {
+            tx.delete(Table::Pending, pending);
+            Outcome::Appended { index }
+        }
+        Placed::Existing(index) => Outcome::Existing { index },
+        Placed::Conflict(index) => Outcome::Conflict { index },
+    })
 }
 
 fn checkpoint(tx: &mut Transaction<'_>, head: TreeHead) -> Result<Outcome, StoreError> {

@@ -148,6 +148,18 @@ fn counters_are_spent_in_order_within_the_limit_and_never_returned() {
 }
 
 #[test]
+fn an_expired_intent_is_no_longer_pending_and_its_counter_stays_spent() {
+    let (_, machine) = machine();
+    assert_eq!(run(&machine, intent(1, 1, 0, 1)), Outcome::Appended { index: 0 });
+    assert_eq!(run(&machine, expire(2, 9)), Outcome::Unknown);
+    assert_eq!(run(&machine, expire(2, 1)), Outcome::Appended { index: 1 });
+    assert_eq!(run(&machine, expire(3, 1)), Outcome::Existing { index: 0 });
+    assert!(machine.pending_intents().unwrap().is_empty());
+    assert_eq!(machine.next_counter(&SCOPE).unwrap(), 1);
+    assert_eq!(run(&machine, intent(4, 2, 1, 1)), Outcome::IntentRefused(IntentRefusal::SubjectSignalled));
+}
+
+#[test]
 fn only_the_logs_own_growing_roots_may_be_signed() {
     let (_, machine) = machine();
     let propose = |size, root| run(&machine, Command::Checkpoint { size, root });

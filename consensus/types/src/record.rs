@@ -95,12 +95,14 @@ codec_struct!(SignalRecord { signal, at });
 /// A signal taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RetractionRecord {
+    /// The signal taken back ([`Signal::id`]).
+    pub signal: Digest,
     /// What was published.
     pub retraction: Retraction,
     /// When.
     pub at: Timestamp,
 }
-codec_struct!(RetractionRecord { retraction, at });
+codec_struct!(RetractionRecord { signal, retraction, at });
 
 /// Something an operator or the node itself did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

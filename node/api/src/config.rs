@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The largest body limit that may be configured: bodies are held in memory.
-pub const MAX_BODY_LIMIT: usize = 16 << 20;
+/// The largest body limit that may be configured: screening reads no larger message.
+pub const MAX_BODY_LIMIT: usize = 1 << 20;
 /// The most requests or connections that may be configured.
 pub const MAX_CONCURRENCY: usize = 1 << 16;
 /// The longest time that may be configured, in milliseconds.

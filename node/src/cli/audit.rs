@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use hansa_api::Client;
-use hansa_api::model::{EvidenceRequest, LogEntry};
+use hansa_api::model::{EvidenceRequest, Leg, LogEntry};
 use hansa_types::uetr::Uetr;
 
 use super::CliError;
@@ -19,6 +19,9 @@ pub enum AuditCommand {
     Show {
         /// The payment's UETR.
         uetr: Uetr,
+        /// Only this leg, as INSTRUCTING/INSTRUCTED.
+        #[arg(long)]
+        leg: Option<Leg>,
     },
     /// Write the evidence on a payment to a file that `hansa-audit verify` checks without this node.
     #[command(
@@ -27,6 +30,9 @@ pub enum AuditCommand {
     Export {
         /// The payment's UETR.
         uetr: Uetr,
+        /// The leg, as INSTRUCTING/INSTRUCTED, where the payment went over several here.
+        #[arg(long)]
+        leg: Option<Leg>,
         /// The file to write; one that exists is not overwritten.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -35,9 +41,11 @@ pub enum AuditCommand {
 
 pub(super) fn execute(command: AuditCommand, client: &Client, out: &Output) -> Result<ExitCode, CliError> {
     match command {
-        AuditCommand::Show { uetr } => out.print(&client.history(uetr, None)?, |entries| list(entries)),
-        AuditCommand::Export { uetr, out: path } => {
-            let bundle = client.evidence(&EvidenceRequest { uetr, leg: None })?;
+        AuditCommand::Show { uetr, leg } => {
+            out.print(&client.history(uetr, leg.as_ref())?, |entries| list(entries));
+        }
+        AuditCommand::Export { uetr, leg, out: path } => {
+            let bundle = client.evidence(&EvidenceRequest { uetr, leg })?;
             let write = || {
                 use std::io::Write;
                 std::fs::File::create_new(&path)?.write_all(&bundle)

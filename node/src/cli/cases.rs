@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use hansa_api::Client;
-use hansa_api::model::{CaseAction, CaseOpening, CaseResult, CaseView};
+use hansa_api::model::{CaseAction, CaseOpening, CaseResult, CaseView, Leg};
 use hansa_types::case::{CaseState, Suspect};
 use hansa_types::id::Actor;
 use hansa_types::signal::Category;
@@ -30,6 +30,9 @@ pub enum CasesCommand {
     Open {
         /// The payment's UETR.
         uetr: Uetr,
+        /// The leg, as INSTRUCTING/INSTRUCTED, where the payment went over several here.
+        #[arg(long)]
+        leg: Option<Leg>,
         /// Which account is suspected: debtor or creditor.
         #[arg(long)]
         suspect: Suspect,
@@ -83,8 +86,8 @@ pub(super) fn execute(command: CasesCommand, client: &Client, out: &Output) -> R
             out.print(&client.cases(state)?, |cases| list(cases));
             return Ok(ExitCode::SUCCESS);
         }
-        CasesCommand::Open { uetr, suspect, act: Act { actor, note } } => {
-            let result = client.open_case(&CaseOpening { uetr, leg: None, suspect, actor, note })?;
+        CasesCommand::Open { uetr, leg, suspect, act: Act { actor, note } } => {
+            let result = client.open_case(&CaseOpening { uetr, leg, suspect, actor, note })?;
             out.print(&result, describe);
             return Ok(ExitCode::SUCCESS);
         }

@@ -117,6 +117,8 @@ keys = "keys"
 manifest = "manifest.hansa"
 proving_key = "proving.key"
 verifying_key = "verifying.key"
+# The tag function's key, of a development consortium; `hansa run --development` accepts one.
+# development_tag_key = "tag.key"
 customers = "customers.csv"
 
 [screening]

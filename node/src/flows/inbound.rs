@@ -1,7 +1,7 @@
 //! Inbound: gossip -> structural check -> on time? -> seen? -> batched proof check -> consensus -> alert -> case.
 //!
-//! What arrives together is verified together. A verdict goes back to the network as soon as it is known, so that
-//! honest messages travel on; consensus has the last word on what is new.
+//! What arrives together is verified together. A true signal travels on once it is in the log; consensus has the last
+//! word on what is new.
 
 use std::sync::Arc;
 
@@ -63,8 +63,9 @@ async fn report(node: &Node, message: MessageId, verdict: Verdict) {
 async fn receive(node: &Arc<Node>, arrived: Vec<(MessageId, Signal)>) {
     let mut fresh = Vec::new();
     for (id, signal) in arrived {
-        // Whether the nullifier was seen is asked before the pairing, and again by consensus.
-        if is_known(node, &signal) {
+        // Whether the nullifier was seen is asked before the pairing, and again by consensus. A gateway that this bank
+        // does not hold gives no lawful reason to look.
+        if node.gateway != Some(signal.body.gateway) || is_known(node, &signal) {
             report(node, id, Verdict::Ignore).await;
         } else {
             fresh.push((id, signal));
@@ -89,23 +90,32 @@ async fn receive(node: &Arc<Node>, arrived: Vec<(MessageId, Signal)>) {
         return;
     };
     for (message, result) in ids.into_iter().zip(checked) {
-        match result {
+        let verdict = match result {
             Ok(signal) => {
                 node.metrics.stage("verify", took);
-                report(node, message, Verdict::Accept).await;
-                if let Err(error) = accept(node, signal, took).await {
-                    tracing::error!(%error, "a verified signal could not be logged; back-fill will bring it again");
-                    node.metrics.lost("signal");
-                }
+                logged(node, signal, took).await
             }
             Err((signal, VerifyError::Ignore(why))) => {
                 tracing::info!(signal = %signal.id(), why, "signal ignored");
-                report(node, message, Verdict::Ignore).await;
+                Verdict::Ignore
             }
             Err((signal, VerifyError::Reject(why))) => {
                 tracing::warn!(signal = %signal.id(), why, "signal rejected");
-                report(node, message, Verdict::Reject).await;
+                Verdict::Reject
             }
+        };
+        report(node, message, verdict).await;
+    }
+}
+
+/// A signal travels on once it is in the log; one that cannot be logged leaves no trace, and another copy is judged anew.
+async fn logged(node: &Arc<Node>, signal: Verified<Signal>, took: std::time::Duration) -> Verdict {
+    match accept(node, signal, took).await {
+        Ok(()) => Verdict::Accept,
+        Err(error) => {
+            tracing::error!(%error, "a verified signal could not be logged");
+            node.metrics.lost("signal");
+            Verdict::Ignore
         }
     }
 }
@@ -266,6 +276,24 @@ pub(crate) async fn close_alerts(
         node.book_mut().set_alert(alert.clone());
     }
     Ok(closed.len())
+}
+
+/// Closes what a crash left open: alerts of signals that are void or retracted.
+pub(crate) async fn settle(node: &Node) -> Result<(), JournalError> {
+    let dead: Vec<(Digest, AlertState)> = {
+        let book = node.book();
+        let state = |received: &ReceivedSignal| match received {
+            ReceivedSignal { void: true, .. } => Some(AlertState::Void),
+            ReceivedSignal { retracted: true, .. } => Some(AlertState::Retracted),
+            _ => None,
+        };
+        book.received.iter().filter_map(|(id, received)| Some((*id, state(received)?))).collect()
+    };
+    let _changing = node.changing.lock().await;
+    for (signal, state) in dead {
+        close_alerts(node, signal, state, node.now()).await?;
+    }
+    Ok(())
 }
 
 /// Closes the alerts whose epochs are over.

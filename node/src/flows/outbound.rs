@@ -21,13 +21,14 @@ use hansa_types::codec_struct;
 use hansa_types::decision::Decision;
 use hansa_types::hash::Digest;
 use hansa_types::id::{Epoch, GatewayId, Timestamp};
-use hansa_types::record::{IntentRecord, Record, ScopeKey, SignalRecord};
+use hansa_types::record::{IntentRecord, Operation, Record, ScopeKey, SignalRecord};
 use hansa_types::signal::{Category, Gossip, Severity, Signal, SignalBody, retraction_lock};
+use hansa_types::subject::Subject;
 use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
 use super::retraction;
-use super::tags::TagsError;
+use super::tags::{self, TagsError};
 use crate::book::{OwnSignal, OwnState};
 use crate::events::Event;
 use crate::journal::{Collection, JournalError};
@@ -51,6 +52,9 @@ pub(crate) enum RefusedSignal {
     /// The consortium's time has not begun, or is over.
     #[error("no signal: the manifest holds no trace commitment of this bank for the present epoch")]
     Epoch,
+    /// Receivers could not match it.
+    #[error("no signal: members match valid accounts, and the case is about another kind of subject")]
+    Subject,
     /// There is no score to prove.
     #[error("no signal: the case did not grow from a decision of this bank, so there is no score to prove")]
     NoDecision,
@@ -109,6 +113,9 @@ pub(crate) async fn intend(
 ) -> Result<OwnSignal, RefusedSignal> {
     let now = node.now();
     let decision = decision.ok_or(RefusedSignal::NoDecision)?;
+    if !matches!(&case.subject, Subject::Account(account) if tags::subject(account).is_some()) {
+        return Err(RefusedSignal::Subject);
+    }
     let (gateway, epoch, severity) = permitted(node, decision, now)?;
     let opening = open_commitment(node, case, decision, now).await?;
 
@@ -266,11 +273,12 @@ async fn send_pending(node: &Arc<Node>) -> bool {
     let mut waiting = false;
     node.metrics.queue(pending.len());
     for intent in pending.into_iter().map(|pending| pending.intent) {
-        if !node.manifest.epochs.accepts(intent.epoch, node.now()) {
-            tracing::warn!(signal = %intent.id, "a signal expired in the queue: no member accepts its epoch any more");
-            continue;
-        }
-        if let Err(error) = send(node, &intent).await {
+        let sent = if node.manifest.epochs.accepts(intent.epoch, node.now()) {
+            send(node, &intent).await
+        } else {
+            expire(node, &intent).await
+        };
+        if let Err(error) = sent {
             waiting = true;
             node.events.emit(&Event::SignalWaiting { reason: error.to_string() });
         }
@@ -293,6 +301,27 @@ enum SendError {
     Unwrap(#[from] hansa_keys::UnwrapError),
     #[error("proving stopped: {0}")]
     Stopped(#[from] tokio::task::JoinError),
+}
+
+/// Gives up a signal whose epoch no member accepts any more. Its counter stays spent.
+async fn expire(node: &Node, intent: &Intent) -> Result<(), SendError> {
+    tracing::warn!(signal = %intent.id, "a signal expired in the queue: no member accepts its epoch any more");
+    node.metrics.lost("expired-signal");
+    let _changing = node.changing.lock().await;
+    let now = node.now();
+    let detail = format!("signal {} was not sent in epoch {}", intent.id, intent.epoch);
+    let mut leaf = node.journal.leaf(&Record::Operation(Operation {
+        what: "signal-expired".into(),
+        detail,
+        at: now,
+    }))?;
+    let own = node.book().own.get(&intent.id).cloned();
+    let own = own.map(|own| OwnSignal { state: OwnState::Expired, at: now, ..own });
+    leaf.documents
+        .extend(own.iter().map(|own| node.journal.document(Collection::OwnSignals, &own.id.0, own)));
+    node.journal.propose(Command::Expire { leaf, intent: intent.id }).await?;
+    node.book_mut().own.extend(own.map(|own| (own.id, own)));
+    Ok(())
 }
 
 async fn send(node: &Arc<Node>, intent: &Intent) -> Result<(), SendError> {

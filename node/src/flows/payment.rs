@@ -10,8 +10,8 @@ use std::time::Instant;
 use hansa_api::Problem;
 use hansa_api::model::{PaymentAnswer, PaymentCounters, Submission};
 use hansa_consensus::{Command, Outcome};
-use hansa_screening::History;
 use hansa_screening::message::{MessageError, parse};
+use hansa_screening::{History, Screener};
 use hansa_types::decision::{Decision, Verdict};
 use hansa_types::id::Timestamp;
 use hansa_types::payment::{Account, Payment, PaymentKey};
@@ -19,8 +19,10 @@ use hansa_types::record::{DecisionRecord, Record, Refusal};
 use hansa_types::subject::Subject;
 use tokio::sync::Notify;
 
-use super::{inbound, tags};
-use crate::journal::JournalError;
+use super::inbound;
+use super::tags::{self, Tags};
+use crate::customers::Customers;
+use crate::journal::{Journal, JournalError};
 use crate::node::Node;
 use crate::service::journal_problem;
 
@@ -89,7 +91,7 @@ async fn decide_alone(
         Outcome::Appended { index } => {
             node.metrics.stage("log", begun.elapsed());
             node.metrics.payment(decision.verdict);
-            remember(node, &decision, &payment);
+            node.past().remember(&node.screener, &decision, &payment);
             node.seen_in(&payment);
             Ok(PaymentAnswer::of(&decision, index, false))
         }
@@ -128,39 +130,42 @@ async fn decided_before(node: &Node, index: u64, payment: &Payment) -> Result<Pa
     Ok(PaymentAnswer::duplicate(key))
 }
 
-/// What a decided payment adds to the past. Only what is carried out is part of an account's history.
-fn remember(node: &Node, decision: &Decision, payment: &Payment) {
-    let mut past = node.past();
-    *past.counters.verdicts.entry(decision.verdict).or_insert(0) += 1;
-    if decision.verdict == Verdict::Clear {
-        past.history.observe(&node.screener.observation(payment, decision.decided_at));
+impl Past {
+    /// What a decided payment adds. Only what is carried out is part of an account's history.
+    fn remember(&mut self, screener: &Screener, decision: &Decision, payment: &Payment) {
+        *self.counters.verdicts.entry(decision.verdict).or_insert(0) += 1;
+        if decision.verdict == Verdict::Clear {
+            self.history.observe(&screener.observation(payment, decision.decided_at));
+        }
     }
 }
 
 /// Builds the past again from the log, and makes the accounts known that this bank holds or has seen.
-pub(crate) fn restore(node: &Node) -> Result<(), JournalError> {
-    let now = node.now();
-    let mut subjects: BTreeMap<Subject, (bool, Timestamp)> = BTreeMap::new();
-    for index in 0..node.journal.consensus().size() {
-        match node.journal.read(index)? {
+pub(crate) fn restore(
+    journal: &Journal,
+    screener: &Screener,
+    customers: &Customers,
+    tags: &Tags,
+    now: Timestamp,
+) -> Result<Past, JournalError> {
+    let mut past = Past::default();
+    let mut seen: BTreeMap<Subject, Timestamp> = BTreeMap::new();
+    for index in 0..journal.consensus().size() {
+        match journal.read(index)? {
             Some((_, Record::Decision(DecisionRecord { decision, payment }))) => {
-                remember(node, &decision, &payment);
-                for subject in accounts(&payment).filter_map(tags::subject) {
-                    subjects.insert(subject, (false, decision.decided_at));
-                }
+                past.remember(screener, &decision, &payment);
+                let subjects = accounts(&payment).filter_map(tags::subject);
+                seen.extend(subjects.map(|subject| (subject, decision.decided_at)));
             }
-            Some((_, Record::Refusal(_))) => node.past().counters.duplicates += 1,
+            Some((_, Record::Refusal(_))) => past.counters.duplicates += 1,
             _ => {}
         }
     }
-    let held = node.customers.keys().filter_map(tags::subject).map(|subject| (subject, (true, now)));
-    subjects.extend(held);
-    let recent = |(_, (held, seen)): &(Subject, (bool, Timestamp))| {
-        *held || seen.0 + tags::COUNTERPARTY_WINDOW >= now.0
-    };
-    let subjects = subjects.into_iter().filter(recent).map(|(subject, (held, seen))| (subject, held, seen));
-    node.tags.learn(subjects.collect()).map_err(|error| JournalError::Tags(error.to_string()))?;
-    Ok(())
+    seen.retain(|_, at| at.0 + tags::COUNTERPARTY_WINDOW >= now.0);
+    let held = customers.keys().filter_map(tags::subject).map(|subject| (subject, true, now));
+    let seen = seen.into_iter().map(|(subject, at)| (subject, false, at));
+    tags.learn(seen.chain(held).collect()).map_err(|error| JournalError::Tags(error.to_string()))?;
+    Ok(past)
 }
 
 /// Tags accounts seen in payments, off the payment path, and matches them with the signals on record.

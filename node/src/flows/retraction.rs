@@ -24,14 +24,11 @@ pub(crate) enum RetractError {
     #[error("this bank sent no signal {0}")]
     Unknown(Digest),
     /// Not with the network yet.
-    #[error("signal {0} is not sent yet: retract it once it is")]
+    #[error("signal {0} is not with the network: only a sent signal is retracted")]
     NotSent(Digest),
     /// Taken back before.
     #[error("signal {0} is retracted already")]
     Already(Digest),
-    /// Nobody hears it now.
-    #[error("the retraction is logged and no member is connected to hear it; it is sent when one is")]
-    NotHeard,
     /// The log.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -42,7 +39,7 @@ pub(crate) async fn send(node: &Arc<Node>, id: Digest, actor: &Actor) -> Result<
     let _changing = node.changing.lock().await;
     let mut own = node.book().own.get(&id).cloned().ok_or(RetractError::Unknown(id))?;
     match own.state {
-        OwnState::Pending => return Err(RetractError::NotSent(id)),
+        OwnState::Pending | OwnState::Expired => return Err(RetractError::NotSent(id)),
         OwnState::Retracted => return Err(RetractError::Already(id)),
         OwnState::Sent => {}
     }
@@ -50,7 +47,7 @@ pub(crate) async fn send(node: &Arc<Node>, id: Digest, actor: &Actor) -> Result<
     let retraction = retraction_of(&own);
     own.state = OwnState::Retracted;
     own.at = now;
-    let mut leaf = node.journal.leaf(&record(&retraction, now))?;
+    let mut leaf = node.journal.leaf(&record(id, &retraction, now))?;
     leaf.documents.push(node.journal.document(Collection::OwnSignals, &id.0, &own));
     let outcome =
         node.journal.propose(Command::Retract { leaf, retraction: retraction.clone(), follow_up: vec![] });
@@ -58,13 +55,10 @@ pub(crate) async fn send(node: &Arc<Node>, id: Digest, actor: &Actor) -> Result<
     tracing::info!(signal = %id, %actor, ?outcome, "signal retracted");
     node.book_mut().own.insert(id, own.clone());
     node.events.emit(&Event::SignalRetracted { signal: id, closed: 0 });
-    match publish(node, retraction).await {
-        Ok(()) => Ok(own),
-        Err(error) => {
-            tracing::warn!(%error, "retraction waits for a member to hear it");
-            Err(RetractError::NotHeard)
-        }
+    if let Err(error) = publish(node, retraction).await {
+        tracing::warn!(%error, "the retraction is logged, and sent when a member is there to hear it");
     }
+    Ok(own)
 }
 
 /// Publishes again what this bank retracted in epochs that still count: a member may have been away.
@@ -120,7 +114,7 @@ async fn close(node: &Node, retraction: Retraction, signal: Digest) -> Result<()
     let now = node.now();
     let closed = closing(&node.book(), signal, AlertState::Retracted, now);
     let follow_up = closed.iter().map(|alert| node.journal.alert_leaf(alert)).collect::<Result<_, _>>()?;
-    let leaf = node.journal.leaf(&record(&retraction, now))?;
+    let leaf = node.journal.leaf(&record(signal, &retraction, now))?;
     let outcome = node.journal.propose(Command::Retract { leaf, retraction, follow_up }).await?;
     if let Outcome::Retracted { .. } = outcome {
         let mut book = node.book_mut();
@@ -140,6 +134,6 @@ fn retraction_of(own: &OwnSignal) -> Retraction {
     Retraction { gateway: body.gateway, epoch: body.epoch, nullifier: own.nullifier, preimage: *own.preimage }
 }
 
-fn record(retraction: &Retraction, at: Timestamp) -> Record {
-    Record::Retraction(RetractionRecord { retraction: retraction.clone(), at })
+fn record(signal: Digest, retraction: &Retraction, at: Timestamp) -> Record {
+    Record::Retraction(RetractionRecord { signal, retraction: retraction.clone(), at })
 }

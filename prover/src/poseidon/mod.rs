@@ -27,7 +27,7 @@ use crate::field::Fr;
 
 /// What a hash is for: keeps the hashes of one role from being read as those of another.
 ///
-/// The numbers are those of the statement (`facts/zero-knowledge.md` section 7) and frozen with it.
+/// The numbers are those of the statement ([`crate::circuit`]) and frozen with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Domain {

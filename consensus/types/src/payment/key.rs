@@ -53,6 +53,11 @@ impl AgentId {
         })
     }
 
+    /// The agent that is so named, as [`Self::of`] names it.
+    pub fn named(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

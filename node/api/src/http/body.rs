@@ -47,5 +47,5 @@ async fn collect(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
 
 fn too_large(limit: usize) -> Problem {
     Problem::new(ProblemKind::TooLarge, format!("the body has more than {limit} bytes"))
-        .with_hint("send fewer payments in one message, or raise `api.body_limit`")
+        .with_hint("send fewer payments in one message")
 }

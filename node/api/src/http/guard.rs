@@ -76,7 +76,7 @@ pub(super) async fn authenticate(
                 "the header `Authorization: Bearer TOKEN` is missing, or its token is not 64 hexadecimal digits"
             };
             Problem::new(ProblemKind::Unauthenticated, detail)
-                .with_hint("send the content of the token file that the node's configuration names")
+                .with_hint("send `Authorization: Bearer TOKEN` with the third word of the file keys/api.key")
                 .into_response()
         }
     }

@@ -24,6 +24,18 @@ pub struct Leg {
     pub instructed: AgentId,
 }
 
+impl std::str::FromStr for Leg {
+    type Err = String;
+
+    /// `INSTRUCTING/INSTRUCTED`, as keys are printed.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').filter(|(from, to)| !from.is_empty() && !to.is_empty());
+        let (from, to) =
+            parts.ok_or_else(|| format!("{text:?}: write INSTRUCTING/INSTRUCTED, as keys are printed"))?;
+        Ok(Self { instructing: AgentId::named(from), instructed: AgentId::named(to) })
+    }
+}
+
 impl Leg {
     /// Whether `key` is of this leg.
     pub fn contains(&self, key: &PaymentKey) -> bool {

@@ -20,9 +20,9 @@ pub enum Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SignalState {
-    /// This bank's: committed, and not yet proved or not yet seen back from the network.
+    /// This bank's: committed, and not yet proved or not yet with the network.
     Pending,
-    /// This bank's: seen back from the network.
+    /// This bank's: with the network.
     Published,
     /// Another bank's: verified and logged.
     Verified,
