@@ -1,5 +1,6 @@
 //! Where the shared data of the benchmarks lies.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 /// A file or folder of the shared data, by `HANSA_DATA` or beside the workspace; says so and gives none if absent.
@@ -12,6 +13,8 @@ pub(crate) fn data(test: &str, path: &str) -> Option<PathBuf> {
     if found.exists() {
         return Some(found);
     }
-    println!("SKIPPED: {test}: {} does not exist; set HANSA_DATA", found.display());
+    // The harness captures `eprintln!`, and the summary of `make test` could not list what it does not see.
+    let _ =
+        writeln!(std::io::stderr(), "SKIPPED: {test}: {} does not exist; set HANSA_DATA", found.display());
     None
 }
