@@ -15,7 +15,7 @@ setup: ## install missing Debian packages, build RocksDB's archive once
 	@.ci/setup
 
 build: setup ## build every binary
-	cargo build --workspace --bins
+	cargo build --locked --workspace --bins
 
 demo: build ## follow money that no bank alone would stop through three banks
 	$(TARGET)/debug/hansa-testnet demo
@@ -25,7 +25,9 @@ test: build ## run every test; what could not run is listed as SKIPPED at the en
 
 lint: setup ## formatting, clippy with warnings denied
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
+	else echo 'SKIPPED: cargo deny: cargo-deny is not installed (cargo install cargo-deny)'; fi
 
 docs: build ## write the generated pages again (command line, metrics, crate graph)
 	$(TARGET)/debug/hansa-testnet docs --write

@@ -131,8 +131,8 @@ pub enum StartError {
     /// The HTTP interface.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// The store or Raft gave up: what is in the log is safe, and a restart reads it again.
-    #[error("consensus stopped: {0}; what was acknowledged is safe. Check the disk, then start again")]
+    /// A part that the node cannot do without gave up: what is in the log is safe, and a restart reads it again.
+    #[error("{0}; what was acknowledged is safe: see the log, check the disk, then start again")]
     Stopped(String),
     /// The runtime.
     #[error("the runtime does not start: {0}")]
@@ -154,15 +154,22 @@ pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
             metrics,
         };
         let server = Server::bind(config.api.clone(), wiring).await?;
-        let tasks = spawn(&node, network_events, config.node.checkpoint_seconds);
+        let mut tasks = spawn(&node, network_events, config.node.checkpoint_seconds);
         node.log_operation("start", format!("hansa {}", env!("CARGO_PKG_VERSION"))).await?;
         let log_size = node.journal.consensus().size();
         node.events.emit(&Event::Ready { api: server.local_addr().to_string(), log_size });
-        let served = server.run(stop(node.clone())?).await;
-        let stopped = node.journal.consensus().status().stopped;
+        let told = told_to_stop()?;
+        let mut failure = None;
+        let served = server.run(async {
+            tokio::select! {
+                () = told => {}
+                Some(ended) = tasks.join_next() => failure = Some(reason(&node, &ended)),
+            }
+        });
+        let served = served.await;
         drain(&node, tasks).await;
         served?;
-        stopped.map_or(Ok(()), |reason| Err(StartError::Stopped(reason)))
+        failure.map_or(Ok(()), |reason| Err(StartError::Stopped(reason)))
     })
 }
 
@@ -211,7 +218,6 @@ async fn build(
         changing: tokio::sync::Mutex::default(),
         connected: Mutex::default(),
         outbox: Notify::new(),
-        failed: Notify::new(),
         metrics: Metrics::register(registry),
         events: Events::to(std::io::stdout()),
         bank,
@@ -227,6 +233,7 @@ async fn build(
         peers,
     });
     inbound::settle(&node).await?;
+    inbound::rematch(&node).await?;
     Ok((node, events))
 }
 
@@ -275,6 +282,10 @@ fn proof_keys(config: &Config, context: &Arc<Context>) -> Result<(Prover, Arc<Si
     let pinned = context.manifest().circuit.verifying_key;
     let key = VerifyingKey::load(&load::read(verifying)?, &pinned).map_err(at(verifying))?;
     let prover = ProvingKey::from_bytes(&load::read(proving)?).map_err(at(proving))?;
+    let found = prover.verifying_key().hash();
+    if found != pinned {
+        return Err(at(proving)(hansa_prover::keys::KeyError::NotPinned { found, pinned }));
+    }
     let verifier = SignalVerifier::new(context.clone(), key).map_err(at(verifying))?;
     Ok((Prover::new(prover), Arc::new(verifier)))
 }
@@ -351,7 +362,6 @@ async fn tick(node: Arc<Node>, interval: Duration) {
         let consensus = node.journal.consensus();
         if let Some(reason) = consensus.status().stopped {
             tracing::error!(reason, "consensus stopped, and so does this node");
-            node.failed.notify_one();
             return;
         }
         let published = consensus.last_checkpoint().ok().flatten().map_or(0, |head| head.size);
@@ -366,15 +376,22 @@ async fn tick(node: Arc<Node>, interval: Duration) {
     }
 }
 
-/// Ends when the process is asked to (SIGTERM, or Ctrl-C), and when consensus has failed for good: nothing can be
-/// decided any more, and whoever supervises the process shall start it again.
-fn stop(node: Arc<Node>) -> Result<impl Future<Output = ()>, std::io::Error> {
+/// Why a task ended that should run as long as the node: whoever supervises the process shall start it again.
+fn reason(node: &Node, ended: &Result<(), tokio::task::JoinError>) -> String {
+    match (node.journal.consensus().status().stopped, ended) {
+        (Some(reason), _) => format!("consensus stopped: {reason}"),
+        (None, Err(error)) => format!("a part of the node failed: {error}"),
+        (None, Ok(())) => "the network ended".to_owned(),
+    }
+}
+
+/// Ends when the process is asked to: SIGTERM, or Ctrl-C.
+fn told_to_stop() -> Result<impl Future<Output = ()>, std::io::Error> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            () = node.failed.notified() => {}
         }
     })
 }

@@ -205,7 +205,9 @@ fn override_with(table: &mut Table, name: &str, value: &str) -> Result<(), Confi
     let keys: Vec<String> = setting.split("__").map(str::to_ascii_lowercase).collect();
     let (last, sections) = keys.split_last().ok_or_else(|| refuse("names no setting"))?;
     if sections.is_empty() {
-        return Err(refuse("write HANSA_SECTION__KEY, for example HANSA_API__LISTEN"));
+        return Err(refuse(
+            "write HANSA_SECTION__KEY, for example HANSA_API__LISTEN; in Kubernetes set enableServiceLinks: false",
+        ));
     }
     if SECRET_ENDINGS.iter().any(|ending| last.ends_with(ending)) {
         return Err(refuse("secrets do not belong into the environment: put it into a file of mode 0600"));

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hansa_audit_log::evidence::{Attachment, AttachmentKind, Disclosure, Evidence};
+use hansa_audit_log::checkpoint::{Checkpoint, CheckpointError as NoteError};
+use hansa_audit_log::evidence::{Attachment, AttachmentKind, Disclosure, Evidence, MAX_RECORDS};
 use hansa_consensus::{CheckpointError, ReadError};
 use hansa_types::codec::Encode;
-use hansa_types::hash::Digest;
 use hansa_types::payment::PaymentKey;
 use hansa_types::record::{DecisionRecord, Record};
 use hansa_types::signal::Signal;
@@ -31,6 +31,15 @@ pub(crate) enum ExportError {
     /// A proof could not be computed.
     #[error(transparent)]
     Proof(#[from] ReadError),
+    /// The checkpoint just signed does not read.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// More than a bundle holds.
+    #[error("{0} records bear on this payment, and a bundle holds {MAX_RECORDS}")]
+    TooMany(usize),
+    /// The tag function.
+    #[error("the payment's accounts could not be tagged: {0}")]
+    Tags(String),
     /// A leaf is gone.
     #[error("the log has no leaf {0} any more")]
     NoLeaf(u64),
@@ -40,59 +49,60 @@ pub(crate) enum ExportError {
 pub(crate) async fn export(node: &Arc<Node>, key: &PaymentKey) -> Result<Evidence, ExportError> {
     let record = cases::decision(node, key)?.ok_or_else(|| ExportError::NoPayment(key.clone()))?;
     let decision = record.decision.id();
-    let sent = outbound::signal_of_decision(node, &decision)?;
-
     let mut indices = BTreeSet::new();
     indices.extend(node.journal.find(Term::Payment(key))?);
     indices.extend(node.journal.find(Term::Decision(decision))?);
-    for signal in sent.iter().chain(&record.decision.signals) {
+    for signal in outbound::signals_of_decision(node, &decision)?.iter().chain(&record.decision.signals) {
         indices.extend(node.journal.find(Term::Signal(*signal))?);
     }
+    if indices.len() > MAX_RECORDS {
+        return Err(ExportError::TooMany(indices.len()));
+    }
     let note = node.journal.consensus().sign_checkpoint(node.journal.origin(), &*node.log_key).await?;
-    // Recorded before the note was signed, so it covers every index found above.
-    let size =
-        node.journal.consensus().last_checkpoint().map_err(JournalError::from)?.map_or(0, |head| head.size);
+    let size = Checkpoint::open(&note, node.journal.origin(), &node.log_key.public_key())?.size;
     let mut signals = Vec::new();
     let mut disclosures = Vec::new();
     for index in indices {
         let (envelope, found) = node.journal.read(index)?.ok_or(ExportError::NoLeaf(index))?;
-        // A decision on another payment that rests on the same signal is nobody's business here.
-        if matches!(&found, Record::Decision(other) if other.decision.key != *key) {
-            continue;
-        }
-        if let Record::SignalSent(signal) | Record::SignalReceived(signal) = found {
-            signals.push(signal.signal);
+        match found {
+            // A decision on another payment that rests on the same signal is nobody's business here.
+            Record::Decision(other) if other.decision.key != *key => continue,
+            Record::SignalSent(record) | Record::SignalReceived(record) => signals.push(record.signal),
+            _ => {}
         }
         let leaf_key = node.journal.records_key().leaf_key(&envelope.salt()).disclose();
         let path = node.journal.consensus().inclusion(index, size)?;
         disclosures.push(Disclosure { index, envelope, leaf_key, path });
     }
-    let attachments = attachments(node, &record, &sent, &signals)?;
+    let attachments = attachments(node, &record, &signals).await?;
     Ok(Evidence::new(note, disclosures, attachments))
 }
 
-/// What stands beside the log: each signal, the key its proof is checked with, the openings of this bank's own
-/// commitments, and how the payment's subjects yield the signals' tags.
-fn attachments(
-    node: &Node,
+/// What stands beside the log: the key that signals are checked with, the openings of this bank's own commitments, and
+/// how the payment's accounts yield the signals' tags.
+async fn attachments(
+    node: &Arc<Node>,
     record: &DecisionRecord,
-    sent: &[Digest],
     signals: &[Signal],
-) -> Result<Vec<Attachment>, JournalError> {
+) -> Result<Vec<Attachment>, ExportError> {
     let mut attachments = Vec::new();
     let mut attach = |kind, bytes: Vec<u8>| attachments.push(Attachment { kind, bytes });
-    if !signals.is_empty() {
-        attach(AttachmentKind::VerifyingKey, node.prover.key().verifying_key().to_bytes());
+    if signals.is_empty() {
+        return Ok(attachments);
     }
-    signals.iter().for_each(|signal| attach(AttachmentKind::Signal, signal.to_bytes()));
-    for id in sent {
-        let intent = node.journal.consensus().intent(id)?;
+    attach(AttachmentKind::VerifyingKey, node.prover.key().verifying_key().to_bytes());
+    for signal in signals {
+        let intent = node.journal.consensus().intent(&signal.id()).map_err(JournalError::from)?;
         let opening = intent.and_then(|intent| outbound::opening(node, &intent));
         opening.iter().for_each(|opening| attach(AttachmentKind::DecisionOpening, opening.to_bytes()));
     }
     let accounts = [&record.payment.debtor_account, &record.payment.creditor_account];
     for subject in accounts.into_iter().flatten().filter_map(tags::subject) {
-        let Some(known) = node.tags.get(&subject) else { continue };
+        // Asked again if it is forgotten: evidence is wanted years later.
+        let (asking, now) = (node.clone(), node.now());
+        let known = tokio::task::spawn_blocking(move || asking.tags.known(&subject, now)).await;
+        let known = known.map_err(|error| ExportError::Tags(error.to_string()))?;
+        let known = known.map_err(|error| ExportError::Tags(error.to_string()))?;
         let yields = |signal: &Signal| {
             let scope = node.context.scope(signal.body.gateway, signal.body.epoch);
             known.secret.tag(scope) == signal.body.tag

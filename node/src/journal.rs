@@ -162,6 +162,11 @@ impl Journal {
         Unique { key: self.term(Term::Payment(key)), content: content.0 }
     }
 
+    /// What makes a refusal the only one of this payment under its key.
+    pub(crate) fn unique_refusal(&self, key: &PaymentKey, refused: &Digest) -> Unique {
+        Unique { key: self.index.mac(&[b"refusal\0", &refused.0, &key.to_bytes()]), content: refused.0 }
+    }
+
     /// The digest under which consensus allows one signal per subject and epoch.
     pub(crate) fn subject_key(&self, subject: &Digest) -> [u8; 32] {
         self.index.mac(&[b"subject\0", &subject.0])

@@ -25,7 +25,7 @@ use crate::flows::tags::Tags;
 use crate::journal::{Journal, JournalError};
 use crate::metrics::Metrics;
 
-/// One running node.
+/// One running node. Whoever needs both locks `past` before `book`.
 pub(crate) struct Node {
     pub(crate) bank: BankId,
     pub(crate) manifest: Arc<Manifest>,
@@ -53,8 +53,6 @@ pub(crate) struct Node {
     pub(crate) connected: Mutex<BTreeSet<PeerId>>,
     /// Wakes the queue of signals.
     pub(crate) outbox: Notify,
-    /// Tells the daemon that it cannot go on.
-    pub(crate) failed: Notify,
     /// Wakes the tagging of counterparties seen in payments.
     pub(crate) seen: Seen,
     pub(crate) metrics: Metrics,

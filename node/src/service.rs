@@ -247,6 +247,7 @@ impl NodeService {
     }
 
     fn counters(&self) -> Result<Counters, Problem> {
+        let payments = self.0.past().counters.clone();
         let book = self.0.book();
         let sent =
             book.own.values().filter(|own| matches!(own.state, OwnState::Sent | OwnState::Retracted)).count()
@@ -255,7 +256,7 @@ impl NodeService {
         let retracted = book.received.values().filter(|received| received.retracted).count() + retracted_own;
         let matched: std::collections::BTreeSet<_> = book.alerts.values().map(|alert| alert.signal).collect();
         Ok(Counters {
-            payments: self.0.past().counters.clone(),
+            payments,
             cases: book.cases_by_state(),
             signals: SignalCounters {
                 sent,
@@ -280,8 +281,7 @@ fn key_of(record: &Record) -> Option<&PaymentKey> {
 pub(crate) fn journal_problem(error: JournalError) -> Problem {
     match error {
         JournalError::Propose(error) => Problem::unavailable(error.to_string(), RETRY_SECONDS),
-        JournalError::Seal(error) => Problem::conflict(error.to_string())
-            .with_hint("write less; a case that is full goes on in a new one"),
+        JournalError::Seal(error) => Problem::malformed(error.to_string()),
         error => {
             tracing::error!(%error, "the log cannot be used");
             Problem::internal(error.to_string())
@@ -295,6 +295,8 @@ fn case_problem(error: CaseError) -> Problem {
         CaseError::NoAccount(..) | CaseError::Step(_) | CaseError::NotConfirmed => {
             Problem::conflict(error.to_string())
         }
+        CaseError::Journal(JournalError::Seal(error)) => Problem::conflict(error.to_string())
+            .with_hint("write less; a case that is full goes on in a new one"),
         CaseError::Journal(error) => journal_problem(error),
     }
 }

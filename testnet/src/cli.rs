@@ -76,6 +76,9 @@ pub enum CliError {
     /// The pages.
     #[error(transparent)]
     Docs(#[from] DocsError),
+    /// A node is up already.
+    #[error("{0} is running: `hansa-testnet down` stops it")]
+    Running(String),
     /// The consortium.
     #[error(transparent)]
     Create(#[from] CreateError),
@@ -110,6 +113,15 @@ fn pid_file(bank: &Bank) -> PathBuf {
     bank.folder.join("node.pid")
 }
 
+/// The process that `up` started for the bank, if it still runs: the number alone may be another's by now.
+fn running(bank: &Bank) -> Option<Pid> {
+    let pid: u32 = std::fs::read_to_string(pid_file(bank)).ok()?.trim().parse().ok()?;
+    let command = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let ours = bank.config().display().to_string();
+    let named = command.split(|byte| *byte == 0).any(|argument| argument == ours.as_bytes());
+    named.then(|| i32::try_from(pid).ok().map(Pid::from_raw)).flatten()
+}
+
 fn up(dir: &Path) -> Result<(), CliError> {
     let consortium = match Consortium::open(dir) {
         Ok(consortium) => consortium,
@@ -119,6 +131,9 @@ fn up(dir: &Path) -> Result<(), CliError> {
         }
         Err(error) => return Err(error.into()),
     };
+    if let Some(bank) = consortium.banks.iter().find(|bank| running(bank).is_some()) {
+        return Err(CliError::Running(bank.id.to_string()));
+    }
     let mut nodes = Vec::new();
     for bank in &consortium.banks {
         let node = NodeProcess::start(bank, &["--development"])?;
@@ -139,14 +154,8 @@ fn up(dir: &Path) -> Result<(), CliError> {
 
 fn down(dir: &Path) -> Result<(), CliError> {
     for bank in &Consortium::open(dir)?.banks {
-        let path = pid_file(bank);
-        let Ok(text) = std::fs::read_to_string(&path) else {
-            println!("{} is not running", bank.id);
-            continue;
-        };
-        let stopped = text.trim().parse().is_ok_and(|pid| kill(Pid::from_raw(pid), Signal::SIGTERM).is_ok());
-        println!("{} {}", bank.id, if stopped { "was told to stop" } else { "was not running any more" });
-        std::fs::remove_file(&path).map_err(|source| CliError::File { path, source })?;
+        let stopped = running(bank).is_some_and(|pid| kill(pid, Signal::SIGTERM).is_ok());
+        println!("{} {}", bank.id, if stopped { "was told to stop" } else { "is not running" });
     }
     Ok(())
 }

@@ -58,20 +58,15 @@ pub struct Disclosure {
 /// What an attachment holds; the auditor gives each its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AttachmentKind {
-    /// A signal with its proof.
-    Signal,
     /// The opening of a signal's decision commitment.
     DecisionOpening,
     /// How a subject yields a tag.
     TagTranscript,
     /// The verifying key of a circuit.
     VerifyingKey,
-    /// The consortium's manifest at the time.
-    Manifest,
 }
 codec_enum!(AttachmentKind {
-    Signal = 1, "signal", DecisionOpening = 2, "decision-opening", TagTranscript = 3, "tag-transcript",
-    VerifyingKey = 4, "verifying-key", Manifest = 5, "manifest",
+    DecisionOpening = 1, "decision-opening", TagTranscript = 2, "tag-transcript", VerifyingKey = 3, "verifying-key",
 });
 
 /// Typed bytes beside the log.
@@ -282,7 +277,8 @@ mod tests {
             leaf_key: records_key.leaf_key(&sealed[index as usize].salt()).disclose(),
             path: inclusion_proof(&nodes, index, 5).unwrap(),
         };
-        let attachments = vec![Attachment { kind: AttachmentKind::Signal, bytes: b"signal".to_vec() }];
+        let attachments =
+            vec![Attachment { kind: AttachmentKind::DecisionOpening, bytes: b"signal".to_vec() }];
         let note = checkpoint.sign(&key).unwrap();
         (Evidence::new(note, vec![disclose(4), disclose(1)], attachments), key)
     }
@@ -298,7 +294,7 @@ mod tests {
             shown,
             [(1, RecordClass::ALL[1], [1; 10].as_slice()), (4, RecordClass::ALL[4], [4; 10].as_slice())]
         );
-        assert_eq!(read.attachments_of(AttachmentKind::Signal).collect::<Vec<_>>(), [b"signal"]);
+        assert_eq!(read.attachments_of(AttachmentKind::DecisionOpening).collect::<Vec<_>>(), [b"signal"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 /// Something that the bundle proves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Statement {
-    /// What it is about: `log`, `decision`, `signal`, `opening`, `tag`.
+    /// What it is about: `log`, `decision`, `signal`, `opening` or `tag`.
     pub about: &'static str,
     /// What is shown.
     pub shown: String,
@@ -27,13 +27,16 @@ pub struct Report {
     pub development: bool,
     /// How many entries the log's checkpoint covers.
     pub log_size: u64,
+    /// The root over them, by which an auditor compares checkpoints.
+    pub log_root: Digest,
     /// What is shown, in the order it was checked.
     pub statements: Vec<Statement>,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "VERIFIED: evidence from the log of {} ({} entries)", self.bank, self.log_size)?;
+        writeln!(f, "VERIFIED: evidence from the log of {} in consortium {}", self.bank, self.consortium)?;
+        writeln!(f, "  log       {} entries, root {}", self.log_size, self.log_root)?;
         for Statement { about, shown } in &self.statements {
             writeln!(f, "  {about:<9} {shown}")?;
         }

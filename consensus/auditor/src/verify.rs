@@ -1,6 +1,5 @@
 //! What a bundle must show, step by step: the log first, then each signal and what it is about.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hansa_audit_log::evidence::{AttachmentKind, Evidence, EvidenceError};
@@ -10,12 +9,11 @@ use hansa_prover::opening::DecisionOpening;
 use hansa_prover::tag::{SubjectSecret, TagError, TagTranscript};
 use hansa_prover::verify::{Context, ContextError, SignalError, SignalVerifier};
 use hansa_types::codec::{CodecError, Decode};
-use hansa_types::decision::Decision;
 use hansa_types::hash::Digest;
 use hansa_types::id::BankId;
 use hansa_types::manifest::{Manifest, Member};
 use hansa_types::payment::Account;
-use hansa_types::record::{DecisionRecord, Record};
+use hansa_types::record::{DecisionRecord, Record, SignalRecord};
 use hansa_types::signal::Signal;
 use hansa_types::subject::Subject;
 
@@ -60,27 +58,39 @@ pub enum VerifyError {
     Mismatch(String),
 }
 
-/// Checks the evidence file `bytes` against the manifest.
+/// Checks the evidence file `bytes` against the manifest: that its records are in a member's log, that they are about
+/// one payment, and that every signal among them is true and about that payment. Nothing that bears on the payment may
+/// be left out.
 pub fn verify(bytes: &[u8], manifest: &Manifest) -> Result<Report, VerifyError> {
     let evidence = Evidence::from_file(bytes)?;
     let (bank, member) = log_owner(&evidence.checkpoint, manifest)?;
     let origin = manifest.log_origin(bank);
-    let log_size = evidence.verify_checkpoint(&member.log_key, &origin)?.size;
-    let records = evidence.verify_log(&member.log_key, &origin)?;
-    let mut bundle =
-        Bundle { manifest, evidence: &evidence, records: BTreeMap::new(), statements: Vec::new() };
-    for record in records {
-        let decoded = decode(&format!("record {}", record.index), &record.plaintext)?;
-        bundle.records.insert(record.index, decoded);
+    let checkpoint = evidence.verify_checkpoint(&member.log_key, &origin)?;
+    let mut records = Vec::new();
+    for record in evidence.verify_log(&member.log_key, &origin)? {
+        records.push((record.index, decode(&format!("record {}", record.index), &record.plaintext)?));
     }
-    bundle.check_records()?;
-    bundle.check_attachments()?;
+    let mut statements = Vec::new();
+    for (index, record) in &records {
+        statements.push(state("log", &format!("record {index} is in the log: {}", describe(record))));
+    }
+    let (index, decided) = the_decision(&records)?;
+    statements.push(check_decision(index, decided, manifest)?);
+    let context = Arc::new(Context::new(Arc::new(manifest.clone()))?);
+    let bundle = Bundle { manifest, context, records: &records, index, decided };
+    let keys = evidence.attachments_of(AttachmentKind::VerifyingKey);
+    bundle.check_proofs(keys, &mut statements)?;
+    let openings = attached(&evidence, AttachmentKind::DecisionOpening)?;
+    let subjects = bundle.subjects(&attached(&evidence, AttachmentKind::TagTranscript)?)?;
+    bundle.check_sent(&openings, &subjects, &mut statements)?;
+    bundle.check_received(&subjects, &mut statements)?;
     Ok(Report {
         bank: bank.clone(),
         consortium: manifest.id(),
         development: manifest.development,
-        log_size,
-        statements: bundle.statements,
+        log_size: checkpoint.size,
+        log_root: Digest(checkpoint.root),
+        statements,
     })
 }
 
@@ -95,200 +105,245 @@ fn decode<T: Decode>(what: &str, bytes: &[u8]) -> Result<T, VerifyError> {
     T::from_bytes(bytes).map_err(|source| VerifyError::Codec { what: what.to_owned(), source })
 }
 
+fn attached<T: Decode>(evidence: &Evidence, kind: AttachmentKind) -> Result<Vec<T>, VerifyError> {
+    evidence.attachments_of(kind).map(|bytes| decode(kind.name(), bytes)).collect()
+}
+
+fn mismatch<T>(what: impl Into<String>) -> Result<T, VerifyError> {
+    Err(VerifyError::Mismatch(what.into()))
+}
+
+fn describe(record: &Record) -> String {
+    match record {
+        Record::Decision(record) => {
+            let decision = &record.decision;
+            format!("decision {} on payment {}", decision.verdict, decision.key)
+        }
+        record => record.class().to_string(),
+    }
+}
+
+/// The one decision that the bundle is about, with its place in the log.
+fn the_decision(records: &[(u64, Record)]) -> Result<(u64, &DecisionRecord), VerifyError> {
+    let mut decisions = records.iter().filter_map(|(index, record)| match record {
+        Record::Decision(decided) => Some((*index, decided)),
+        _ => None,
+    });
+    match (decisions.next(), decisions.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => mismatch("no decision is among the records: there is nothing the evidence is about"),
+        (Some(_), Some(_)) => {
+            mismatch("several decisions are among the records: evidence is about one payment")
+        }
+    }
+}
+
+/// The decision is on the payment beside it, and its score follows from factors and model.
+fn check_decision(
+    index: u64,
+    decided: &DecisionRecord,
+    manifest: &Manifest,
+) -> Result<Statement, VerifyError> {
+    let DecisionRecord { decision, payment } = decided;
+    if decision.content != payment.content_hash() || decision.key != payment.key() {
+        return mismatch(format!(
+            "record {index}: the decision is on another payment than the one beside it"
+        ));
+    }
+    let model = manifest.models.iter().find(|model| model.digest() == decision.model);
+    let score = decision.score.0;
+    let Some(model) = model else {
+        let shown =
+            format!("record {index}: its model is not registered, so its score ({score}) is not checked");
+        return Ok(state("decision", &shown));
+    };
+    if model.version != decision.model_version || model.score(&decision.factors) != decision.score {
+        return mismatch(format!("record {index}: score or version is not what the registered model gives"));
+    }
+    Ok(state(
+        "decision",
+        &format!("score {score} follows from its factors and registered model {}", model.version),
+    ))
+}
+
+/// A subject of the payment, and what the tag function makes of it.
+struct TaggedAccount {
+    account: Account,
+    secret: SubjectSecret,
+}
+
 struct Bundle<'a> {
     manifest: &'a Manifest,
-    evidence: &'a Evidence,
-    records: BTreeMap<u64, Record>,
-    statements: Vec<Statement>,
+    context: Arc<Context>,
+    records: &'a [(u64, Record)],
+    /// The place of the decision.
+    index: u64,
+    decided: &'a DecisionRecord,
 }
 
 impl Bundle<'_> {
-    fn state(&mut self, about: &'static str, shown: String) {
-        self.statements.push(Statement { about, shown });
-    }
-
-    fn attached<T: Decode>(&self, kind: AttachmentKind) -> Result<Vec<T>, VerifyError> {
-        self.evidence.attachments_of(kind).map(|bytes| decode(kind.name(), bytes)).collect()
-    }
-
-    fn decisions(&self) -> impl Iterator<Item = &DecisionRecord> {
-        self.records.values().filter_map(|record| match record {
-            Record::Decision(record) => Some(record),
+    /// Every signal among the records, with its place.
+    fn signals(&self) -> impl Iterator<Item = (u64, &Signal)> {
+        self.records.iter().filter_map(|(index, record)| match record {
+            Record::SignalSent(record) | Record::SignalReceived(record) => Some((*index, &record.signal)),
             _ => None,
         })
     }
 
-    /// What each record says, and whether it agrees with itself.
-    fn check_records(&mut self) -> Result<(), VerifyError> {
-        let mut statements = Vec::new();
-        for (index, record) in &self.records {
-            let mut shown = format!("record {index} is in the log: {}", record.class());
-            if let Record::Decision(DecisionRecord { decision, payment }) = record {
-                if decision.content != payment.content_hash() || decision.key != payment.key() {
-                    return Err(VerifyError::Mismatch(format!(
-                        "record {index}: the decision is on another payment"
-                    )));
-                }
-                self.check_score(*index, decision)?;
-                shown +=
-                    &format!(" {} on payment {}, score {}", decision.verdict, decision.key, decision.score.0);
-            }
-            statements.push(shown);
-        }
-        statements.into_iter().for_each(|shown| self.state("log", shown));
-        Ok(())
-    }
-
-    /// The score follows from factors and model, where the manifest registers the model.
-    fn check_score(&self, index: u64, decision: &Decision) -> Result<(), VerifyError> {
-        match self.manifest.model(decision.model_version) {
-            Some(model)
-                if model.digest() == decision.model && model.score(&decision.factors) != decision.score =>
-            {
-                Err(VerifyError::Mismatch(format!(
-                    "record {index}: the score is not what model and factors give"
-                )))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Proofs, openings and tags.
-    fn check_attachments(&mut self) -> Result<(), VerifyError> {
-        let signals: Vec<Signal> = self.attached(AttachmentKind::Signal)?;
-        let openings: Vec<DecisionOpening> = self.attached(AttachmentKind::DecisionOpening)?;
-        let transcripts: Vec<TagTranscript> = self.attached(AttachmentKind::TagTranscript)?;
-        let context = Arc::new(Context::new(Arc::new(self.manifest.clone()))?);
-        self.check_signals(&signals, &context)?;
-        let mut opened = BTreeSet::new();
-        for opening in &openings {
-            opened.insert(self.check_opening(opening, &signals)?);
-        }
-        let mut tagged = BTreeSet::new();
-        for transcript in &transcripts {
-            let secret = transcript.check(&self.manifest.tag_key)?;
-            tagged.insert(self.check_tag(transcript.subject(), &secret, &signals, &context)?);
-        }
-        for signal in &signals {
-            let id = signal.id();
-            if !tagged.contains(&id) {
-                let what = format!("signal {id}: nothing shows that its tag is of an account of the payment");
-                return Err(VerifyError::Mismatch(what));
-            }
-            if self.is_sent(signal) && !opened.contains(&id) {
-                let what =
-                    format!("signal {id}: nothing opens its decision commitment to a decision of this bank");
-                return Err(VerifyError::Mismatch(what));
-            }
-        }
-        Ok(())
-    }
-
-    /// Each signal's proof holds for what it says, and the log recorded it.
-    fn check_signals(&mut self, signals: &[Signal], context: &Arc<Context>) -> Result<(), VerifyError> {
-        if signals.is_empty() {
+    /// Each signal's proof holds for what it says.
+    fn check_proofs<'k>(
+        &self,
+        mut keys: impl Iterator<Item = &'k [u8]>,
+        statements: &mut Vec<Statement>,
+    ) -> Result<(), VerifyError> {
+        if self.signals().next().is_none() {
             return Ok(());
         }
-        let key = self.evidence.attachments_of(AttachmentKind::VerifyingKey).next();
-        let key = key.ok_or_else(|| VerifyError::Mismatch("the verifying key is not attached".into()))?;
+        let Some(key) = keys.next() else {
+            return mismatch("the verifying key that the signals are checked with is not attached");
+        };
         let key = VerifyingKey::load(key, &self.manifest.circuit.verifying_key)?;
-        let verifier = SignalVerifier::new(context.clone(), key)?;
-        for signal in signals {
+        let verifier = SignalVerifier::new(self.context.clone(), key)?;
+        for (index, signal) in self.signals() {
             let id = signal.id();
             verifier.check(signal).map_err(|source| VerifyError::Signal { id, source })?;
-            let recorded = self.records.iter().find(|(_, record)| match record {
-                Record::SignalSent(record) | Record::SignalReceived(record) => record.signal == *signal,
-                _ => false,
-            });
-            let Some((index, record)) = recorded else {
-                return Err(VerifyError::Mismatch(format!("signal {id}: no record of the log holds it")));
-            };
-            let shown = format!(
-                "{id} ({}, {}): the proof holds; {} in record {index}",
-                signal.body.severity,
-                signal.body.category,
-                record.class()
-            );
-            self.state("signal", shown);
+            let body = &signal.body;
+            let shown =
+                format!("{id} ({}, {}) in record {index}: the proof holds", body.severity, body.category);
+            statements.push(state("signal", &shown));
         }
         Ok(())
     }
 
-    fn is_sent(&self, signal: &Signal) -> bool {
-        self.records.values().any(|r| matches!(r, Record::SignalSent(record) if record.signal == *signal))
+    /// The accounts of the payment whose tag function is shown.
+    fn subjects(&self, transcripts: &[TagTranscript]) -> Result<Vec<TaggedAccount>, VerifyError> {
+        let accounts = [&self.decided.payment.debtor_account, &self.decided.payment.creditor_account];
+        let mut subjects = Vec::new();
+        for transcript in transcripts {
+            let secret = transcript.check(&self.manifest.tag_key)?;
+            let same =
+                |account: &&Account| Subject::Account((*account).clone()).digest() == transcript.subject();
+            let Some(account) = accounts.into_iter().flatten().find(same) else {
+                return mismatch("a tag transcript is of no account of the payment");
+            };
+            subjects.push(TaggedAccount { account: account.clone(), secret });
+        }
+        Ok(subjects)
     }
 
-    /// The decision commitment of a signal this bank sent opens to a decision in the bundle.
-    fn check_opening(
-        &mut self,
-        opening: &DecisionOpening,
-        signals: &[Signal],
-    ) -> Result<Digest, VerifyError> {
-        let mismatch = |what: &str| Err(VerifyError::Mismatch(format!("decision opening: {what}")));
-        let commitment = opening.commitment();
-        let Some(signal) = signals.iter().find(|signal| signal.body.decision_commitment == commitment) else {
-            return mismatch("it opens the commitment of no attached signal");
-        };
-        let Some(record) = self.decisions().find(|record| record.decision.id() == opening.decision) else {
-            return mismatch("its decision is not among the records");
-        };
-        let decision = &record.decision;
-        if decision.factors != opening.factors || decision.model != opening.model.digest() {
-            return mismatch("factors or model are not those of the decision");
-        }
-        if self.manifest.model(opening.model.version) != Some(&opening.model) {
-            return mismatch("the manifest registers no such model");
-        }
-        let threshold = self.manifest.thresholds.of(signal.body.severity);
-        if decision.score.0 < i64::from(threshold) {
-            return mismatch("the decision's score is below the threshold of the severity");
-        }
-        let shown = format!(
-            "the commitment of signal {} opens to the decision on {}: score {} >= {threshold}",
-            signal.id(),
-            decision.key,
-            decision.score.0
-        );
-        let id = signal.id();
-        self.state("opening", shown);
-        Ok(id)
+    /// The account of the payment that yields the signal's tag.
+    fn tagged<'s>(
+        &self,
+        signal: &Signal,
+        subjects: &'s [TaggedAccount],
+    ) -> Result<&'s TaggedAccount, VerifyError> {
+        let scope = self.context.scope(signal.body.gateway, signal.body.epoch);
+        let found = subjects.iter().find(|subject| subject.secret.tag(scope) == signal.body.tag);
+        let what =
+            || format!("signal {}: nothing shows that its tag is of an account of the payment", signal.id());
+        found.ok_or_else(|| VerifyError::Mismatch(what()))
     }
 
-    /// A subject of a decision in the bundle yields the tag of a signal that the decision cites or that was sent on it.
-    fn check_tag(
-        &mut self,
-        subject: Digest,
-        secret: &SubjectSecret,
-        signals: &[Signal],
-        context: &Context,
-    ) -> Result<Digest, VerifyError> {
-        let yields = |s: &&Signal| secret.tag(context.scope(s.body.gateway, s.body.epoch)) == s.body.tag;
-        let Some(signal) = signals.iter().find(yields) else {
-            let what = "tag transcript: its subject yields the tag of no attached signal";
-            return Err(VerifyError::Mismatch(what.into()));
+    /// Each signal that the bank sent was committed before it was proved, and commits to this very decision on an
+    /// account of the payment.
+    fn check_sent(
+        &self,
+        openings: &[DecisionOpening],
+        subjects: &[TaggedAccount],
+        statements: &mut Vec<Statement>,
+    ) -> Result<(), VerifyError> {
+        for (index, record) in self.records {
+            let Record::SignalSent(SignalRecord { signal, .. }) = record else { continue };
+            let id = signal.id();
+            let subject = self.tagged(signal, subjects)?;
+            let opening =
+                openings.iter().find(|opening| opening.commitment() == signal.body.decision_commitment);
+            let Some(opening) = opening else {
+                return mismatch(format!("signal {id}: nothing opens its decision commitment"));
+            };
+            if opening.subject != subject.secret {
+                return mismatch(format!(
+                    "signal {id}: its commitment is about another subject than its tag"
+                ));
+            }
+            self.check_opening(id, opening)?;
+            let intended = |(place, record): &&(u64, Record)| {
+                matches!(record, Record::SignalIntent(intent)
+                    if intent.body == signal.body && intent.decision == opening.decision && place < index)
+            };
+            if !self.records.iter().any(|entry| intended(&entry)) {
+                return mismatch(format!("signal {id}: no intent of the log precedes it"));
+            }
+            let (score, key) = (self.decided.decision.score.0, &self.decided.decision.key);
+            let threshold = self.manifest.thresholds.of(signal.body.severity);
+            let shown = format!("signal {id} commits to the decision on {key}: score {score} >= {threshold}");
+            statements.push(state("opening", &shown));
+            let shown = format!("account {} of the payment yields the tag of signal {id}", subject.account);
+            statements.push(state("tag", &shown));
+        }
+        Ok(())
+    }
+
+    /// The opening is of the decision in the bundle, under a registered model.
+    fn check_opening(&self, id: Digest, opening: &DecisionOpening) -> Result<(), VerifyError> {
+        let decision = &self.decided.decision;
+        if opening.decision != decision.id() {
+            return mismatch(format!("signal {id}: its commitment opens to another decision"));
+        }
+        let registered = self.manifest.model(opening.model.version) == Some(&opening.model);
+        if !registered || decision.model != opening.model.digest() || decision.factors != opening.factors {
+            return mismatch(format!("signal {id}: its commitment opens to other factors or another model"));
+        }
+        Ok(())
+    }
+
+    /// Each signal that the decision rests on was received before it, counted then, and is about an account of the
+    /// payment; and no other received signal is shown.
+    fn check_received(
+        &self,
+        subjects: &[TaggedAccount],
+        statements: &mut Vec<Statement>,
+    ) -> Result<(), VerifyError> {
+        let decision = &self.decided.decision;
+        let received = |id: Digest| {
+            self.records.iter().find_map(|(index, record)| match record {
+                Record::SignalReceived(SignalRecord { signal, .. }) if signal.id() == id => {
+                    Some((*index, signal))
+                }
+                _ => None,
+            })
         };
-        let id = signal.id();
-        let named = self.decisions().find_map(|record| {
-            let related = record.decision.signals.contains(&id) || self.is_sent(signal);
-            let account = account_with(subject, record).filter(|_| related)?;
-            Some((account.to_string(), record.decision.key.to_string(), record.decision.verdict))
+        for id in &decision.signals {
+            let Some((index, signal)) = received(*id) else {
+                return mismatch(format!(
+                    "the decision rests on signal {id}, which no record of the bundle holds"
+                ));
+            };
+            let decided_in = self.manifest.epochs.at(decision.decided_at);
+            if index > self.index || decided_in.is_none_or(|epoch| epoch > signal.body.expires) {
+                return mismatch(format!(
+                    "signal {id} came after the decision that rests on it, or had expired"
+                ));
+            }
+            let subject = self.tagged(signal, subjects)?;
+            let (account, verdict) = (&subject.account, decision.verdict);
+            let shown = format!("account {account} of the payment ({verdict}) yields the tag of signal {id}");
+            statements.push(state("tag", &shown));
+        }
+        let unrelated = self.records.iter().find_map(|(index, record)| match record {
+            Record::SignalReceived(record) if !decision.signals.contains(&record.signal.id()) => Some(index),
+            _ => None,
         });
-        let Some((account, payment, verdict)) = named else {
-            let what = format!(
-                "tag transcript: no decision in the bundle rests on signal {id} and names its subject"
-            );
-            return Err(VerifyError::Mismatch(what));
-        };
-        let shown =
-            format!("account {account} of payment {payment} ({verdict}) yields the tag of signal {id}");
-        self.state("tag", shown);
-        Ok(id)
+        match unrelated {
+            Some(index) => mismatch(format!("record {index} is a signal that the decision does not rest on")),
+            None => Ok(()),
+        }
     }
 }
 
-/// The account of the payment whose subject digest it is.
-fn account_with(subject: Digest, record: &DecisionRecord) -> Option<&Account> {
-    let payment = &record.payment;
-    let mut accounts = [&payment.debtor_account, &payment.creditor_account].into_iter().flatten();
-    accounts.find(|account| Subject::Account((*account).clone()).digest() == subject)
+/// A statement whose text cannot break out of its line: records hold what others wrote.
+fn state(about: &'static str, shown: &str) -> Statement {
+    let harmless = |c: char| !c.is_control() && !('\u{200b}'..='\u{206f}').contains(&c);
+    let escape = |c: char| if harmless(c) { c.to_string() } else { c.escape_unicode().to_string() };
+    Statement { about, shown: shown.chars().map(escape).collect() }
 }

@@ -6,7 +6,7 @@ use crate::case::{Alert, Case};
 use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
 use crate::decision::Decision;
 use crate::hash::Digest;
-use crate::id::{Epoch, GatewayId, Timestamp};
+use crate::id::{Actor, Epoch, GatewayId, Timestamp};
 use crate::payment::{Payment, PaymentKey};
 use crate::signal::{Retraction, Signal, SignalBody};
 use crate::{codec_enum, codec_struct};
@@ -99,10 +99,12 @@ pub struct RetractionRecord {
     pub signal: Digest,
     /// What was published.
     pub retraction: Retraction,
+    /// The officer of this bank who took it back; none when another bank did.
+    pub actor: Option<Actor>,
     /// When.
     pub at: Timestamp,
 }
-codec_struct!(RetractionRecord { signal, retraction, at });
+codec_struct!(RetractionRecord { signal, retraction, actor, at });
 
 /// Something an operator or the node itself did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

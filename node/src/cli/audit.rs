@@ -48,7 +48,11 @@ pub(super) fn execute(command: AuditCommand, client: &Client, out: &Output) -> R
             let bundle = client.evidence(&EvidenceRequest { uetr, leg })?;
             let write = || {
                 use std::io::Write;
-                std::fs::File::create_new(&path)?.write_all(&bundle)
+                use std::os::unix::fs::OpenOptionsExt;
+                // It opens a customer's records: for whoever exports it, until that person passes it on.
+                let mut file =
+                    std::fs::File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+                file.write_all(&bundle).inspect_err(|_| drop(std::fs::remove_file(&path)))
             };
             write().map_err(|source| CliError::File { path: path.clone(), source })?;
             let written = serde_json::json!({ "file": path, "bytes": bundle.len() });

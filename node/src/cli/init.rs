@@ -103,7 +103,13 @@ pub(super) fn execute(args: &InitArgs, out: &Output) -> Result<ExitCode, CliErro
 }
 
 fn write(path: &Path, text: &str) -> Result<(), InitError> {
-    std::fs::write(path, text).map_err(|source| InitError::File { path: path.to_owned(), source })
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let write = || {
+        let mut file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())
+    };
+    write().map_err(|source| InitError::File { path: path.to_owned(), source })
 }
 
 /// The configuration of a new node: everything else has a default, see docs/operator-guide.md.

@@ -20,15 +20,18 @@ use crate::config::{Config, ConfigError};
 
 pub use self::init::{InitArgs, InitError, init};
 
+/// The configuration file where none is named.
+const DEFAULT_CONFIG: &str = "hansa.toml";
+
 /// A bank's node in a consortium that catches together what no bank sees alone.
 ///
 /// Exit codes: 0 done, 1 failed, 2 wrong usage; `hansa screen` says more, see its help.
 #[derive(Debug, Parser)]
 #[command(name = "hansa", version, max_term_width = 100)]
 pub struct Cli {
-    /// The node's configuration file.
-    #[arg(long, global = true, default_value = "hansa.toml", value_name = "FILE")]
-    pub config: PathBuf,
+    /// The node's configuration file; hansa.toml here if none is named.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Print JSON instead of text, wherever data is printed.
     #[arg(long, global = true)]
     pub json: bool,
@@ -102,13 +105,14 @@ pub enum CliError {
 impl Cli {
     /// Carries out the command; the exit code is for scripts.
     pub fn execute(self) -> Result<ExitCode, CliError> {
-        let Self { config, json, command } = self;
+        let Self { config: named, json, command } = self;
         let out = output::Output { json };
+        let config = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
         match command {
             Command::Init(args) => init::execute(&args, &out),
             Command::Run(args) => run::execute(&load(&config)?, &args),
             Command::Status => status::execute(&client(&config)?, &out),
-            Command::Screen(args) => screen::execute(&args, &config, &out),
+            Command::Screen(args) => screen::execute(&args, named.as_deref(), &out),
             Command::Cases(command) => cases::execute(command, &client(&config)?, &out),
             Command::Signals(command) => signals::execute(command, &client(&config)?, &out),
             Command::Alerts(signals::AlertsCommand::List) => signals::alerts(&client(&config)?, &out),
@@ -118,7 +122,10 @@ impl Cli {
 }
 
 fn load(path: &Path) -> Result<Config, ConfigError> {
-    Config::load(path, std::env::vars())
+    // A variable that is no text is none of ours.
+    let environment =
+        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    Config::load(path, environment)
 }
 
 /// A client of the node that `path` configures, with the token only that node's user can read.

@@ -15,11 +15,11 @@ use serde::Serialize;
 
 use super::CliError;
 use super::output::{Output, table};
-use crate::config::{Config, ListConfig, ListFormat, ScreeningConfig};
+use crate::config::{ListConfig, ListFormat, ScreeningConfig};
 use crate::load;
 
 pub(super) const AFTER_HELP: &str = "\
-Lists, model and policy are those of --config where that file exists, and those named here.
+Lists, model and policy are those of --config (or of hansa.toml here, if there is one), and those named here.
 Nothing is logged. Payments are screened in the order of the files, each with the history of those before it.
 
 Exit codes: 0 all CLEAR, 10 something to INVESTIGATE, 11 something to BLOCK, 12 a file was refused.
@@ -59,8 +59,13 @@ struct Screened {
     payments: Vec<Assessment>,
 }
 
-pub(super) fn execute(args: &ScreenArgs, config: &Path, out: &Output) -> Result<ExitCode, CliError> {
+pub(super) fn execute(args: &ScreenArgs, config: Option<&Path>, out: &Output) -> Result<ExitCode, CliError> {
     let screener = load::screener(&screening(args, config)?)?;
+    if screener.lists().is_empty() {
+        eprintln!(
+            "hansa: screening against NO watch list: name one with --ofac or --list, or a configuration with some"
+        );
+    }
     let mut history = History::default();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
     let mut screened = Vec::with_capacity(args.files.len());
@@ -74,11 +79,11 @@ pub(super) fn execute(args: &ScreenArgs, config: &Path, out: &Output) -> Result<
 }
 
 /// The configuration's lists, model and policy, and the lists named on the command line.
-fn screening(args: &ScreenArgs, config: &Path) -> Result<ScreeningConfig, CliError> {
-    let mut screening = if config.exists() {
-        Config::load(config, std::env::vars())?.screening
-    } else {
-        ScreeningConfig::default()
+fn screening(args: &ScreenArgs, config: Option<&Path>) -> Result<ScreeningConfig, CliError> {
+    let here = Path::new(super::DEFAULT_CONFIG);
+    let mut screening = match config.or_else(|| here.exists().then_some(here)) {
+        Some(path) => super::load(path)?.screening,
+        None => ScreeningConfig::default(),
     };
     let Some(date) = args.date else { return Ok(screening) };
     let list = |name: &str, format, path: &PathBuf, aliases: Option<PathBuf>| ListConfig {

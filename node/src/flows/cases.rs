@@ -7,7 +7,7 @@ use hansa_consensus::Command;
 use hansa_screening::case::{self, Grounds};
 use hansa_types::case::{AlertState, Case, CaseState, DecisionRef, Suspect};
 use hansa_types::decision::Decision;
-use hansa_types::id::Actor;
+use hansa_types::id::{Actor, Timestamp};
 use hansa_types::payment::PaymentKey;
 use hansa_types::record::{DecisionRecord, Record};
 use hansa_types::signal::Category;
@@ -61,8 +61,9 @@ pub(crate) async fn open(
     let _changing = node.changing.lock().await;
     let number = node.book().next_case();
     let decision = Some(DecisionRef { key, id: record.decision.id() });
-    let case = case::open(number, subject, Grounds { decision, signal: None }, actor, node.now(), &note)?;
-    save(node, &case).await?;
+    let now = node.now();
+    let case = case::open(number, subject, Grounds { decision, signal: None }, actor, now, &note)?;
+    save(node, &case, now).await?;
     Ok(case)
 }
 
@@ -81,10 +82,11 @@ pub(crate) async fn advance(
     let _changing = node.changing.lock().await;
     let case = node.book().cases.get(&number).cloned().ok_or(CaseError::NoCase(number))?;
     let now = node.now();
-    let case = case::step(&case, state, actor, now, &note)?;
-    save(node, &case).await?;
-    if let (CaseState::Cleared, Some(signal)) = (state, case.signal) {
-        inbound::close_alerts(node, signal, AlertState::Cleared, now).await?;
+    // Confirmed before, and the signal did not come about: only the signal is asked for.
+    let only_signal = signal.is_some() && case::state(&case) == CaseState::Confirmed;
+    let case = if only_signal { case } else { case::step(&case, state, actor, now, &note)? };
+    if !only_signal {
+        save(node, &case, now).await?;
     }
     let Some(category) = signal else { return Ok(Stepped { case, signal: None, note: None }) };
     let grown_from = grown_from(node, &case)?;
@@ -95,10 +97,17 @@ pub(crate) async fn advance(
     }
 }
 
-async fn save(node: &Node, case: &Case) -> Result<(), JournalError> {
+/// Logs a case as it now stands; one that is cleared takes the alerts behind it along, in the same command.
+async fn save(node: &Node, case: &Case, now: Timestamp) -> Result<(), JournalError> {
+    let cleared = case.signal.filter(|_| case::state(case) == CaseState::Cleared);
+    let closed =
+        cleared.map_or(vec![], |signal| inbound::closing(&node.book(), signal, AlertState::Cleared, now));
+    let follow_up = closed.iter().map(|alert| node.journal.alert_leaf(alert)).collect::<Result<_, _>>()?;
     let leaf = node.journal.case_leaf(case)?;
-    node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await?;
-    node.book_mut().cases.insert(case.number, case.clone());
+    node.journal.propose(Command::Append { leaf, follow_up }).await?;
+    let mut book = node.book_mut();
+    closed.into_iter().for_each(|alert| book.set_alert(alert));
+    book.cases.insert(case.number, case.clone());
     Ok(())
 }
 

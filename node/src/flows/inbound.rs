@@ -37,6 +37,8 @@ pub(crate) async fn run(node: Arc<Node>, mut events: mpsc::Receiver<NetworkEvent
                 NetworkEvent::Message { id, bytes, .. } => match Gossip::from_bytes(&bytes) {
                     Ok(Gossip::Signal(signal)) => signals.push((id, signal)),
                     Ok(Gossip::Retraction(retraction)) => {
+                        // It may be of a signal that came just before it.
+                        receive(&node, std::mem::take(&mut signals)).await;
                         let verdict = retraction::receive(&node, retraction).await;
                         report(&node, id, verdict).await;
                     }
@@ -65,7 +67,9 @@ async fn receive(node: &Arc<Node>, arrived: Vec<(MessageId, Signal)>) {
     for (id, signal) in arrived {
         // Whether the nullifier was seen is asked before the pairing, and again by consensus. A gateway that this bank
         // does not hold gives no lawful reason to look.
-        if node.gateway != Some(signal.body.gateway) || is_known(node, &signal) {
+        let held = node.gateway == Some(signal.body.gateway)
+            && node.manifest.usable_gateway(signal.body.gateway, &node.bank, node.now()).is_some();
+        if !held || is_known(node, &signal) {
             report(node, id, Verdict::Ignore).await;
         } else {
             fresh.push((id, signal));
@@ -135,7 +139,7 @@ async fn accept(
     let signal = signal.into_inner();
     let _changing = node.changing.lock().await;
     let now = node.now();
-    let matches = node.tags.matching(&signal.body, now);
+    let matches = matching(node, &signal, now).await?;
     let (changes, follow_up) = raise(node, &signal, matches, now)?;
     let leaf =
         node.journal.leaf(&Record::SignalReceived(SignalRecord { signal: signal.clone(), at: now }))?;
@@ -156,6 +160,13 @@ async fn accept(
         outcome => tracing::info!(signal = %id, ?outcome, "signal not taken in"),
     }
     Ok(())
+}
+
+/// The known subjects that a signal is about. The first signal of a scope has every subject's tag computed.
+async fn matching(node: &Arc<Node>, signal: &Signal, now: Timestamp) -> Result<Vec<Match>, JournalError> {
+    let (known, body) = (node.clone(), signal.body.clone());
+    let matches = tokio::task::spawn_blocking(move || known.tags.matching(&body, now)).await;
+    matches.map_err(|error| JournalError::Tags(error.to_string()))
 }
 
 /// A new alert and the case it opens.
@@ -227,7 +238,7 @@ pub(crate) async fn rematch(node: &Arc<Node>) -> Result<(), JournalError> {
         live.map(|(id, received)| (*id, received.signal.clone())).collect()
     };
     for (id, signal) in live {
-        let mut matches = node.tags.matching(&signal.body, now);
+        let mut matches = matching(node, &signal, now).await?;
         matches.retain(|found| !node.book().has_alert(id, &found.subject));
         if matches.is_empty() {
             continue;
@@ -296,10 +307,10 @@ pub(crate) async fn settle(node: &Node) -> Result<(), JournalError> {
     Ok(())
 }
 
-/// Closes the alerts whose epochs are over.
+/// Closes the alerts whose epochs are over, and forgets what only past epochs needed.
 pub(crate) async fn expire(node: &Node) -> Result<(), JournalError> {
     let Some(epoch) = node.manifest.epochs.at(node.now()) else { return Ok(()) };
-    node.tags.forget_scopes(Epoch(epoch.0.saturating_sub(node.manifest.signal_lifetime)));
+    node.tags.forget(Epoch(epoch.0.saturating_sub(node.manifest.signal_lifetime)), node.now());
     let over: Vec<Digest> = {
         let book = node.book();
         let open =

@@ -183,7 +183,8 @@ fn permitted(
     if score - private < i64::from(manifest.thresholds.low) && score >= i64::from(manifest.thresholds.low) {
         return Err(RefusedSignal::NotShareable);
     }
-    let severity = manifest.thresholds.severity(score);
+    // What list hits add must not show in the severity either; a lower one is as provable.
+    let severity = manifest.thresholds.severity(score - private);
     let severity = severity.ok_or(RefusedSignal::Score { score, threshold: manifest.thresholds.low })?;
     Ok((gateway, epoch, severity))
 }
@@ -249,11 +250,11 @@ async fn commit(
 /// Proves and publishes what is pending, whenever there is something or somebody new to hear it.
 pub(crate) async fn run(node: Arc<Node>) {
     loop {
-        let waiting = send_pending(&node).await;
-        retraction::republish(&node).await;
+        let waiting = send_pending(&node).await | retraction::republish(&node).await;
         let woken = node.outbox.notified();
         if waiting {
-            // Woken early by a member that connects; else tried again after a while.
+            // Woken early by a member that connects; else tried again after a while. Retractions are said again for as
+            // long as they matter: gossip forgets what it said, and a member may have been away.
             let _ = tokio::time::timeout(RETRY, woken).await;
         } else {
             woken.await;
@@ -295,6 +296,8 @@ enum SendError {
     Publish(#[from] PublishError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error("the log does not take it: {0}")]
+    Refused(String),
     #[error("the intent does not decode: {0}")]
     Codec(#[from] CodecError),
     #[error(transparent)]
@@ -339,7 +342,10 @@ async fn send(node: &Arc<Node>, intent: &Intent) -> Result<(), SendError> {
     let own = node.book().own.get(&id).cloned();
     let own = own.map(|own| OwnSignal { state: OwnState::Sent, at: now, ..own });
     leaf.documents.extend(own.iter().map(|own| node.journal.document(Collection::OwnSignals, &id.0, own)));
-    node.journal.propose(Command::Sent { leaf, intent: intent.id, signal, at: now }).await?;
+    match node.journal.propose(Command::Sent { leaf, intent: intent.id, signal, at: now }).await? {
+        Outcome::Appended { .. } | Outcome::Existing { .. } => {}
+        outcome => return Err(SendError::Refused(format!("{outcome:?}"))),
+    }
     node.book_mut().own.extend(own.map(|own| (id, own)));
     let prove_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     node.events.emit(&Event::SignalSent { signal: id, prove_ms });
@@ -388,8 +394,8 @@ impl Decode for WrappedWitness {
     }
 }
 
-/// The id of a pending or sent signal that grew from `decision`, if there is one.
-pub(crate) fn signal_of_decision(node: &Node, decision: &Digest) -> Result<Vec<Digest>, JournalError> {
+/// The ids of the signals, pending or sent, that grew from `decision`.
+pub(crate) fn signals_of_decision(node: &Node, decision: &Digest) -> Result<Vec<Digest>, JournalError> {
     let mut found = Vec::new();
     for index in node.journal.find(crate::journal::Term::Decision(*decision))? {
         if let Some((_, Record::SignalIntent(intent))) = node.journal.read(index)? {

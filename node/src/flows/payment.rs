@@ -91,7 +91,7 @@ async fn decide_alone(
         Outcome::Appended { index } => {
             node.metrics.stage("log", begun.elapsed());
             node.metrics.payment(decision.verdict);
-            node.past().remember(&node.screener, &decision, &payment);
+            *node.past().counters.verdicts.entry(decision.verdict).or_insert(0) += 1;
             node.seen_in(&payment);
             Ok(PaymentAnswer::of(&decision, index, false))
         }
@@ -103,11 +103,15 @@ async fn decide_alone(
     }
 }
 
+/// Decides, and takes the payment into the accounts' history at once, so that those sent in parallel count one another.
+/// If the log does not take the decision, the history is too full until the next start rather than too empty.
 fn assess(node: &Node, payment: &Payment) -> Decision {
     let begun = Instant::now();
     let decision = {
-        let past = node.past();
-        node.screener.assess(payment, &past.history, &node.book().active, node.now()).decision
+        let mut past = node.past();
+        let decision = node.screener.assess(payment, &past.history, &node.book().active, node.now()).decision;
+        past.observe(&node.screener, &decision, payment);
+        decision
     };
     node.metrics.stage("screen", begun.elapsed());
     decision
@@ -124,16 +128,21 @@ async fn decided_before(node: &Node, index: u64, payment: &Payment) -> Result<Pa
     }
     let at = node.now();
     let refusal = Refusal { key: key.clone(), decided: decision.content, refused, at };
-    node.journal.append(&Record::Refusal(refusal)).await?;
-    node.metrics.duplicate();
-    node.past().counters.duplicates += 1;
+    // The same refused payment again is refused again, and not logged again.
+    let mut leaf = node.journal.leaf(&Record::Refusal(refusal))?;
+    leaf.unique = Some(node.journal.unique_refusal(&key, &refused));
+    if let Outcome::Appended { .. } =
+        node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await?
+    {
+        node.metrics.duplicate();
+        node.past().counters.duplicates += 1;
+    }
     Ok(PaymentAnswer::duplicate(key))
 }
 
 impl Past {
     /// What a decided payment adds. Only what is carried out is part of an account's history.
-    fn remember(&mut self, screener: &Screener, decision: &Decision, payment: &Payment) {
-        *self.counters.verdicts.entry(decision.verdict).or_insert(0) += 1;
+    fn observe(&mut self, screener: &Screener, decision: &Decision, payment: &Payment) {
         if decision.verdict == Verdict::Clear {
             self.history.observe(&screener.observation(payment, decision.decided_at));
         }
@@ -153,7 +162,8 @@ pub(crate) fn restore(
     for index in 0..journal.consensus().size() {
         match journal.read(index)? {
             Some((_, Record::Decision(DecisionRecord { decision, payment }))) => {
-                past.remember(screener, &decision, &payment);
+                *past.counters.verdicts.entry(decision.verdict).or_insert(0) += 1;
+                past.observe(screener, &decision, &payment);
                 let subjects = accounts(&payment).filter_map(tags::subject);
                 seen.extend(subjects.map(|subject| (subject, decision.decided_at)));
             }

@@ -29,6 +29,9 @@ pub(crate) enum RetractError {
     /// Taken back before.
     #[error("signal {0} is retracted already")]
     Already(Digest),
+    /// The state does not allow it: its nullifier is void.
+    #[error("signal {0} cannot be retracted: {1}")]
+    Refused(Digest, String),
     /// The log.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -47,12 +50,14 @@ pub(crate) async fn send(node: &Arc<Node>, id: Digest, actor: &Actor) -> Result<
     let retraction = retraction_of(&own);
     own.state = OwnState::Retracted;
     own.at = now;
-    let mut leaf = node.journal.leaf(&record(id, &retraction, now))?;
+    let mut leaf = node.journal.leaf(&record(id, &retraction, Some(actor.clone()), now))?;
     leaf.documents.push(node.journal.document(Collection::OwnSignals, &id.0, &own));
-    let outcome =
-        node.journal.propose(Command::Retract { leaf, retraction: retraction.clone(), follow_up: vec![] });
-    let outcome = outcome.await?;
-    tracing::info!(signal = %id, %actor, ?outcome, "signal retracted");
+    let command = Command::Retract { leaf, retraction: retraction.clone(), follow_up: vec![] };
+    match node.journal.propose(command).await? {
+        Outcome::Retracted { .. } => tracing::info!(signal = %id, %actor, "signal retracted"),
+        Outcome::AlreadyRetracted => return Err(RetractError::Already(id)),
+        outcome => return Err(RetractError::Refused(id, format!("{outcome:?}"))),
+    }
     node.book_mut().own.insert(id, own.clone());
     node.events.emit(&Event::SignalRetracted { signal: id, closed: 0 });
     if let Err(error) = publish(node, retraction).await {
@@ -61,20 +66,23 @@ pub(crate) async fn send(node: &Arc<Node>, id: Digest, actor: &Actor) -> Result<
     Ok(own)
 }
 
-/// Publishes again what this bank retracted in epochs that still count: a member may have been away.
-pub(crate) async fn republish(node: &Node) {
-    let Some(epoch) = node.manifest.epochs.at(node.now()) else { return };
+/// Publishes again what this bank retracted in epochs that still count, and says whether there is any: a member may
+/// have been away. What gossip remembers having said, it does not say again.
+pub(crate) async fn republish(node: &Node) -> bool {
+    let Some(epoch) = node.manifest.epochs.at(node.now()) else { return false };
     let retracted: Vec<_> = {
         let book = node.book();
         let live =
             book.own.values().filter(|own| own.state == OwnState::Retracted && epoch <= own.body.expires);
         live.map(retraction_of).collect()
     };
+    let any = !retracted.is_empty();
     for retraction in retracted {
         if let Err(error) = publish(node, retraction).await {
             tracing::debug!(%error, "retraction not published again");
         }
     }
+    any
 }
 
 async fn publish(node: &Node, retraction: Retraction) -> Result<(), PublishError> {
@@ -93,8 +101,9 @@ pub(crate) async fn receive(node: &Arc<Node>, retraction: Retraction) -> Verdict
             return Verdict::Ignore;
         }
     };
+    // Not provably wrong everywhere: a member that signalled twice may have retracted the other one.
     if retraction_lock(&retraction.preimage) != known.signal.body.retraction_lock {
-        return Verdict::Reject;
+        return Verdict::Ignore;
     }
     if known.retracted.is_some() {
         return Verdict::Ignore;
@@ -114,7 +123,7 @@ async fn close(node: &Node, retraction: Retraction, signal: Digest) -> Result<()
     let now = node.now();
     let closed = closing(&node.book(), signal, AlertState::Retracted, now);
     let follow_up = closed.iter().map(|alert| node.journal.alert_leaf(alert)).collect::<Result<_, _>>()?;
-    let leaf = node.journal.leaf(&record(signal, &retraction, now))?;
+    let leaf = node.journal.leaf(&record(signal, &retraction, None, now))?;
     let outcome = node.journal.propose(Command::Retract { leaf, retraction, follow_up }).await?;
     if let Outcome::Retracted { .. } = outcome {
         let mut book = node.book_mut();
@@ -134,6 +143,6 @@ fn retraction_of(own: &OwnSignal) -> Retraction {
     Retraction { gateway: body.gateway, epoch: body.epoch, nullifier: own.nullifier, preimage: *own.preimage }
 }
 
-fn record(signal: Digest, retraction: &Retraction, at: Timestamp) -> Record {
-    Record::Retraction(RetractionRecord { signal, retraction: retraction.clone(), at })
+fn record(signal: Digest, retraction: &Retraction, actor: Option<Actor>, at: Timestamp) -> Record {
+    Record::Retraction(RetractionRecord { signal, retraction: retraction.clone(), actor, at })
 }

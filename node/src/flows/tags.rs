@@ -98,11 +98,6 @@ impl Tags {
         Ok(self.index().known.get(subject).cloned().expect("a subject just learnt is known"))
     }
 
-    /// What is known of `subject`, if it is known.
-    pub(crate) fn get(&self, subject: &Subject) -> Option<Known> {
-        self.index().known.get(subject).cloned()
-    }
-
     /// The known subjects that `body` is about.
     pub(crate) fn matching(&self, body: &SignalBody, now: Timestamp) -> Vec<Match> {
         let key = ScopeKey { gateway: body.gateway, epoch: body.epoch };
@@ -121,9 +116,16 @@ impl Tags {
             .collect()
     }
 
-    /// Forgets scopes that no signal can come from any more.
-    pub(crate) fn forget_scopes(&self, before: Epoch) {
-        self.index().scopes.retain(|scope, _| scope.epoch >= before);
+    /// Forgets scopes that no signal counts in any more, and counterparties not seen within the window.
+    pub(crate) fn forget(&self, before: Epoch, now: Timestamp) {
+        let mut index = self.index();
+        index.scopes.retain(|scope, _| scope.epoch >= before);
+        let Index { known, scopes } = &mut *index;
+        let count = known.len();
+        known.retain(|_, known| known.held || known.seen.0 + COUNTERPARTY_WINDOW >= now.0);
+        if known.len() < count {
+            scopes.values_mut().for_each(|tags| tags.retain(|_, subject| known.contains_key(subject)));
+        }
     }
 
     fn evaluate(&self, batch: &[(Subject, bool, Timestamp)]) -> Result<Vec<Subject>, TagsError> {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hansa_audit_log::evidence::{AttachmentKind, Evidence};
 use hansa_types::uetr::Uetr;
 
 use super::{Cast, DemoError, Sabotage, Stage, expect, flip_byte};
@@ -18,26 +19,49 @@ pub(super) fn play(stage: &mut Stage, cast: &Cast) -> Result<(), DemoError> {
         flip_byte(&a)?;
     }
     let manifest = stage.consortium.manifest();
+    let (signal, paid, held) = (cast.signal, cast.paid, cast.held);
+    let proved = format!("{signal} (low, mule-account)");
+    let tagged = format!("yields the tag of signal {signal}");
+    let committed = format!("signal {signal} commits to the decision on {paid}");
     let shown = [
-        (&a, ["decision CLEAR", "the proof holds; signal-sent", "opens to the decision"].as_slice()),
-        (&b, ["decision INVESTIGATE", "the proof holds; signal-received", "yields the tag"].as_slice()),
+        (&a, vec![format!("decision CLEAR on payment {paid}"), proved.clone(), committed, tagged.clone()]),
+        (&b, vec![format!("decision INVESTIGATE on payment {held}"), proved, tagged]),
     ];
     for (file, wanted) in shown {
         let report = verify(file, &manifest)?;
         for text in wanted {
-            expect(report.contains(text), || format!("the report should show {text:?}:\n{report}"))?;
+            expect(report.contains(&text), || format!("the report should show {text:?}:\n{report}"))?;
         }
         report.lines().for_each(|line| stage.story.tell(line));
     }
+    let without = without_transcript(&a)?;
     flip_byte(&a)?;
-    let Err(refused) = verify(&a, &manifest) else {
-        return Err(DemoError::Observed("a bundle with one byte changed was accepted".into()));
+    for (file, what) in [(&a, "one byte changed"), (&without, "the tag's transcript left out")] {
+        stage.story.tell(format!("{what}: refused: {}", refusal(file, &manifest)?));
+    }
+    Ok(())
+}
+
+/// The same bundle, sealed again without what shows whom the signal is about.
+fn without_transcript(file: &Path) -> Result<std::path::PathBuf, DemoError> {
+    let io = |source| DemoError::File { path: file.to_owned(), source };
+    let bytes = std::fs::read(file).map_err(io)?;
+    let whole = Evidence::from_file(&bytes).map_err(|error| DemoError::Observed(error.to_string()))?;
+    let mut kept = whole.attachments;
+    kept.retain(|attachment| attachment.kind != AttachmentKind::TagTranscript);
+    let path = file.with_extension("without-transcript");
+    std::fs::write(&path, Evidence::new(whole.checkpoint, whole.records, kept).to_file()).map_err(io)?;
+    Ok(path)
+}
+
+/// Why `hansa-audit` refuses the bundle; that it does not is an error.
+fn refusal(file: &Path, manifest: &Path) -> Result<String, DemoError> {
+    let Err(refused) = verify(file, manifest) else {
+        return Err(DemoError::Observed(format!("{} was accepted", file.display())));
     };
     let refused = refused.to_string();
     let reason = refused.split_once("REFUSED: ").map(|(_, reason)| reason.trim().to_owned());
-    let reason = reason.ok_or_else(|| DemoError::Observed(format!("no reason was given: {refused}")))?;
-    stage.story.tell(format!("one byte changed: refused: {reason}"));
-    Ok(())
+    reason.ok_or_else(|| DemoError::Observed(format!("no reason was given: {refused}")))
 }
 
 fn export(bank: &Bank, payment: Uetr) -> Result<std::path::PathBuf, DemoError> {

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use hansa_api::ClientError;
+use hansa_types::hash::Digest;
 use hansa_types::uetr::Uetr;
 
 pub use self::messages::customers;
@@ -100,6 +101,8 @@ struct Cast {
     paid: Uetr,
     /// The payment that bank B held.
     held: Uetr,
+    /// The signal between the two.
+    signal: Digest,
 }
 
 /// Tells the whole story.

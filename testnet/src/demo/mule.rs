@@ -28,7 +28,7 @@ pub(super) fn play(stage: &mut Stage) -> Result<Cast, DemoError> {
     let held = next_payment_is_held(stage, signal)?;
     stage.story.step("A second signal turns out to be a mistake and is taken back");
     retracted(stage)?;
-    Ok(Cast { paid, held })
+    Ok(Cast { paid, held, signal })
 }
 
 /// Sends a payment to the node at `at`, and returns the answer with the bank's own view.

@@ -59,7 +59,9 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), DemoError> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for (file, expected) in &files {
         let message = read(&folder().join("messages").join(file))?;
-        for (outcome, expected) in outcomes(&client, &message)?.into_iter().zip(expected) {
+        let outcomes = outcomes(&client, &message)?;
+        expect(outcomes.len() == expected.len(), || format!("{file}: {} answers", outcomes.len()))?;
+        for (outcome, expected) in outcomes.into_iter().zip(expected) {
             let wanted = expected.outcome.split(':').next().unwrap_or_default();
             expect(outcome.0 == wanted && outcome.1 == expected.reason, || {
                 format!(
@@ -69,7 +71,9 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), DemoError> {
             })?;
             *counts.entry(outcome.0).or_default() += 1;
         }
+        let size = client.status()?.log.size;
         again(&client, file, &message, expected)?;
+        expect(client.status()?.log.size == size, || format!("{file} again was logged again"))?;
     }
     let counts: Vec<String> = counts.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
     stage.story.tell(format!("bank-a: {} sample messages as expected: {}", files.len(), counts.join(", ")));
@@ -104,10 +108,11 @@ fn again(client: &Client, file: &str, message: &[u8], expected: &[Expected]) -> 
     }
     let Submission { payments, .. } = client.submit(message, true)?;
     let wanted = expected.iter().map(|row| row.outcome.as_str());
-    let same = payments.iter().zip(wanted).all(|(answer, wanted)| {
-        answer.status == AnswerStatus::Repeated
-            && answer.verdict.is_some_and(|verdict| verdict.name() == wanted)
-    });
+    let same = payments.len() == expected.len()
+        && payments.iter().zip(wanted).all(|(answer, wanted)| {
+            answer.status == AnswerStatus::Repeated
+                && answer.verdict.is_some_and(|verdict| verdict.name() == wanted)
+        });
     expect(same, || format!("{file} again should get the same answer, and got {payments:?}"))
 }
 
