@@ -9,6 +9,7 @@ mod messages;
 mod mule;
 mod samples;
 mod story;
+mod stranger;
 mod table;
 
 use std::path::PathBuf;
@@ -191,6 +192,10 @@ fn start(stage: &mut Stage) -> Result<(), DemoError> {
         expect(readiness.ready, || format!("a node is not ready: {:?}", readiness.checks))?;
     }
     stage.story.tell("all three are ready, each connected to the other two");
+    stranger::dials(stage)?;
+    stage
+        .story
+        .tell("a stranger who knows bank A's address and identity dials it and is turned away, and counted");
     Ok(())
 }
 
