@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
 use crate::country::Country;
+use crate::text::text_form;
 
 /// A BIC, kept as written: `DEUTDEFF` and `DEUTDEFFXXX` are two values, and [`Bic::normalised`] makes them one for
 /// comparison. There is no check digit.
@@ -80,37 +81,11 @@ impl TryFrom<&str> for Bic {
     }
 }
 
-impl TryFrom<String> for Bic {
-    type Error = BicError;
-
-    fn try_from(text: String) -> Result<Self, BicError> {
-        text.as_str().try_into()
-    }
-}
-
-impl std::str::FromStr for Bic {
-    type Err = BicError;
-
-    fn from_str(text: &str) -> Result<Self, BicError> {
-        text.try_into()
-    }
-}
-
-impl From<Bic> for String {
-    fn from(bic: Bic) -> Self {
-        bic.as_str().to_owned()
-    }
-}
+text_form!(Bic, BicError);
 
 impl fmt::Display for Bic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
-    }
-}
-
-impl fmt::Debug for Bic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Bic({self})")
     }
 }
 

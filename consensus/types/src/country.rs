@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
+use crate::text::text_form;
 
 /// Two upper-case ASCII letters. Whether the code is assigned is not checked: the standard changes, and XK (Kosovo),
 /// in use in IBANs, is in none of its lists.
@@ -48,37 +49,11 @@ impl TryFrom<&str> for Country {
     }
 }
 
-impl TryFrom<String> for Country {
-    type Error = CountryError;
-
-    fn try_from(text: String) -> Result<Self, CountryError> {
-        text.as_str().try_into()
-    }
-}
-
-impl std::str::FromStr for Country {
-    type Err = CountryError;
-
-    fn from_str(text: &str) -> Result<Self, CountryError> {
-        text.try_into()
-    }
-}
-
-impl From<Country> for String {
-    fn from(country: Country) -> Self {
-        country.as_str().to_owned()
-    }
-}
+text_form!(Country, CountryError);
 
 impl fmt::Display for Country {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
-    }
-}
-
-impl fmt::Debug for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Country({self})")
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
 use crate::country::Country;
 use crate::lei::mod_97;
+use crate::text::text_form;
 
 /// The longest IBAN the standard allows.
 pub const MAX_IBAN: usize = 34;
@@ -114,37 +115,11 @@ impl TryFrom<&str> for Iban {
     }
 }
 
-impl TryFrom<String> for Iban {
-    type Error = IbanError;
-
-    fn try_from(text: String) -> Result<Self, IbanError> {
-        text.as_str().try_into()
-    }
-}
-
-impl std::str::FromStr for Iban {
-    type Err = IbanError;
-
-    fn from_str(text: &str) -> Result<Self, IbanError> {
-        text.try_into()
-    }
-}
-
-impl From<Iban> for String {
-    fn from(iban: Iban) -> Self {
-        iban.as_str().to_owned()
-    }
-}
+text_form!(Iban, IbanError);
 
 impl fmt::Display for Iban {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
-    }
-}
-
-impl fmt::Debug for Iban {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Iban({self})")
     }
 }
 

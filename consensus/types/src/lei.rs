@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
+use crate::text::text_form;
 
 /// Characters in an LEI.
 pub const LEI_LENGTH: usize = 20;
@@ -66,37 +67,11 @@ impl TryFrom<&str> for Lei {
     }
 }
 
-impl TryFrom<String> for Lei {
-    type Error = LeiError;
-
-    fn try_from(text: String) -> Result<Self, LeiError> {
-        text.as_str().try_into()
-    }
-}
-
-impl std::str::FromStr for Lei {
-    type Err = LeiError;
-
-    fn from_str(text: &str) -> Result<Self, LeiError> {
-        text.try_into()
-    }
-}
-
-impl From<Lei> for String {
-    fn from(lei: Lei) -> Self {
-        lei.as_str().to_owned()
-    }
-}
+text_form!(Lei, LeiError);
 
 impl fmt::Display for Lei {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
-    }
-}
-
-impl fmt::Debug for Lei {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Lei({self})")
     }
 }
 

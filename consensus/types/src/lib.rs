@@ -25,6 +25,7 @@ pub mod record;
 pub mod sign;
 pub mod signal;
 pub mod subject;
+mod text;
 pub mod uetr;
 pub mod verify;
 

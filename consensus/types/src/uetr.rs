@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
+use crate::text::text_form;
 
 /// A UETR. ISO 20022 prints it in lower case (`[a-f0-9]{8}-…`), and upper case is refused, so that one reference has
 /// one spelling.
@@ -73,38 +74,12 @@ impl TryFrom<&str> for Uetr {
     }
 }
 
-impl TryFrom<String> for Uetr {
-    type Error = UetrError;
-
-    fn try_from(text: String) -> Result<Self, UetrError> {
-        text.as_str().try_into()
-    }
-}
-
-impl std::str::FromStr for Uetr {
-    type Err = UetrError;
-
-    fn from_str(text: &str) -> Result<Self, UetrError> {
-        text.try_into()
-    }
-}
-
-impl From<Uetr> for String {
-    fn from(uetr: Uetr) -> Self {
-        uetr.to_string()
-    }
-}
+text_form!(Uetr, UetrError);
 
 impl fmt::Display for Uetr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hex = hex::encode(self.0);
         write!(f, "{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-    }
-}
-
-impl fmt::Debug for Uetr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Uetr({self})")
     }
 }
 

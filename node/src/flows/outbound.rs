@@ -91,7 +91,6 @@ pub(crate) enum RefusedSignal {
 /// What proving needs besides the body; wrapped under the witness key while it waits.
 struct WrappedWitness {
     opening: DecisionOpening,
-    case: u64,
     /// The X25519 secret behind the body's reply key.
     reply: Zeroizing<[u8; 32]>,
 }
@@ -158,7 +157,7 @@ pub(crate) async fn intend(
         at: now,
         preimage: Zeroizing::new(*preimage.expose()),
     };
-    let witness = WrappedWitness { opening, case: case.number, reply: Zeroizing::new(*reply.expose()) };
+    let witness = WrappedWitness { opening, reply: Zeroizing::new(*reply.expose()) };
     commit(node, &own, counter, witness).await?;
     node.outbox.notify_one();
     Ok(own)
@@ -379,7 +378,6 @@ fn unwrap(node: &Node, intent: &Intent) -> Result<(SignalBody, WrappedWitness), 
 impl Encode for WrappedWitness {
     fn encode(&self, out: &mut hansa_types::codec::Writer) {
         self.opening.encode(out);
-        self.case.encode(out);
         out.raw(self.reply.as_ref());
     }
 }
@@ -388,7 +386,6 @@ impl Decode for WrappedWitness {
     fn decode(input: &mut hansa_types::codec::Reader<'_>) -> Result<Self, CodecError> {
         Ok(Self {
             opening: Decode::decode(input)?,
-            case: Decode::decode(input)?,
             reply: Zeroizing::new(input.array()?),
         })
     }
