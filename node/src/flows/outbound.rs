@@ -384,10 +384,7 @@ impl Encode for WrappedWitness {
 
 impl Decode for WrappedWitness {
     fn decode(input: &mut hansa_types::codec::Reader<'_>) -> Result<Self, CodecError> {
-        Ok(Self {
-            opening: Decode::decode(input)?,
-            reply: Zeroizing::new(input.array()?),
-        })
+        Ok(Self { opening: Decode::decode(input)?, reply: Zeroizing::new(input.array()?) })
     }
 }
 
