@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hansa_audit_log::evidence::{AttachmentKind, Evidence, EvidenceError};
+use hansa_audit_log::evidence::{AttachmentKind, DisclosedRecord, Evidence, EvidenceError};
 use hansa_audit_log::note::SignedNote;
 use hansa_prover::keys::{KeyError, VerifyingKey};
 use hansa_prover::opening::DecisionOpening;
@@ -15,7 +15,7 @@ use hansa_types::manifest::{Manifest, Member};
 use hansa_types::payment::Account;
 use hansa_types::record::{DecisionRecord, Record, SignalRecord};
 use hansa_types::signal::Signal;
-use hansa_types::subject::Subject;
+use hansa_types::subject::{Subject, SubjectKind};
 
 use crate::report::{Report, Statement};
 
@@ -68,7 +68,7 @@ pub fn verify(bytes: &[u8], manifest: &Manifest) -> Result<Report, VerifyError> 
     let checkpoint = evidence.verify_checkpoint(&member.log_key, &origin)?;
     let mut records = Vec::new();
     for record in evidence.verify_log(&member.log_key, &origin)? {
-        records.push((record.index, decode(&format!("record {}", record.index), &record.plaintext)?));
+        records.push((record.index, open(&record)?));
     }
     let mut statements = Vec::new();
     for (index, record) in &records {
@@ -103,6 +103,16 @@ fn log_owner<'a>(note: &SignedNote, manifest: &'a Manifest) -> Result<(&'a BankI
 
 fn decode<T: Decode>(what: &str, bytes: &[u8]) -> Result<T, VerifyError> {
     T::from_bytes(bytes).map_err(|source| VerifyError::Codec { what: what.to_owned(), source })
+}
+
+/// What a leaf holds, which must be what it says in the clear that it holds: by that class retention is applied.
+fn open(disclosed: &DisclosedRecord) -> Result<Record, VerifyError> {
+    let DisclosedRecord { index, class, plaintext } = disclosed;
+    let record: Record = decode(&format!("record {index}"), plaintext)?;
+    if record.class() != *class {
+        return mismatch(format!("record {index} is of class {}, and was logged as {class}", record.class()));
+    }
+    Ok(record)
 }
 
 fn attached<T: Decode>(evidence: &Evidence, kind: AttachmentKind) -> Result<Vec<T>, VerifyError> {
@@ -238,14 +248,16 @@ impl Bundle<'_> {
         subjects: &'s [TaggedAccount],
     ) -> Result<&'s TaggedAccount, VerifyError> {
         let scope = self.context.scope(signal.body.gateway, signal.body.epoch);
-        let found = subjects.iter().find(|subject| subject.secret.tag(scope) == signal.body.tag);
+        let tagged = |subject: &&TaggedAccount| subject.secret.tag(scope) == signal.body.tag;
+        // The proof does not bind the kind to the tag: a receiver matches accounts only with signals that say so.
+        let found = subjects.iter().find(tagged).filter(|_| signal.body.subject == SubjectKind::Account);
         let what =
             || format!("signal {}: nothing shows that its tag is of an account of the payment", signal.id());
         found.ok_or_else(|| VerifyError::Mismatch(what()))
     }
 
-    /// Each signal that the bank sent was committed before it was proved, and commits to this very decision on an
-    /// account of the payment.
+    /// Each signal that the bank sent was committed after the decision and before it was proved, and commits to this
+    /// very decision on an account of the payment; and no other intent is shown.
     fn check_sent(
         &self,
         openings: &[DecisionOpening],
@@ -269,10 +281,13 @@ impl Bundle<'_> {
             self.check_opening(id, opening)?;
             let intended = |(place, record): &&(u64, Record)| {
                 matches!(record, Record::SignalIntent(intent)
-                    if intent.body == signal.body && intent.decision == opening.decision && place < index)
+                    if intent.body == signal.body && intent.decision == opening.decision
+                        && self.index < *place && place < index)
             };
             if !self.records.iter().any(|entry| intended(&entry)) {
-                return mismatch(format!("signal {id}: no intent of the log precedes it"));
+                return mismatch(format!(
+                    "signal {id}: no intent of the log precedes it and follows the decision"
+                ));
             }
             let (score, key) = (self.decided.decision.score.0, &self.decided.decision.key);
             let threshold = self.manifest.thresholds.of(signal.body.severity);
@@ -281,7 +296,15 @@ impl Bundle<'_> {
             let shown = format!("account {} of the payment yields the tag of signal {id}", subject.account);
             statements.push(state("tag", &shown));
         }
-        Ok(())
+        let decision = self.decided.decision.id();
+        let unrelated = self.records.iter().find_map(|(index, record)| match record {
+            Record::SignalIntent(intent) if intent.decision != decision => Some(index),
+            _ => None,
+        });
+        match unrelated {
+            Some(index) => mismatch(format!("record {index} intends a signal about another decision")),
+            None => Ok(()),
+        }
     }
 
     /// The opening is of the decision in the bundle, under a registered model.
@@ -343,7 +366,8 @@ impl Bundle<'_> {
 
 /// A statement whose text cannot break out of its line: records hold what others wrote.
 fn state(about: &'static str, shown: &str) -> Statement {
-    let harmless = |c: char| !c.is_control() && !('\u{200b}'..='\u{206f}').contains(&c);
+    let hidden = |c: char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}');
+    let harmless = |c: char| !c.is_control() && !hidden(c);
     let escape = |c: char| if harmless(c) { c.to_string() } else { c.escape_unicode().to_string() };
     Statement { about, shown: shown.chars().map(escape).collect() }
 }
