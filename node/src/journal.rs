@@ -67,6 +67,11 @@ pub enum JournalError {
     /// A leaf that decides a payment holds another record.
     #[error("leaf {0} should hold a decision and does not: the store is damaged")]
     NotADecision(u64),
+    /// The index key is not the one that the log was indexed with.
+    #[error(
+        "the index key is not the one this log was written with: decided payments would be decided again"
+    )]
+    ForeignIndex,
     /// Subjects could not be tagged.
     #[error("subjects could not be tagged: {0}")]
     Tags(String),

@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use super::inbound;
 use super::tags::{self, Tags};
 use crate::customers::Customers;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Term};
 use crate::node::Node;
 use crate::service::journal_problem;
 
@@ -158,10 +158,16 @@ pub(crate) fn restore(
     now: Timestamp,
 ) -> Result<Past, JournalError> {
     let mut past = Past::default();
+    let mut found = false;
     let mut seen: BTreeMap<Subject, Timestamp> = BTreeMap::new();
     for index in 0..journal.consensus().size() {
         match journal.read(index)? {
             Some((_, Record::Decision(DecisionRecord { decision, payment }))) => {
+                // The records key opened it; under another index key nothing decided would be found again.
+                found = found || journal.find(Term::Payment(&decision.key))?.contains(&index);
+                if !found {
+                    return Err(JournalError::ForeignIndex);
+                }
                 *past.counters.verdicts.entry(decision.verdict).or_insert(0) += 1;
                 past.observe(screener, &decision, &payment);
                 let subjects = accounts(&payment).filter_map(tags::subject);

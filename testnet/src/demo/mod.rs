@@ -185,6 +185,8 @@ fn start(stage: &mut Stage) -> Result<(), DemoError> {
     }
     for node in &mut stage.nodes {
         node.ready()?;
+    }
+    for node in &mut stage.nodes {
         node.joined(2)?;
     }
     for node in &stage.nodes {

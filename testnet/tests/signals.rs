@@ -1,0 +1,288 @@
+//! Signals between running banks: what stops one, what outlives a crash, and what ends an alert.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails the test")]
+
+mod common;
+
+use common::command::run;
+use common::message::{EXIT, HARMLESS, LISTED, MULE, OTHER, SUSPICIOUS, Transfer, VICTIM, to_b, to_c, uetr};
+use common::{A, B, C, Group};
+use hansa_api::ClientError;
+use hansa_api::model::{CaseAction, CaseResult, Direction, SignalState};
+use hansa_node::events::Event;
+use hansa_testnet::process::client;
+use hansa_types::case::{AlertState, CaseState};
+use hansa_types::decision::{Disposition, Reason, Verdict};
+use hansa_types::hash::Digest;
+use hansa_types::uetr::Uetr;
+
+/// The next payment out of the account is held at `at` for `signal` alone.
+#[track_caller]
+fn held(group: &Group, at: usize, transfer: &Transfer, signal: Digest) {
+    let answer = group.pay(at, transfer);
+    let internal = answer.internal.unwrap();
+    assert_eq!(answer.verdict, Some(Verdict::Investigate), "never more than that for a signal alone");
+    assert_eq!(internal.disposition, Some(Disposition::Hold));
+    assert_eq!((internal.reasons, internal.signals), (vec![Reason::ConsortiumSignal], vec![signal]));
+}
+
+#[track_caller]
+fn passes(group: &Group, at: usize, transfer: &Transfer) {
+    let answer = group.pay(at, transfer);
+    assert_eq!(answer.verdict, Some(Verdict::Clear), "{answer:?}");
+}
+
+fn alert_states(group: &Group, at: usize, signal: Digest) -> Vec<AlertState> {
+    let alerts = client(group.bank(at)).unwrap().alerts().unwrap();
+    alerts.iter().filter(|alert| alert.signal == signal).map(|alert| alert.state).collect()
+}
+
+/// Takes a case a step further.
+fn step(
+    group: &Group,
+    at: usize,
+    case: u64,
+    state: CaseState,
+    note: &str,
+    signal: bool,
+) -> Result<CaseResult, ClientError> {
+    let signal = signal.then(|| "mule-account".parse().unwrap());
+    let action = CaseAction { state, actor: "officer".parse().unwrap(), note: note.to_owned(), signal };
+    client(group.bank(at)).unwrap().step_case(case, &action)
+}
+
+/// What the node said when it refused.
+#[track_caller]
+fn conflict<T: std::fmt::Debug>(result: Result<T, ClientError>) -> String {
+    match result.unwrap_err() {
+        ClientError::Refused(problem) if problem.status == 409 => problem.detail,
+        other => panic!("{other}"),
+    }
+}
+
+/// How many records of a class the evidence on a payment holds.
+fn records(group: &Group, at: usize, payment: Uetr, class: &str) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("payment.evidence").display().to_string();
+    let _: serde_json::Value = group.hansa(at, &["audit", "export", &payment.to_string(), "--out", &file]);
+    let manifest = group.consortium.manifest().display().to_string();
+    let verified = run("hansa-audit", &["verify", &file, "--manifest", &manifest]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    verified.stdout.lines().filter(|line| line.ends_with(&format!("is in the log: {class}"))).count()
+}
+
+#[test]
+fn a_cleared_case_closes_its_alert_and_payments_pass_again() {
+    let mut group = Group::running(&[A, B]);
+    let signal = group.signal(A, &to_b(1, SUSPICIOUS, MULE));
+    let case = group.alerted(B, signal).expect("the account is held here");
+    held(&group, B, &to_c(2, "180.00", MULE), signal);
+    passes(&group, B, &to_c(3, "180.00", OTHER));
+    // Money for the account is looked at as well.
+    held(&group, B, &to_b(4, HARMLESS, MULE), signal);
+
+    let refused = conflict(step(&group, B, case, CaseState::Cleared, " ", false));
+    assert!(refused.contains("say why"), "{refused}");
+    held(&group, B, &to_c(5, "180.00", MULE), signal);
+
+    let cleared = step(&group, B, case, CaseState::Cleared, "inherited the money", false).unwrap();
+    assert_eq!(cleared.case.state, CaseState::Cleared);
+    assert_eq!(alert_states(&group, B, signal), [AlertState::Cleared]);
+    passes(&group, B, &to_c(6, "180.00", MULE));
+    // What was decided stays decided.
+    held(&group, B, &to_c(2, "180.00", MULE), signal);
+
+    group.stop(B);
+    group.start(&[B]);
+    assert_eq!(alert_states(&group, B, signal), [AlertState::Cleared]);
+    passes(&group, B, &to_c(7, "180.00", MULE));
+}
+
+#[test]
+fn what_others_said_is_not_said_again() {
+    let mut group = Group::running(&[A, B]);
+    let signal = group.signal(A, &to_b(1, SUSPICIOUS, MULE));
+    let case = group.alerted(B, signal).unwrap();
+    let confirmed = step(&group, B, case, CaseState::Confirmed, "", true).unwrap();
+    assert_eq!(confirmed.case.state, CaseState::Confirmed, "the confirmation stands");
+    assert!(confirmed.signal.is_none());
+    assert!(confirmed.note.unwrap().starts_with("no signal: "));
+
+    // Nor does a payment that is held for a signal alone make another signal.
+    let payment = Transfer { instructing: common::message::ALDER, ..to_b(2, HARMLESS, MULE) };
+    held(&group, B, &payment, signal);
+    let case = group.open_case(B, uetr(2));
+    let confirmed = group.confirm(B, case);
+    assert!(confirmed.signal.is_none(), "{confirmed:?}");
+    assert!(confirmed.note.unwrap().contains("score"));
+    assert!(group.signals(B).iter().all(|signal| signal.direction == Direction::Received));
+}
+
+/// The cases of one bank whose signals cannot leave: nobody else runs.
+#[test]
+fn signals_that_must_not_be_sent_are_refused_with_a_note() {
+    let mut group = Group::running(&[A]);
+
+    // A list hit is between the bank and its authority.
+    let hit = group.pay(A, &to_b(1, "2310.00", LISTED));
+    let internal = hit.internal.unwrap();
+    assert_eq!((hit.verdict, &*internal.reasons), (Some(Verdict::Investigate), &[Reason::ListedName][..]));
+    assert!(internal.score.0 >= 100, "with the hit the score reaches a severity");
+    let case = group.open_case(A, uetr(1));
+    let confirmed = group.confirm(A, case);
+    assert_eq!((confirmed.case.state, &confirmed.signal), (CaseState::Confirmed, &None));
+    let note = confirmed.note.unwrap();
+    assert!(note.contains("no signal") && note.contains("list hits"), "{note}");
+
+    // A score that is too low cannot be proved to be high.
+    let low = group.pay(A, &to_b(2, HARMLESS, MULE));
+    let score = low.internal.unwrap().score.0;
+    assert!(score < 100, "{score}");
+    let case = group.open_case(A, uetr(2));
+    let confirmed = group.confirm(A, case);
+    assert_eq!((confirmed.case.state, &confirmed.signal), (CaseState::Confirmed, &None));
+    let note = confirmed.note.unwrap();
+    assert!(note.contains(&format!("the score {score} is below")) && note.contains("100"), "{note}");
+    assert!(group.signals(A).is_empty());
+
+    // A signal goes with a confirmation, and a case is confirmed once.
+    group.pay(A, &to_b(3, SUSPICIOUS, MULE));
+    let case = group.open_case(A, uetr(3));
+    let refused = conflict(step(&group, A, case, CaseState::Assigned, "", true));
+    assert!(refused.contains("only a confirmed case"), "{refused}");
+    let first = group.confirm(A, case).signal.unwrap();
+    assert_eq!((first.direction, first.state), (Direction::Sent, SignalState::Pending));
+    let refused = conflict(step(&group, A, case, CaseState::Confirmed, "", false));
+    assert!(refused.contains(&format!("case {case} is confirmed: it cannot become confirmed")), "{refused}");
+    // Asked again for its signal, it is told that there is one.
+    let again = group.confirm(A, case);
+    assert_eq!((again.case.state, &again.signal), (CaseState::Confirmed, &None));
+    assert!(again.note.unwrap().contains("this subject was signalled in this epoch"));
+
+    // One signal per subject and epoch.
+    group.pay(A, &to_b(4, "9610.00", MULE));
+    let second = group.open_case(A, uetr(4));
+    let confirmed = group.confirm(A, second);
+    assert_eq!((confirmed.case.state, &confirmed.signal), (CaseState::Confirmed, &None));
+    let note = confirmed.note.unwrap();
+    assert!(note.contains("this subject was signalled in this epoch"), "{note}");
+
+    let signals = group.signals(A);
+    assert_eq!(signals.iter().map(|signal| signal.id).collect::<Vec<_>>(), [first.id]);
+    group.waiting(A);
+    let status = client(group.bank(A)).unwrap().status().unwrap();
+    assert_eq!(status.counters.signals.sent, 0, "nobody heard it");
+    assert_eq!(status.counters.cases.get(&CaseState::Confirmed), Some(&4));
+}
+
+#[test]
+fn a_signal_survives_kills_of_its_sender_before_it_left() {
+    let mut group = Group::running(&[A, B, C]);
+    group.stop(B);
+    group.stop(C);
+    let alone = |event: &Event| matches!(event, Event::PeerDisconnected { connected: 0, .. }).then_some(());
+    group.node(A).wait("nobody connected", alone).unwrap();
+    let signal = group.signal(A, &to_b(1, SUSPICIOUS, MULE));
+    group.waiting(A);
+    group.kill(A);
+
+    // Alone again, it still has the very signal, and cannot send it.
+    group.start(&[A]);
+    let own = group.signals(A);
+    assert_eq!(
+        own.iter().map(|s| (s.id, s.state)).collect::<Vec<_>>(),
+        [(Some(signal), SignalState::Pending)]
+    );
+    group.waiting(A);
+    group.kill(A);
+
+    group.start(&[B, C]);
+    group.start(&[A]);
+    group.sent(A, signal);
+    group.received(B, signal);
+    group.received(C, signal);
+    assert!(group.alerted(B, signal).is_some());
+    held(&group, B, &to_c(2, "180.00", MULE), signal);
+
+    // The queue is worked off in order: when a later signal has left, nothing of the first is waiting.
+    let later = group.signal(A, &to_b(3, "9620.00", OTHER));
+    group.sent(A, later);
+    group.received(B, later);
+    group.received(C, later);
+    assert_eq!(records(&group, A, uetr(1), "signal-intent"), 1);
+    assert_eq!(records(&group, A, uetr(1), "signal-sent"), 1);
+    assert_eq!(records(&group, B, uetr(2), "signal-received"), 1);
+    for at in [B, C] {
+        let received: Vec<_> = group.signals(at).iter().map(|s| (s.id.unwrap(), s.state)).collect();
+        assert_eq!(received.len(), 2, "{received:?}");
+        assert!(
+            received
+                .iter()
+                .all(|(id, state)| [signal, later].contains(id) && *state == SignalState::Verified)
+        );
+    }
+    let status = client(group.bank(A)).unwrap().status().unwrap();
+    assert_eq!(status.counters.signals.sent, 2);
+}
+
+#[test]
+fn a_signal_whose_sender_is_killed_as_it_is_heard_counts_once() {
+    let mut group = Group::running(&[A, B]);
+    let signal = group.signal(A, &to_b(1, SUSPICIOUS, MULE));
+    group.received(B, signal);
+    // Whether it was logged as sent by now is open; afterwards it is, once.
+    group.kill(A);
+    group.start(&[A]);
+    if group.signals(A)[0].state == SignalState::Pending {
+        group.sent(A, signal);
+    }
+    let own = group.signals(A);
+    assert_eq!(
+        own.iter().map(|s| (s.id, s.state)).collect::<Vec<_>>(),
+        [(Some(signal), SignalState::Published)]
+    );
+    assert_eq!(records(&group, A, uetr(1), "signal-sent"), 1);
+
+    let later = group.signal(A, &to_b(2, "9620.00", OTHER));
+    group.received(B, later);
+    assert_eq!(records(&group, A, uetr(1), "signal-sent"), 1);
+    let received: Vec<_> = group.signals(B).iter().map(|s| s.id.unwrap()).collect();
+    assert_eq!(received, [signal, later]);
+    assert_eq!(alert_states(&group, B, signal), [AlertState::Open]);
+}
+
+#[test]
+fn an_alert_survives_restart_and_kill_of_its_bank() {
+    let mut group = Group::running(&[A, B]);
+    let signal = group.signal(A, &to_b(1, SUSPICIOUS, MULE));
+    let case = group.alerted(B, signal).unwrap();
+    held(&group, B, &to_c(2, "180.00", MULE), signal);
+    group.stop(B);
+    group.start(&[B]);
+    held(&group, B, &to_c(3, "180.00", MULE), signal);
+    passes(&group, B, &to_c(4, "180.00", OTHER));
+    group.kill(B);
+    group.start(&[B]);
+    held(&group, B, &to_c(5, "180.00", MULE), signal);
+    assert_eq!(alert_states(&group, B, signal), [AlertState::Open]);
+    let cases = client(group.bank(B)).unwrap().cases(Some(CaseState::Open)).unwrap();
+    assert_eq!(
+        cases.iter().map(|case| (case.number, case.signal)).collect::<Vec<_>>(),
+        [(case, Some(signal))]
+    );
+}
+
+/// A counterparty that becomes known after the signal came is matched as well, and never makes a case.
+#[test]
+fn a_counterparty_met_after_the_signal_is_matched() {
+    let mut group = Group::running(&[A, C]);
+    let signal = group.signal(A, &to_b(1, SUSPICIOUS, MULE));
+    group.received(C, signal);
+    assert!(alert_states(&group, C, signal).is_empty(), "bank C never saw the account");
+    let first = Transfer { debtor: MULE, creditor: EXIT, ..to_c(2, "180.00", MULE) };
+    passes(&group, C, &first);
+    assert_eq!(group.alerted(C, signal), None, "a counterparty opens no case");
+    held(&group, C, &to_c(3, "180.00", MULE), signal);
+    let innocent = Transfer { debtor: VICTIM, ..to_c(4, "180.00", MULE) };
+    passes(&group, C, &innocent);
+}
