@@ -76,7 +76,9 @@ pub(super) async fn authenticate(
                 "the header `Authorization: Bearer TOKEN` is missing, or its token is not 64 hexadecimal digits"
             };
             Problem::new(ProblemKind::Unauthenticated, detail)
-                .with_hint("send `Authorization: Bearer TOKEN` with the third word of the file keys/api.key")
+                .with_hint(
+                    "send the token, the third word of the file keys/api.key, as `Authorization: Bearer`",
+                )
                 .into_response()
         }
     }
