@@ -143,6 +143,8 @@ pub enum StartError {
 pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        // First: who started the node may stop it at any moment.
+        let told = told_to_stop()?;
         let mut registry = Registry::default();
         let (node, network_events) = build(config, development, &mut registry).await?;
         let metrics = HttpMetrics::register(registry.sub_registry_with_prefix(HTTP_PREFIX));
@@ -158,7 +160,6 @@ pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
         node.log_operation("start", format!("hansa {}", env!("CARGO_PKG_VERSION"))).await?;
         let log_size = node.journal.consensus().size();
         node.events.emit(&Event::Ready { api: server.local_addr().to_string(), log_size });
-        let told = told_to_stop()?;
         let mut failure = None;
         let served = server.run(async {
             tokio::select! {
@@ -189,6 +190,7 @@ async fn build(
     development: bool,
     registry: &mut Registry,
 ) -> Result<(Arc<Node>, mpsc::Receiver<NetworkEvent>), StartError> {
+    config.api.check().map_err(ServeError::from)?;
     let manifest = Arc::new(SignedManifest::open(&load::read(&config.node.manifest)?)?);
     let keys = KeyFolder::new(&config.node.keys);
     check_membership(config, development, &manifest, &keys)?;

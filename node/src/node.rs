@@ -103,6 +103,11 @@ impl Node {
         }
     }
 
+    /// Whether anybody hears what is published.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.with_connected(|_| false) > 0
+    }
+
     /// Changes who is connected, and says how many are.
     fn with_connected(&self, change: impl FnOnce(&mut BTreeSet<PeerId>) -> bool) -> usize {
         let mut peers = self.connected.lock().unwrap_or_else(PoisonError::into_inner);

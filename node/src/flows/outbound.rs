@@ -327,6 +327,10 @@ async fn expire(node: &Node, intent: &Intent) -> Result<(), SendError> {
 }
 
 async fn send(node: &Arc<Node>, intent: &Intent) -> Result<(), SendError> {
+    // A proof takes most of a second: none is made that nobody would hear.
+    if !node.is_heard() {
+        return Err(PublishError::NoSubscriber.into());
+    }
     let begun = Instant::now();
     let (prover, committed) = (node.clone(), intent.clone());
     let signal = tokio::task::spawn_blocking(move || prove(&prover, &committed)).await??;
