@@ -7,7 +7,7 @@ use hansa_audit_log::envelope::{Envelope, MAX_LEAF};
 use hansa_audit_log::merkle::Hash;
 use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
 use hansa_types::codec_struct;
-use hansa_types::hash::Digest;
+use hansa_types::hash::{Digest, digest};
 use hansa_types::id::{Epoch, GatewayId, Timestamp};
 use hansa_types::signal::{Retraction, Signal};
 
@@ -26,6 +26,9 @@ pub const MAX_INTENT_PAYLOAD: usize = 64 << 10;
 /// The longest encoded command, in bytes.
 pub const MAX_COMMAND: usize = 4 << 20;
 
+/// Names a leaf that has no natural unique key.
+const LEAF_DOMAIN: &str = "hansa/leaf-unique/v1";
+
 /// A keyed digest under which a leaf is found.
 pub type IndexTerm = [u8; 32];
 
@@ -38,8 +41,8 @@ pub struct Leaf {
     pub terms: Vec<IndexTerm>,
     /// Current values that change with this leaf.
     pub documents: Vec<DocumentWrite>,
-    /// What this leaf may exist for only once.
-    pub unique: Option<Unique>,
+    /// What this leaf exists for only once: a command that is proposed again changes nothing.
+    pub unique: Unique,
 }
 
 /// Sets or removes one encrypted current value (a case, an alert).
@@ -147,10 +150,27 @@ pub enum Command {
 }
 
 impl Leaf {
-    /// A leaf that nothing is written with.
+    /// A leaf that nothing is written with. It is unique as the record it seals: the envelope's salt is random.
     #[must_use]
     pub fn new(envelope: Envelope) -> Self {
-        Self { envelope, terms: vec![], documents: vec![], unique: None }
+        let Digest(name) = digest(LEAF_DOMAIN, &[envelope.as_bytes()]);
+        Self { envelope, terms: vec![], documents: vec![], unique: Unique { key: name, content: name } }
+    }
+}
+
+impl Command {
+    /// The leaf that the command appends, if it appends one.
+    #[must_use]
+    pub fn leaf(&self) -> Option<&Leaf> {
+        match self {
+            Self::Append { leaf, .. }
+            | Self::Intent { leaf, .. }
+            | Self::Sent { leaf, .. }
+            | Self::Expire { leaf, .. }
+            | Self::Received { leaf, .. }
+            | Self::Retract { leaf, .. } => Some(leaf),
+            Self::Checkpoint { .. } => None,
+        }
     }
 }
 

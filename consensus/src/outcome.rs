@@ -10,7 +10,7 @@ pub enum Outcome {
         /// The leaf's index in the log.
         index: u64,
     },
-    /// The same was done before: nothing was appended.
+    /// The same was done before, be it by this very command: nothing changed.
     Existing {
         /// The index of the earlier leaf.
         index: u64,

@@ -46,7 +46,7 @@ pub(crate) fn leaf(seed: u64) -> Leaf {
 
 /// Appends a leaf under a unique key.
 pub(crate) fn append(seed: u64, key: u8, content: u8) -> Command {
-    let unique = Some(Unique { key: [key; 32], content: [content; 32] });
+    let unique = Unique { key: [key; 32], content: [content; 32] };
     Command::Append { leaf: Leaf { unique, ..leaf(seed) }, follow_up: vec![] }
 }
 

@@ -51,7 +51,7 @@ fn envelope(seed: u64) -> Envelope {
 fn append(seed: u64, key: u64, content: u8) -> Command {
     let mut unique = Unique { key: [0; 32], content: [content; 32] };
     unique.key[..8].copy_from_slice(&key.to_be_bytes());
-    Command::Append { leaf: Leaf { unique: Some(unique), ..Leaf::new(envelope(seed)) }, follow_up: vec![] }
+    Command::Append { leaf: Leaf { unique, ..Leaf::new(envelope(seed)) }, follow_up: vec![] }
 }
 
 /// Runs one life of a process: whatever is left running when `life` ends is cut off, as by a kill.

@@ -12,7 +12,7 @@ use hansa_types::case::{Alert, Case};
 use hansa_types::codec::{CodecError, Decode, Encode};
 use hansa_types::hash::Digest;
 use hansa_types::payment::{Account, PaymentKey};
-use hansa_types::record::Record;
+use hansa_types::record::{Record, ScopeKey};
 use hansa_types::subject::Subject;
 use hansa_types::uetr::Uetr;
 use rand::rngs::OsRng;
@@ -134,8 +134,28 @@ impl Journal {
     }
 
     /// Proposes a command; returns once it is committed, durable and applied.
+    ///
+    /// Consensus may have proposed it twice, when the first answer was lost: the outcome is that of the first.
     pub(crate) async fn propose(&self, command: Command) -> Result<Outcome, JournalError> {
-        Ok(self.consensus.propose(command).await?)
+        let salt = command.leaf().map(|leaf| leaf.envelope.salt());
+        let scope = match &command {
+            Command::Received { signal, .. } => {
+                let scope = ScopeKey { gateway: signal.body.gateway, epoch: signal.body.epoch };
+                Some((scope, signal.nullifier))
+            }
+            _ => None,
+        };
+        let retracts = matches!(command, Command::Retract { .. });
+        let outcome = self.consensus.propose(command).await?;
+        let Outcome::Existing { index } = outcome else { return Ok(outcome) };
+        if self.consensus.leaf(index)?.map(|leaf| leaf.salt()) != salt {
+            return Ok(outcome);
+        }
+        let Some((scope, nullifier)) = scope else {
+            return Ok(if retracts { Outcome::Retracted { index } } else { Outcome::Appended { index } });
+        };
+        let double = self.consensus.signal(&scope, &nullifier)?.is_some_and(|known| known.double.is_some());
+        Ok(if double { Outcome::DoubleSignal { index: Some(index) } } else { Outcome::Accepted { index } })
     }
 
     /// Appends a record that stands alone.

@@ -27,12 +27,18 @@ pub(super) struct StoredIntent {
 }
 codec_struct!(StoredIntent { intent, index, sent });
 
-/// Applies one command.
+/// Applies one command. One that was applied before, as its leaf shows, changes nothing: whoever proposes may have
+/// missed the first answer.
 pub(super) fn execute(
     transaction: &mut Transaction<'_>,
     verifier: &SignalVerifier,
     command: Command,
 ) -> Result<Outcome, StoreError> {
+    if let Some(leaf) = command.leaf()
+        && let Some(index) = transaction.existing(&leaf.unique)?
+    {
+        return Ok(Outcome::Existing { index });
+    }
     match command {
         Command::Append { leaf, follow_up } => append(transaction, leaf, follow_up),
         Command::Intent { leaf, intent } => spend(transaction, leaf, intent),
@@ -81,7 +87,7 @@ fn spend(tx: &mut Transaction<'_>, leaf: Leaf, intent: Intent) -> Result<Outcome
     }
     let index = match tx.append(leaf)? {
         Placed::Appended(index) => index,
-        // An intent's leaf has no unique key of its own but the intent's id, which was checked.
+        // The same leaf was looked for before: its key is another command's.
         Placed::Existing(index) | Placed::Conflict(index) => return Ok(Outcome::Conflict { index }),
     };
     // `next` is below the limit, a u32, so this cannot overflow.

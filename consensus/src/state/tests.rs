@@ -226,6 +226,7 @@ fn any_command() -> impl Strategy<Value = Command> {
         )),
         (any::<u64>(), small.clone(), 0..4u32, small.clone())
             .prop_map(|(seed, id, counter, subject)| intent(seed, id, counter, subject)),
+        (any::<u64>(), small.clone()).prop_map(|(seed, id)| expire(seed, id)),
         (any::<u64>(), small.clone(), small).prop_map(|(seed, id, what)| sent(seed, id, signal(id, what))),
         (0..6u64).prop_map(|size| Command::Checkpoint {
             size,
@@ -280,6 +281,32 @@ proptest! {
         if let Ok(other) = Command::from_bytes(&altered) {
             prop_assert_eq!(other.to_bytes(), altered, "one encoding for each command");
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Who proposes may not have heard the first answer, so each command may come again at once.
+    #[test]
+    fn a_command_applied_again_changes_nothing_and_says_where_it_was_applied(
+        commands in prop::collection::vec((any_command(), 0..3usize), 1..40)
+    ) {
+        let (once_store, once) = machine();
+        let (again_store, again) = machine();
+        for (command, repeats) in commands {
+            let first = run(&once, command.clone());
+            prop_assert_eq!(&run(&again, command.clone()), &first);
+            let expected = match first {
+                Outcome::Appended { index } | Outcome::Accepted { index } | Outcome::Retracted { index }
+                | Outcome::DoubleSignal { index: Some(index) } => Outcome::Existing { index },
+                other => other,
+            };
+            for _ in 0..repeats {
+                prop_assert_eq!(&run(&again, command.clone()), &expected);
+            }
+        }
+        prop_assert_eq!(again_store.replicated(), once_store.replicated());
     }
 }
 

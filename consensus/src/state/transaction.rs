@@ -61,21 +61,25 @@ impl<'a> Transaction<'a> {
         self.changed.insert((table, key.into()), None);
     }
 
+    /// Where the leaf of this unique key and content is, if it was appended before.
+    pub(super) fn existing(&self, unique: &Unique) -> Result<Option<u64>, StoreError> {
+        let holder = self.holder(&unique.key)?;
+        Ok(holder.filter(|holder| holder.content == unique.content).map(|holder| holder.index))
+    }
+
+    fn holder(&self, key: &[u8; 32]) -> Result<Option<Holder>, StoreError> {
+        self.get(Table::Unique, key)?.map(|held| decode(Table::Unique, &held)).transpose()
+    }
+
     /// Appends a leaf with its terms and documents, unless its unique key is held.
     pub(super) fn append(&mut self, leaf: Leaf) -> Result<Placed, StoreError> {
         let index = self.frontier.size();
-        if let Some(Unique { key, content }) = leaf.unique {
-            if let Some(held) = self.get(Table::Unique, &key)? {
-                let holder: Holder = decode(Table::Unique, &held)?;
-                let same = holder.content == content;
-                return Ok(if same {
-                    Placed::Existing(holder.index)
-                } else {
-                    Placed::Conflict(holder.index)
-                });
-            }
-            self.put(Table::Unique, key, Holder { content, index }.to_bytes());
+        let Unique { key, content } = leaf.unique;
+        if let Some(holder) = self.holder(&key)? {
+            let same = holder.content == content;
+            return Ok(if same { Placed::Existing(holder.index) } else { Placed::Conflict(holder.index) });
         }
+        self.put(Table::Unique, key, Holder { content, index }.to_bytes());
         let nodes = &mut self.nodes;
         self.frontier.append(leaf_hash(leaf.envelope.as_bytes()), |id, hash| nodes.push((id, hash)));
         self.batch.put(Table::Leaves, index.to_be_bytes(), leaf.envelope.into_bytes());

@@ -85,7 +85,7 @@ async fn decide_alone(
     let decision = assess(node, &payment);
     let record = Record::Decision(DecisionRecord { decision: decision.clone(), payment: payment.clone() });
     let mut leaf = node.journal.leaf(&record)?;
-    leaf.unique = Some(unique);
+    leaf.unique = unique;
     let begun = Instant::now();
     match node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await? {
         Outcome::Appended { index } => {
@@ -130,7 +130,7 @@ async fn decided_before(node: &Node, index: u64, payment: &Payment) -> Result<Pa
     let refusal = Refusal { key: key.clone(), decided: decision.content, refused, at };
     // The same refused payment again is refused again, and not logged again.
     let mut leaf = node.journal.leaf(&Record::Refusal(refusal))?;
-    leaf.unique = Some(node.journal.unique_refusal(&key, &refused));
+    leaf.unique = node.journal.unique_refusal(&key, &refused);
     if let Outcome::Appended { .. } =
         node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await?
     {
