@@ -1,4 +1,4 @@
-//! What is proposed to the group: the leaf, what is kept beside it, and the seven commands.
+//! What is proposed to the group: the leaf, what is kept beside it, and the commands.
 //!
 //! Consensus knows no screening. A leaf is a sealed envelope; what can be looked up outside the log is a keyed digest
 //! or an encrypted document, so that the indexes hold no plaintext either.
@@ -28,6 +28,8 @@ pub const MAX_COMMAND: usize = 4 << 20;
 
 /// Names a leaf that has no natural unique key.
 const LEAF_DOMAIN: &str = "hansa/leaf-unique/v1";
+/// The version of the state that a group begins with.
+pub const BASE_LEVEL: u32 = 1;
 
 /// A keyed digest under which a leaf is found.
 pub type IndexTerm = [u8; 32];
@@ -147,7 +149,23 @@ pub enum Command {
         /// The root of that many leaves.
         root: Hash,
     },
+    /// Uses a newer version of the state from here on; every replica understands it.
+    Finalize {
+        /// The version.
+        level: u32,
+    },
 }
+
+/// A command, and what its proposer had seen when it decided on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// The size of the log up to which the proposer's view went; the command is applied only if no document and no
+    /// signal changed since. Without it the command depends on no view.
+    pub seen: Option<u64>,
+    /// What to do.
+    pub command: Command,
+}
+codec_struct!(Proposal { seen, command });
 
 impl Leaf {
     /// A leaf that nothing is written with. It is unique as the record it seals: the envelope's salt is random.
@@ -169,8 +187,14 @@ impl Command {
             | Self::Expire { leaf, .. }
             | Self::Received { leaf, .. }
             | Self::Retract { leaf, .. } => Some(leaf),
-            Self::Checkpoint { .. } => None,
+            Self::Checkpoint { .. } | Self::Finalize { .. } => None,
         }
+    }
+
+    /// The oldest version of the state that knows this command.
+    #[must_use]
+    pub fn level(&self) -> u32 {
+        BASE_LEVEL
     }
 }
 
@@ -288,6 +312,10 @@ impl Encode for Command {
                 size.encode(out);
                 out.raw(root);
             }
+            Self::Finalize { level } => {
+                out.u8(8);
+                level.encode(out);
+            }
         }
     }
 }
@@ -295,8 +323,10 @@ impl Encode for Command {
 impl Decode for Command {
     fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
         let kind = input.u8()?;
-        if kind == 6 {
-            return Ok(Self::Checkpoint { size: Decode::decode(input)?, root: input.array()? });
+        match kind {
+            6 => return Ok(Self::Checkpoint { size: Decode::decode(input)?, root: input.array()? }),
+            8 => return Ok(Self::Finalize { level: Decode::decode(input)? }),
+            _ => {}
         }
         let leaf = Leaf::decode(input)?;
         Ok(match kind {

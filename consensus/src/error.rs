@@ -2,12 +2,15 @@
 
 use thiserror::Error;
 
+pub use crate::cluster::ClusterError;
 pub use crate::config::ConfigError;
+pub use crate::net::{BindError, TlsError};
 pub use crate::store::StoreError;
 
 use hansa_audit_log::note::SignNoteError;
 
 use crate::outcome::CheckpointRefusal;
+use crate::replica::Levels;
 
 /// Why consensus did not start.
 #[derive(Debug, Error)]
@@ -42,6 +45,20 @@ pub enum OpenError {
         /// The replica configured.
         wanted: u64,
     },
+    /// The replicas cannot speak to one another.
+    #[error(transparent)]
+    Network(#[from] BindError),
+    /// The group uses a version of the state that this program does not know.
+    #[error(
+        "the group has finalised version {found} of its state, and this program runs {known}: use the release that \
+         the other replicas run"
+    )]
+    Level {
+        /// The version in use.
+        found: u32,
+        /// What this program understands.
+        known: Levels,
+    },
     /// Raft did not start.
     #[error("Raft did not start: {0}")]
     Raft(String),
@@ -53,8 +70,8 @@ pub enum OpenError {
     },
 }
 
-/// Why a command has no outcome. It may still be applied after [`ProposeError::Stopped`]: propose it again under the
-/// same unique key to learn its outcome.
+/// Why a command has no outcome. It may still be applied after [`ProposeError::Stopped`] and
+/// [`ProposeError::NoQuorum`]: propose the same again to learn its outcome.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ProposeError {
     /// The queue is full.
@@ -66,12 +83,17 @@ pub enum ProposeError {
     /// The command is larger than any may be, or one of its parts is.
     #[error("the command cannot be encoded within its bounds: {0}")]
     TooLarge(String),
-    /// Another replica leads.
-    #[error("replica {leader:?} leads, not this one: propose the command there")]
-    NotLeader {
-        /// Which, if it is known.
-        leader: Option<u64>,
+    /// No replica led with a quorum in time.
+    #[error(
+        "no leader with a quorum took the command within {ms} ms: see `hansa cluster status`; it may still be applied"
+    )]
+    NoQuorum {
+        /// How long was waited.
+        ms: u64,
     },
+    /// Told only to a replica that forwarded the command here.
+    #[error("this replica does not lead")]
+    NotLeader,
     /// This replica has stopped: by request, or because its disk failed.
     #[error("this replica has stopped ({0}): see its log, and restart it")]
     Stopped(String),
@@ -114,11 +136,11 @@ pub enum ReadError {
 /// Why this replica cannot vouch that it has seen all that was committed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BarrierError {
-    /// Another replica leads, or none with a quorum.
-    #[error("this replica does not lead with a quorum: ask replica {leader:?}")]
-    NotLeader {
-        /// Which, if it is known.
-        leader: Option<u64>,
+    /// No replica with a quorum vouched in time.
+    #[error("no leader with a quorum answered within {ms} ms: what is read here may be out of date")]
+    NoQuorum {
+        /// How long was waited.
+        ms: u64,
     },
     /// This replica has stopped.
     #[error("this replica has stopped ({0}): see its log, and restart it")]

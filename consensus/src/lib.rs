@@ -5,24 +5,33 @@
 //! (sealed leaves and their Merkle tree), keyed indexes into it, encrypted current values, the bank's signal counters
 //! and intents, and the nullifiers of all signals seen.
 //!
-//! This version runs a group of one replica, as a real Raft group whose entries are synced before they count.
+//! A group has one, three or five replicas, each in a zone; [`net`] carries Raft between them, and any of them takes a
+//! command and forwards it to the one that leads.
 
+pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod error;
 pub mod metrics;
+pub mod net;
 pub mod outcome;
+pub mod replica;
 
+mod answer;
 mod checkpoint;
+mod group;
 mod proposer;
 mod raft;
+mod role;
 mod state;
 mod store;
 
 #[cfg(test)]
 mod testing;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hansa_audit_log::envelope::Envelope;
@@ -30,39 +39,64 @@ use hansa_audit_log::merkle::Hash;
 use hansa_types::hash::{Digest, Field};
 use hansa_types::record::ScopeKey;
 use hansa_types::verify::SignalVerifier;
-use openraft::ServerState;
-use openraft::error::{CheckIsLeaderError, RaftError};
 use prometheus_client::registry::Registry;
+use tokio::sync::{Mutex, OnceCell, broadcast, watch};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 
-pub use crate::command::{Command, DocumentWrite, IndexTerm, Intent, Leaf, Unique};
-pub use crate::config::ConsensusConfig;
-pub use crate::error::{BarrierError, CheckpointError, OpenError, ProposeError, ReadError, StoreError};
+pub use crate::cluster::{ClusterStatus, ReplicaStatus};
+pub use crate::command::{Command, DocumentWrite, IndexTerm, Intent, Leaf, Proposal, Unique};
+pub use crate::config::{ConsensusConfig, RecordsConfig, ReplicaConfig};
+pub use crate::error::{
+    BarrierError, CheckpointError, ClusterError, OpenError, ProposeError, ReadError, StoreError,
+};
 pub use crate::outcome::Outcome;
-pub use crate::state::{Document, PendingIntent, SignalState, TreeHead};
+pub use crate::role::Role;
+pub use crate::state::{Change, Document, PendingIntent, SignalState, TreeHead};
 
+use crate::answer::Answers;
+use crate::cluster::Cluster;
+use crate::config::ConfigError;
 use crate::metrics::ConsensusMetrics;
-use crate::proposer::{Proposer, why_stopped};
-use crate::raft::{Raft, Snapshots};
+use crate::net::{Admin, BindError, Client, Request, Response, Server, TlsError};
+use crate::proposer::{Proposer, Ways, why_stopped};
+use crate::raft::{Parts, Raft, Snapshots};
+use crate::replica::{Incarnation, Replica};
 use crate::state::StateMachine;
 use crate::store::{Batch, Durability, RocksStore, Store, Table, read_u64};
 
 /// The format of the data folder.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 /// Keys of [`Table::RaftMeta`].
 const FORMAT_KEY: &[u8] = b"format";
 const REPLICA_KEY: &[u8] = b"replica";
-/// How long the first election may take.
+const INCARNATION_KEY: &[u8] = b"incarnation";
+/// How long the first election may take in a group of one, which nobody can disturb.
 const ELECTION_SECONDS: u64 = 60;
+/// How long a replica of a larger group waits for a leader when it starts; without one it serves what it may.
+const LEADER_SECONDS: u64 = 10;
+/// How long an operator's wish may take on the leader: a joining replica copies the whole log.
+const ADMIN: Duration = Duration::from_secs(900);
+/// How long one question to the leader may take.
+const ASK: Duration = Duration::from_secs(2);
+/// How often a question is asked again while nobody leads.
+const RETRY: Duration = Duration::from_millis(20);
+/// Changes that a slow follower of them may fall behind before it has to read everything again.
+const CHANGES: usize = 1024;
 
 /// One replica of the bank's group.
 pub struct Consensus {
-    replica: u64,
+    config: ConsensusConfig,
     raft: Raft,
     state: Arc<StateMachine>,
     store: Arc<RocksStore>,
     proposer: Proposer,
-    packing: JoinHandle<()>,
+    client: Option<Client>,
+    cluster: Arc<Cluster>,
+    role: watch::Receiver<Role>,
+    changes: broadcast::Sender<Change>,
+    draining: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 /// How this replica stands.
@@ -72,6 +106,8 @@ pub struct Status {
     pub replica: u64,
     /// Who leads, if anybody is known to.
     pub leader: Option<u64>,
+    /// Whether commands can be committed.
+    pub quorum: bool,
     /// Raft's term.
     pub term: u64,
     /// The index of the last Raft entry applied.
@@ -83,45 +119,206 @@ pub struct Status {
 }
 
 impl Consensus {
-    /// Opens the data folder, founding the group if it is new, and returns once this replica serves: every command
-    /// ever acknowledged is applied. `verifier` is asked about every signal, on every replica.
+    /// Opens the data folder, founding the group with the others if it is new, and returns once this replica serves:
+    /// every command ever acknowledged is applied, or, in a group without a leader, what this replica knows is read.
+    /// `verifier` is asked about every signal, on every replica.
     pub async fn open(
         config: &ConsensusConfig,
+        records: &RecordsConfig,
         verifier: Arc<SignalVerifier>,
         registry: &mut Registry,
     ) -> Result<Self, OpenError> {
-        config.validate()?;
+        config.validate(records)?;
         let metrics = ConsensusMetrics::register(registry);
         let owned = config.clone();
-        let (store, snapshots, state) = tokio::task::spawn_blocking(move || open_store(&owned, verifier))
-            .await
-            .map_err(|error| OpenError::Raft(error.to_string()))??;
-        let raft = raft::start(config, store.clone(), state.clone(), snapshots, metrics.clone()).await?;
-        let (proposer, packing) = Proposer::spawn(raft.clone(), config, metrics.clone());
-        let consensus = Self { replica: config.replica, raft, state, store, proposer, packing };
-        consensus.lead().await?;
+        let Opened { store, snapshots, state, incarnation } =
+            tokio::task::spawn_blocking(move || open_store(&owned, verifier))
+                .await
+                .map_err(|error| OpenError::Raft(error.to_string()))??;
+        let server = listen(config).await?;
+        let client = server.as_ref().map(Server::client);
+        let (changes, _) = broadcast::channel(CHANGES);
+        let parts = Parts { store: store.clone(), state: state.clone(), snapshots, changes: changes.clone() };
+        let raft = raft::start(config, client.clone(), parts, metrics.clone()).await?;
+        let draining = Arc::new(AtomicBool::new(false));
+        let answers = Arc::new(Answers {
+            id: config.replica,
+            incarnation,
+            levels: config.levels(),
+            raft: raft.clone(),
+            state: state.clone(),
+            draining: draining.clone(),
+            serving: OnceCell::new(),
+            receiving: Mutex::new(()),
+        });
+        let mut tasks: Vec<_> = server.map(|server| server.run(answers.clone())).into_iter().collect();
+        let first_level = group::enter(config, &answers, client.as_ref()).await?;
+        let (role, following) = role::follow(&raft, config.patience(), metrics.clone());
+        let ways = Ways { raft: raft.clone(), client: client.clone(), role: role.clone() };
+        let (proposer, packing) = Proposer::spawn(ways, config, metrics.clone());
+        tasks.extend([following, packing]);
+        let cluster = Arc::new(Cluster {
+            id: config.replica,
+            raft: raft.clone(),
+            client: client.clone(),
+            role: role.clone(),
+            proposer: proposer.clone(),
+            state: state.clone(),
+            records: records.clone(),
+            levels: config.levels(),
+            lease: Duration::from_millis(config.election_max_ms),
+            draining: draining.clone(),
+            changing: Mutex::new(()),
+        });
+        let _ = answers.serving.set((proposer.clone(), cluster.clone()));
+        let config = config.clone();
+        let consensus =
+            Self { config, raft, state, store, proposer, client, cluster, role, changes, draining, tasks };
+        consensus.wait_for_leader(first_level).await?;
         metrics.log_size.set(i64::try_from(consensus.size()).unwrap_or(i64::MAX));
-        tracing::info!(replica = consensus.replica, size = consensus.size(), "consensus serves");
+        tracing::info!(replica = consensus.config.replica, size = consensus.size(), "consensus serves");
         Ok(consensus)
     }
 
-    /// Proposes a command and waits until it is committed, applied, and hence durable. Any number of callers may wait
-    /// at once; what waits together shares an fsync.
+    /// Proposes a command and waits until it is committed, applied, and hence durable on a quorum. Any number of
+    /// callers may wait at once, on any replica; what waits together shares an fsync.
     pub async fn propose(&self, command: Command) -> Result<Outcome, ProposeError> {
-        self.proposer.propose(&command).await
+        self.proposer.propose(&Proposal { seen: None, command }).await
     }
 
-    /// Returns once this replica has applied all that was committed before the call: a read after it is linearizable.
+    /// As [`Consensus::propose`], for a command that was decided on after looking at documents and signals as they
+    /// were when the log had `seen` leaves: if one changed since, the outcome is [`Outcome::Stale`].
+    pub async fn propose_after(&self, seen: u64, command: Command) -> Result<Outcome, ProposeError> {
+        self.proposer.propose(&Proposal { seen: Some(seen), command }).await
+    }
+
+    /// Returns once this replica has applied all that was committed in the group before the call: a read after it is
+    /// linearizable, on whichever replica.
     pub async fn barrier(&self) -> Result<(), BarrierError> {
-        match self.raft.ensure_linearizable().await {
-            Ok(_) => Ok(()),
-            Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(to))) => {
-                Err(BarrierError::NotLeader { leader: to.leader_id })
+        let deadline = Instant::now() + self.config.propose_time();
+        let no_quorum = || BarrierError::NoQuorum { ms: self.config.propose_ms };
+        let mut role = self.role.clone();
+        let index = loop {
+            if let Some(reason) = why_stopped(&self.raft) {
+                return Err(BarrierError::Stopped(reason));
             }
-            Err(RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(_))) => {
-                Err(BarrierError::NotLeader { leader: None })
+            let now = role.borrow_and_update().clone();
+            if let Some(index) = self.read_index(&now).await {
+                break index;
             }
-            Err(RaftError::Fatal(error)) => Err(BarrierError::Stopped(error.to_string())),
+            if Instant::now() >= deadline {
+                return Err(no_quorum());
+            }
+            let _ = timeout(RETRY, role.changed()).await;
+        };
+        let Some(index) = index else { return Ok(()) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let applied = self.raft.wait(Some(left)).applied_index_at_least(Some(index), "to read").await;
+        applied.map(|_| ()).map_err(|_| match why_stopped(&self.raft) {
+            Some(reason) => BarrierError::Stopped(reason),
+            None => no_quorum(),
+        })
+    }
+
+    /// The entry that a read must wait for, if somebody with a quorum vouches for it now.
+    async fn read_index(&self, role: &Role) -> Option<Option<u64>> {
+        let log_id = match role.leader {
+            Some(_) if role.leads => timeout(ASK, self.raft.get_read_log_id()).await.ok()?.ok()?.0,
+            Some(leader) => {
+                let replica = self.replica(leader)?;
+                let asked = self.client.as_ref()?.call(leader, &replica, &Request::ReadIndex);
+                match timeout(ASK, asked).await.ok()?.ok()? {
+                    Response::ReadIndex(log_id) => log_id,
+                    _ => return None,
+                }
+            }
+            None => return None,
+        };
+        Some(log_id.map(|log_id| log_id.index))
+    }
+
+    fn replica(&self, id: u64) -> Option<Replica> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        metrics.membership_config.membership().get_node(&id).cloned()
+    }
+
+    /// How this replica stands in its group, now and whenever it changes.
+    #[must_use]
+    pub fn role(&self) -> watch::Receiver<Role> {
+        self.role.clone()
+    }
+
+    /// What every applied entry changed, from now on. Whoever falls behind reads everything again.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// The group, each replica asked how it is.
+    pub async fn cluster(&self) -> Result<ClusterStatus, StoreError> {
+        self.cluster.status().await
+    }
+
+    /// Takes a replica in that runs and waits for it.
+    pub async fn join(&self, id: u64, replica: Replica) -> Result<String, ClusterError> {
+        self.administer(Admin::Join { id, replica }).await
+    }
+
+    /// Lets a replica go.
+    pub async fn leave(&self, id: u64) -> Result<String, ClusterError> {
+        self.administer(Admin::Leave(id)).await
+    }
+
+    /// Hands leadership to the replica named, or to the one that has most. Refused or failed, the leader stays.
+    pub async fn transfer(&self, to: Option<u64>) -> Result<String, ClusterError> {
+        self.administer(Admin::Transfer(to)).await
+    }
+
+    /// Uses the newest version of the state that every replica understands.
+    pub async fn finalize(&self) -> Result<String, ClusterError> {
+        self.administer(Admin::Finalize).await
+    }
+
+    /// Makes this replica ready to be stopped: it hands leadership over and takes none, until [`Consensus::undrain`].
+    pub async fn drain(&self) -> Result<String, ClusterError> {
+        self.draining.store(true, Ordering::Relaxed);
+        self.raft.runtime_config().elect(false);
+        let leads = self.role.borrow().leads;
+        let done =
+            if leads { self.transfer(None).await } else { Ok("this replica does not lead".to_owned()) };
+        if done.is_err() {
+            self.undrain();
+        }
+        done
+    }
+
+    /// Ends what [`Consensus::drain`] began.
+    pub fn undrain(&self) {
+        self.draining.store(false, Ordering::Relaxed);
+        self.raft.runtime_config().elect(true);
+    }
+
+    /// Whether this replica is drained.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    async fn administer(&self, admin: Admin) -> Result<String, ClusterError> {
+        let role = self.role.borrow().clone();
+        let Some(leader) = role.leader.filter(|_| role.quorum) else { return Err(ClusterError::NoQuorum) };
+        if role.leads {
+            return self.cluster.administer(admin).await;
+        }
+        let (Some(client), Some(replica)) = (&self.client, self.replica(leader)) else {
+            return Err(ClusterError::NoQuorum);
+        };
+        match timeout(ADMIN, client.call(leader, &replica, &Request::Admin(admin))).await {
+            Ok(Ok(Response::Admin(done))) => done,
+            Ok(Ok(other)) => Err(ClusterError::Failed(format!("the leader answered {other:?}"))),
+            Ok(Err(error)) => Err(ClusterError::Failed(format!("the leader, replica {leader}: {error}"))),
+            Err(_) => Err(ClusterError::Failed(format!("the leader, replica {leader}, did not answer"))),
         }
     }
 
@@ -129,23 +326,25 @@ impl Consensus {
     #[must_use]
     pub fn status(&self) -> Status {
         let size = self.size();
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow();
+        let role = self.role.borrow().clone();
+        let applied = self.raft.metrics().borrow().last_applied.map(|log_id| log_id.index);
+        let stopped = role.stopped.or_else(|| why_stopped(&self.raft));
         Status {
-            replica: self.replica,
-            leader: metrics.current_leader,
-            term: metrics.current_term,
-            applied: metrics.last_applied.map(|log_id| log_id.index),
+            replica: self.config.replica,
+            leader: role.leader,
+            quorum: role.quorum,
+            term: role.term,
+            applied,
             size,
-            stopped: metrics.running_state.as_ref().err().map(ToString::to_string),
+            stopped,
         }
     }
 
-    /// Whether commands are taken: Raft runs and somebody leads.
+    /// Whether commands are taken: Raft runs and somebody leads with a quorum.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let status = self.status();
-        status.stopped.is_none() && status.leader.is_some() && !self.packing.is_finished()
+        status.stopped.is_none() && status.quorum
     }
 
     /// How many leaves the audit log has.
@@ -248,51 +447,106 @@ impl Consensus {
         if let Err(error) = self.raft.shutdown().await {
             tracing::warn!(%error, "Raft did not stop cleanly");
         }
-        self.packing.abort();
+        self.end();
     }
 
-    /// Has this replica elected where it does not lead yet, and waits until it serves.
-    async fn lead(&self) -> Result<(), OpenError> {
-        let failed = || OpenError::Raft(why_stopped(&self.raft));
-        if self.raft.metrics().borrow().state != ServerState::Leader {
+    /// Ends the tasks and closes the connections.
+    fn end(&self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        if let Some(client) = &self.client {
+            client.close();
+        }
+    }
+
+    /// Waits until this replica serves. A group of one has itself elected at once.
+    async fn wait_for_leader(&self, first_level: Option<u32>) -> Result<(), OpenError> {
+        let failed = || OpenError::Raft(why_stopped(&self.raft).unwrap_or_else(|| "shut down".to_owned()));
+        let voters = self.raft.metrics().borrow().membership_config.membership().voter_ids().count();
+        let alone = voters == 1;
+        if alone && !self.role.borrow().leads {
             self.raft.trigger().elect().await.map_err(|_| failed())?;
         }
-        let wait = self.raft.wait(Some(Duration::from_secs(ELECTION_SECONDS)));
-        if wait.state(ServerState::Leader, "to lead").await.is_err() {
-            let stopped = self.raft.metrics().borrow().running_state.is_err();
-            return Err(if stopped { failed() } else { OpenError::NoLeader { seconds: ELECTION_SECONDS } });
+        let seconds = if alone { ELECTION_SECONDS } else { LEADER_SECONDS };
+        let mut role = self.role.clone();
+        let led = role.wait_for(|role| role.quorum || role.stopped.is_some());
+        match timeout(Duration::from_secs(seconds), led).await {
+            Ok(Ok(role)) if role.stopped.is_none() => {}
+            Ok(_) => return Err(failed()),
+            Err(_) if alone => return Err(OpenError::NoLeader { seconds }),
+            Err(_) => {
+                tracing::warn!("no leader with a quorum yet: what this replica knows may be out of date");
+                return Ok(());
+            }
         }
-        self.barrier().await.map_err(|error| OpenError::Raft(error.to_string()))
+        let used = self.state.level()?;
+        if let Some(level) = first_level.filter(|level| *level > used) {
+            // Every founder asks for the same, so whoever leads, it is done once.
+            let _ = self.propose(Command::Finalize { level }).await;
+        }
+        match self.barrier().await {
+            Err(BarrierError::Stopped(reason)) => Err(OpenError::Raft(reason)),
+            Err(error) if alone => Err(OpenError::Raft(error.to_string())),
+            Ok(()) | Err(BarrierError::NoQuorum { .. }) => Ok(()),
+        }
     }
 }
 
 impl Drop for Consensus {
     fn drop(&mut self) {
-        self.packing.abort();
+        self.end();
     }
 }
 
-type Opened = (Arc<RocksStore>, Snapshots, Arc<StateMachine>);
+struct Opened {
+    store: Arc<RocksStore>,
+    snapshots: Snapshots,
+    state: Arc<StateMachine>,
+    incarnation: Incarnation,
+}
 
 fn open_store(config: &ConsensusConfig, verifier: Arc<SignalVerifier>) -> Result<Opened, OpenError> {
     let dir = config.data_dir.join("db");
     std::fs::create_dir_all(&dir)
         .map_err(|source| OpenError::Folder { dir: dir.display().to_string(), source })?;
     let store = RocksStore::open(&dir, config.cache_mib << 20)?;
-    check_owner(&*store, config.replica)?;
+    let incarnation = check_owner(&*store, config.replica)?;
     let snapshots = Snapshots::open(store.clone(), config.data_dir.join("snapshots"))?;
     let state = Arc::new(StateMachine::load(store.clone(), verifier)?);
-    Ok((store, snapshots, state))
+    let (found, known) = (state.level()?, config.levels());
+    if !known.includes(found) {
+        return Err(OpenError::Level { found, known });
+    }
+    Ok(Opened { store, snapshots, state, incarnation })
 }
 
-/// Marks a new data folder, and refuses one of another format or replica.
-fn check_owner(store: &dyn Store, replica: u64) -> Result<(), OpenError> {
+/// Listens for other replicas, if there are any or are to be.
+async fn listen(config: &ConsensusConfig) -> Result<Option<Server>, OpenError> {
+    let Some(own) = config.own() else { return Ok(None) };
+    let tls = match &config.tls {
+        Some(tls) => tls,
+        None if config.replicas.len() > 1 => return Err(BindError::Tls(TlsError::Missing).into()),
+        None => return Ok(None),
+    };
+    let address: SocketAddr = match config.listen {
+        Some(address) => address,
+        None => {
+            let resolved =
+                tokio::net::lookup_host(&own.address).await.ok().and_then(|mut found| found.next());
+            resolved.ok_or_else(|| ConfigError::Address { address: own.address.clone() })?
+        }
+    };
+    Ok(Some(Server::bind(address, tls, config.replica)?))
+}
+
+/// Marks a new data folder, refuses one of another format or replica, and returns which folder it is.
+fn check_owner(store: &dyn Store, replica: u64) -> Result<Incarnation, OpenError> {
     let number = |key| store.get(Table::RaftMeta, key)?.map(|b| read_u64(Table::RaftMeta, &b)).transpose();
     match number(FORMAT_KEY)? {
         None => {
             let mut batch = Batch::default();
             batch.put(Table::RaftMeta, FORMAT_KEY, FORMAT.to_be_bytes());
             batch.put(Table::RaftMeta, REPLICA_KEY, replica.to_be_bytes());
+            batch.put(Table::RaftMeta, INCARNATION_KEY, Incarnation::random().0.to_be_bytes());
             store.write(batch, Durability::Synced)?;
         }
         Some(FORMAT) => {}
@@ -300,6 +554,6 @@ fn check_owner(store: &dyn Store, replica: u64) -> Result<(), OpenError> {
     }
     match number(REPLICA_KEY)? {
         Some(found) if found != replica => Err(OpenError::OtherReplica { found, wanted: replica }),
-        _ => Ok(()),
+        _ => Ok(Incarnation(number(INCARNATION_KEY)?.unwrap_or_default())),
     }
 }

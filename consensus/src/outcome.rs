@@ -1,5 +1,6 @@
-//! What a command came to: the same on every replica.
+//! What a command came to: the same on every replica, and the same to whoever proposed it through another one.
 
+use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
 use hansa_types::verify::VerifyError;
 
 /// What applying a command gave. Refusals are outcomes, not errors: they are decided by the replicated state.
@@ -49,6 +50,68 @@ pub enum Outcome {
     CheckpointRecorded,
     /// The checkpoint must not be signed.
     CheckpointRefused(CheckpointRefusal),
+    /// What the proposer had seen was out of date: nothing changed. Look again at the state and decide anew.
+    Stale {
+        /// The size of the log at the last change that the proposer had not seen.
+        size: u64,
+    },
+    /// The group uses this version of the state from now on.
+    Finalized {
+        /// The version.
+        level: u32,
+    },
+}
+
+impl Encode for Outcome {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Self::Appended { index } => numbered(1, index, out),
+            Self::Existing { index } => numbered(2, index, out),
+            Self::Conflict { index } => numbered(3, index, out),
+            Self::IntentRefused(refusal) => numbered(4, refusal, out),
+            Self::Accepted { index } => numbered(5, index, out),
+            Self::Duplicate => out.u8(6),
+            Self::DoubleSignal { index } => numbered(7, index, out),
+            Self::Invalid(VerifyError::Ignore(reason)) => numbered(8, reason, out),
+            Self::Invalid(VerifyError::Reject(reason)) => numbered(9, reason, out),
+            Self::Retracted { index } => numbered(10, index, out),
+            Self::AlreadyRetracted => out.u8(11),
+            Self::Unknown => out.u8(12),
+            Self::CheckpointRecorded => out.u8(13),
+            Self::CheckpointRefused(refusal) => numbered(14, refusal, out),
+            Self::Stale { size } => numbered(15, size, out),
+            Self::Finalized { level } => numbered(16, level, out),
+        }
+    }
+}
+
+impl Decode for Outcome {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(match input.u8()? {
+            1 => Self::Appended { index: Decode::decode(input)? },
+            2 => Self::Existing { index: Decode::decode(input)? },
+            3 => Self::Conflict { index: Decode::decode(input)? },
+            4 => Self::IntentRefused(Decode::decode(input)?),
+            5 => Self::Accepted { index: Decode::decode(input)? },
+            6 => Self::Duplicate,
+            7 => Self::DoubleSignal { index: Decode::decode(input)? },
+            8 => Self::Invalid(VerifyError::Ignore(Decode::decode(input)?)),
+            9 => Self::Invalid(VerifyError::Reject(Decode::decode(input)?)),
+            10 => Self::Retracted { index: Decode::decode(input)? },
+            11 => Self::AlreadyRetracted,
+            12 => Self::Unknown,
+            13 => Self::CheckpointRecorded,
+            14 => Self::CheckpointRefused(Decode::decode(input)?),
+            15 => Self::Stale { size: Decode::decode(input)? },
+            16 => Self::Finalized { level: Decode::decode(input)? },
+            other => return Err(CodecError::invalid("outcome", format!("{other} is not one of its kinds"))),
+        })
+    }
+}
+
+fn numbered(kind: u8, value: &impl Encode, out: &mut Writer) {
+    out.u8(kind);
+    value.encode(out);
 }
 
 /// Why an intent was refused.
@@ -89,4 +152,46 @@ pub enum CheckpointRefusal {
     /// Not the root of that many leaves.
     #[error("the root is not that of the log at this size")]
     WrongRoot,
+}
+
+impl Encode for IntentRefusal {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Self::WrongCounter { next } => numbered(1, next, out),
+            Self::LimitReached { limit } => numbered(2, limit, out),
+            Self::SubjectSignalled => out.u8(3),
+        }
+    }
+}
+
+impl Decode for IntentRefusal {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(match input.u8()? {
+            1 => Self::WrongCounter { next: Decode::decode(input)? },
+            2 => Self::LimitReached { limit: Decode::decode(input)? },
+            3 => Self::SubjectSignalled,
+            other => return Err(CodecError::invalid("refusal", format!("{other} is not one of its kinds"))),
+        })
+    }
+}
+
+impl Encode for CheckpointRefusal {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Self::Smaller { last } => numbered(1, last, out),
+            Self::Larger { size } => numbered(2, size, out),
+            Self::WrongRoot => out.u8(3),
+        }
+    }
+}
+
+impl Decode for CheckpointRefusal {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(match input.u8()? {
+            1 => Self::Smaller { last: Decode::decode(input)? },
+            2 => Self::Larger { size: Decode::decode(input)? },
+            3 => Self::WrongRoot,
+            other => return Err(CodecError::invalid("refusal", format!("{other} is not one of its kinds"))),
+        })
+    }
 }

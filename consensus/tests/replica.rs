@@ -9,7 +9,8 @@ use hansa_audit_log::envelope::{Envelope, RecordsKey};
 use hansa_audit_log::merkle::{leaf_hash, verify_consistency, verify_inclusion};
 use hansa_consensus::config::{ConfigError, ReplicaConfig};
 use hansa_consensus::{
-    Command, Consensus, ConsensusConfig, Leaf, OpenError, Outcome, ProposeError, StoreError, Unique,
+    Command, Consensus, ConsensusConfig, Leaf, OpenError, Outcome, ProposeError, RecordsConfig, StoreError,
+    Unique,
 };
 use hansa_types::hash::PublicKey;
 use hansa_types::record::RecordClass;
@@ -37,7 +38,9 @@ fn config(dir: &Path) -> ConsensusConfig {
 }
 
 async fn open(config: &ConsensusConfig) -> Result<Arc<Consensus>, OpenError> {
-    Consensus::open(config, Arc::new(RefuseAll), &mut Registry::default()).await.map(Arc::new)
+    Consensus::open(config, &RecordsConfig::default(), Arc::new(RefuseAll), &mut Registry::default())
+        .await
+        .map(Arc::new)
 }
 
 fn envelope(seed: u64) -> Envelope {
@@ -203,7 +206,10 @@ fn a_status_and_metrics_tell_how_the_replica_stands() {
     one_life(async || {
         let mut registry = Registry::default();
         let verifier = Arc::new(RefuseAll);
-        let consensus = Consensus::open(&config(dir.path()), verifier, &mut registry).await.unwrap();
+        let consensus =
+            Consensus::open(&config(dir.path()), &RecordsConfig::default(), verifier, &mut registry)
+                .await
+                .unwrap();
         consensus.propose(append(1, 1, 0)).await.unwrap();
         let status = consensus.status();
         assert_eq!((status.replica, status.leader, status.size, status.stopped), (1, Some(1), 1, None));
@@ -219,9 +225,10 @@ fn a_status_and_metrics_tell_how_the_replica_stands() {
 fn what_cannot_be_run_or_read_is_refused_with_its_reason() {
     let dir = tempfile::tempdir().unwrap();
     one_life(async || {
-        let replica = |id| ReplicaConfig { id, address: String::new() };
-        let three = ConsensusConfig { replicas: [1, 2, 3].map(replica).to_vec(), ..config(dir.path()) };
-        assert!(matches!(open(&three).await, Err(OpenError::Config(ConfigError::Replicated(3)))));
+        let replica =
+            |id| ReplicaConfig { id, address: String::new(), zone: String::new(), jurisdiction: None };
+        let others = ConsensusConfig { replicas: [2, 3, 4].map(replica).to_vec(), ..config(dir.path()) };
+        assert!(matches!(open(&others).await, Err(OpenError::Config(ConfigError::NotNamed(1)))));
         let consensus = open(&config(dir.path())).await.unwrap();
         assert!(matches!(open(&config(dir.path())).await, Err(OpenError::Store(StoreError::Open { .. }))));
         consensus.propose(append(1, 1, 0)).await.unwrap();

@@ -6,27 +6,35 @@ use std::sync::Arc;
 use hansa_types::codec::{Decode, Encode};
 use openraft::storage::RaftStateMachine;
 use openraft::{
-    AnyError, BasicNode, Entry, EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot, SnapshotMeta,
-    StorageError, StorageIOError, StoredMembership,
+    AnyError, Entry, EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot, SnapshotMeta, StorageError,
+    StorageIOError, StoredMembership,
 };
+use tokio::sync::broadcast;
 
 use super::codec::Applied;
 use super::{LogId, Snapshots, TypeConfig};
 use crate::metrics::ConsensusMetrics;
 use crate::outcome::Outcome;
-use crate::state::StateMachine;
+use crate::replica::Replica;
+use crate::state::{Change, StateMachine};
 use crate::store::{StoreError, Table};
 
 /// The state machine with its snapshots.
 pub(super) struct Machine {
     state: Arc<StateMachine>,
     snapshots: Snapshots,
+    changes: broadcast::Sender<Change>,
     metrics: ConsensusMetrics,
 }
 
 impl Machine {
-    pub(super) fn new(state: Arc<StateMachine>, snapshots: Snapshots, metrics: ConsensusMetrics) -> Self {
-        Self { state, snapshots, metrics }
+    pub(super) fn new(
+        state: Arc<StateMachine>,
+        snapshots: Snapshots,
+        changes: broadcast::Sender<Change>,
+        metrics: ConsensusMetrics,
+    ) -> Self {
+        Self { state, snapshots, changes, metrics }
     }
 
     fn applied(&self) -> Result<Applied, StoreError> {
@@ -37,9 +45,10 @@ impl Machine {
     }
 }
 
-/// Applies entries, each in one batch.
+/// Applies entries, each in one batch, and tells `changes` of each: nobody may be listening.
 fn apply(
     state: &StateMachine,
+    changes: &broadcast::Sender<Change>,
     mut applied: Applied,
     entries: Vec<Entry<TypeConfig>>,
 ) -> Result<Vec<Vec<Outcome>>, (LogId, StoreError)> {
@@ -47,17 +56,20 @@ fn apply(
     for entry in entries {
         let log_id = entry.log_id;
         applied.log_id = Some(log_id);
-        let commands = match entry.payload {
+        let proposals = match entry.payload {
             EntryPayload::Blank => Vec::new(),
             EntryPayload::Normal(packed) => {
-                packed.commands().map_err(|e| (log_id, StoreError::corrupt(Table::RaftLog, e)))?
+                packed.proposals().map_err(|e| (log_id, StoreError::corrupt(Table::RaftLog, e)))?
             }
             EntryPayload::Membership(membership) => {
                 applied.membership = StoredMembership::new(Some(log_id), membership);
                 Vec::new()
             }
         };
-        answers.push(state.apply(commands, applied.to_bytes()).map_err(|error| (log_id, error))?);
+        let (outcomes, change) =
+            state.apply(proposals, applied.to_bytes()).map_err(|error| (log_id, error))?;
+        let _ = changes.send(change);
+        answers.push(outcomes);
     }
     Ok(answers)
 }
@@ -67,7 +79,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
 
     async fn applied_state(
         &mut self,
-    ) -> Result<(Option<LogId>, StoredMembership<u64, BasicNode>), StorageError<u64>> {
+    ) -> Result<(Option<LogId>, StoredMembership<u64, Replica>), StorageError<u64>> {
         let applied = self.applied().map_err(|e| StorageIOError::read_state_machine(AnyError::new(&e)))?;
         Ok((applied.log_id, applied.membership))
     }
@@ -78,9 +90,10 @@ impl RaftStateMachine<TypeConfig> for Machine {
         I::IntoIter: OptionalSend,
     {
         let applied = self.applied().map_err(|e| StorageIOError::read_state_machine(AnyError::new(&e)))?;
-        let (state, entries) = (self.state.clone(), entries.into_iter().collect());
+        let (state, changes) = (self.state.clone(), self.changes.clone());
+        let entries = entries.into_iter().collect();
         // Verifying proofs and writing batches would hold up the async threads.
-        let answers = tokio::task::spawn_blocking(move || apply(&state, applied, entries))
+        let answers = tokio::task::spawn_blocking(move || apply(&state, &changes, applied, entries))
             .await
             .map_err(|error| StorageIOError::write_state_machine(AnyError::new(&error)))?
             .map_err(|(log_id, error)| StorageIOError::apply(log_id, AnyError::new(&error)))?;
@@ -100,7 +113,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
 
     async fn install_snapshot(
         &mut self,
-        meta: &SnapshotMeta<u64, BasicNode>,
+        meta: &SnapshotMeta<u64, Replica>,
         snapshot: Box<PathBuf>,
     ) -> Result<(), StorageError<u64>> {
         let (snapshots, state, received) = (self.snapshots.clone(), self.state.clone(), meta.clone());
@@ -108,6 +121,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
             .await
             .map_err(|error| StorageIOError::write_snapshot(Some(meta.signature()), AnyError::new(&error)))?
             .map_err(|error| StorageIOError::write_snapshot(Some(meta.signature()), AnyError::new(&error)))?;
+        let _ = self.changes.send(self.state.replaced());
         Ok(())
     }
 

@@ -9,20 +9,25 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use openraft::{BasicNode, Config, SnapshotPolicy};
+use openraft::{Config, SnapshotPolicy};
+use tokio::sync::broadcast;
 
 use crate::config::ConsensusConfig;
 use crate::error::OpenError;
 use crate::metrics::ConsensusMetrics;
+use crate::net::Client;
 use crate::outcome::Outcome;
-use crate::state::StateMachine;
+use crate::replica::Replica;
+use crate::state::{Change, StateMachine};
 use crate::store::{RocksStore, Store};
 
-pub(crate) use self::codec::Packed;
+pub(crate) use self::codec::{
+    MAX_ENTRY, Packed, entry_from_bytes, entry_to_bytes, read_optional_log_id, read_stored_membership,
+    read_vote, write_optional_log_id, write_stored_membership, write_vote,
+};
 pub(crate) use self::snapshot::Snapshots;
 
 openraft::declare_raft_types!(
@@ -31,7 +36,7 @@ openraft::declare_raft_types!(
         D = Packed,
         R = Vec<Outcome>,
         NodeId = u64,
-        Node = BasicNode,
+        Node = Replica,
         Entry = openraft::Entry<TypeConfig>,
         SnapshotData = PathBuf,
         AsyncRuntime = openraft::TokioRuntime,
@@ -46,12 +51,11 @@ const PURGE_BATCH: u64 = 10_000;
 /// How many entries one message to a peer carries at the most.
 const MAX_PAYLOAD_ENTRIES: u64 = 64;
 
-/// Starts Raft, and founds the group on the first start.
+/// Starts Raft on what the store holds. Whoever is to found a group initialises it afterwards.
 pub(crate) async fn start(
     config: &ConsensusConfig,
-    store: Arc<RocksStore>,
-    state: Arc<StateMachine>,
-    snapshots: Snapshots,
+    client: Option<Client>,
+    parts: Parts,
     metrics: ConsensusMetrics,
 ) -> Result<Raft, OpenError> {
     let started = |error: &dyn std::fmt::Display| OpenError::Raft(error.to_string());
@@ -67,15 +71,18 @@ pub(crate) async fn start(
         ..Config::default()
     };
     let raft_config = Arc::new(raft_config.validate().map_err(|error| started(&error))?);
-    let log = log_store::LogStore::new(store.clone() as Arc<dyn Store>, metrics.clone());
-    let machine = machine::Machine::new(state, snapshots, metrics);
-    let raft = Raft::new(config.replica, raft_config, network::NoPeers, log, machine)
+    let Parts { store, state, snapshots, changes } = parts;
+    let log = log_store::LogStore::new(store as Arc<dyn Store>, metrics.clone());
+    let machine = machine::Machine::new(state, snapshots, changes, metrics);
+    Raft::new(config.replica, raft_config, network::Peers { client }, log, machine)
         .await
-        .map_err(|error| started(&error))?;
-    if !raft.is_initialized().await.map_err(|error| started(&error))? {
-        let address = config.replicas.first().map(|replica| replica.address.clone()).unwrap_or_default();
-        let members = BTreeMap::from([(config.replica, BasicNode::new(address))]);
-        raft.initialize(members).await.map_err(|error| started(&error))?;
-    }
-    Ok(raft)
+        .map_err(|error| started(&error))
+}
+
+/// What Raft works on.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<RocksStore>,
+    pub(crate) state: Arc<StateMachine>,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) changes: broadcast::Sender<Change>,
 }

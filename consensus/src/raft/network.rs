@@ -1,57 +1,114 @@
-//! The network of a group of one replica: there is nobody to call.
-//!
-//! A configuration with more replicas is refused before Raft starts, so none of these calls is made; each answers as
-//! an unreachable peer would.
+//! Raft's messages over [`crate::net`].
 
 use std::future::Future;
-use std::io;
 
-use openraft::error::{Fatal, RPCError, RaftError, ReplicationClosed, StreamingError, Unreachable};
-use openraft::network::{RPCOption, RaftNetwork, RaftNetworkFactory};
+use futures::future::{Either, select};
+use openraft::error::{
+    Fatal, NetworkError, RPCError, RaftError, ReplicationClosed, StreamingError, Unreachable,
+};
+use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
 };
-use openraft::{BasicNode, OptionalSend, Snapshot, Vote};
+use openraft::{OptionalSend, Snapshot, Vote};
 
 use super::TypeConfig;
+use crate::net::{CallError, Client, Files, Request, Response, SnapshotHead};
+use crate::replica::Replica;
 
-/// Reaches no peer.
-pub(super) struct NoPeers;
+/// How long a replica that cannot be reached is left alone: short, so that one that comes back catches up at once.
+const RETRY: std::time::Duration = std::time::Duration::from_millis(100);
 
-type RpcResult<T> = Result<T, RPCError<u64, BasicNode, RaftError<u64>>>;
-
-fn unreachable() -> Unreachable {
-    Unreachable::new(&io::Error::other("this version runs groups of one replica"))
+/// Makes the way to each replica.
+#[derive(Clone)]
+pub(super) struct Peers {
+    /// None in a group of one, which calls nobody.
+    pub(super) client: Option<Client>,
 }
 
-impl RaftNetworkFactory<TypeConfig> for NoPeers {
-    type Network = Self;
+/// The way to one replica.
+pub(super) struct Peer {
+    id: u64,
+    replica: Replica,
+    client: Option<Client>,
+}
 
-    async fn new_client(&mut self, _: u64, _: &BasicNode) -> Self {
-        Self
+type RpcError = RPCError<u64, Replica, RaftError<u64>>;
+
+impl RaftNetworkFactory<TypeConfig> for Peers {
+    type Network = Peer;
+
+    async fn new_client(&mut self, id: u64, replica: &Replica) -> Peer {
+        Peer { id, replica: replica.clone(), client: self.client.clone() }
     }
 }
 
-impl RaftNetwork<TypeConfig> for NoPeers {
+impl Peer {
+    async fn call(&self, request: &Request) -> Result<Response, RpcError> {
+        let Some(client) = &self.client else {
+            return Err(unreachable(&std::io::Error::other("nobody to call")));
+        };
+        client.call(self.id, &self.replica, request).await.map_err(|error| rpc_error(&error))
+    }
+}
+
+impl RaftNetwork<TypeConfig> for Peer {
     async fn append_entries(
         &mut self,
-        _: AppendEntriesRequest<TypeConfig>,
+        request: AppendEntriesRequest<TypeConfig>,
         _: RPCOption,
-    ) -> RpcResult<AppendEntriesResponse<u64>> {
-        Err(unreachable().into())
+    ) -> Result<AppendEntriesResponse<u64>, RpcError> {
+        match self.call(&Request::Append(request)).await? {
+            Response::Append(answer) => Ok(answer),
+            other => Err(rpc_error(&CallError::Answer(format!("{other:?}")))),
+        }
     }
 
-    async fn vote(&mut self, _: VoteRequest<u64>, _: RPCOption) -> RpcResult<VoteResponse<u64>> {
-        Err(unreachable().into())
+    async fn vote(&mut self, request: VoteRequest<u64>, _: RPCOption) -> Result<VoteResponse<u64>, RpcError> {
+        match self.call(&Request::Vote(request)).await? {
+            Response::Vote(answer) => Ok(answer),
+            other => Err(rpc_error(&CallError::Answer(format!("{other:?}")))),
+        }
     }
 
     async fn full_snapshot(
         &mut self,
-        _: Vote<u64>,
-        _: Snapshot<TypeConfig>,
-        _: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        vote: Vote<u64>,
+        snapshot: Snapshot<TypeConfig>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _: RPCOption,
     ) -> Result<SnapshotResponse<u64>, StreamingError<TypeConfig, Fatal<u64>>> {
-        Err(unreachable().into())
+        let failed = |error: &CallError| StreamingError::Unreachable(Unreachable::new(error));
+        let Some(client) = &self.client else {
+            return Err(failed(&CallError::Connect("nobody to call".to_owned())));
+        };
+        let files =
+            Files::list(&snapshot.snapshot).map_err(|error| failed(&CallError::Files(error.to_string())))?;
+        let head = SnapshotHead { vote, meta: snapshot.meta, files: files.list.clone() };
+        let sending = std::pin::pin!(client.send_snapshot(self.id, &self.replica, head, files));
+        match select(sending, std::pin::pin!(cancel)).await {
+            Either::Left((Ok(vote), _)) => Ok(SnapshotResponse { vote }),
+            Either::Left((Err(error), _)) => {
+                tracing::warn!(replica = self.id, %error, "a snapshot was not delivered; it is tried again");
+                Err(failed(&error))
+            }
+            Either::Right((closed, _)) => Err(closed.into()),
+        }
     }
+
+    fn backoff(&self) -> Backoff {
+        Backoff::new(std::iter::repeat(RETRY))
+    }
+}
+
+/// What Raft makes of a failed call: it leaves alone for a while who cannot be reached, and tries others again at once.
+fn rpc_error(error: &CallError) -> RpcError {
+    match error {
+        CallError::Address(_) | CallError::Connect(_) | CallError::Refused(_) => unreachable(error),
+        _ => RPCError::Network(NetworkError::new(error)),
+    }
+}
+
+fn unreachable(error: &(impl std::error::Error + 'static)) -> RpcError {
+    RPCError::Unreachable(Unreachable::new(error))
 }

@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use hansa_types::codec::{Decode, Encode};
 use hansa_types::codec_struct;
-use openraft::{BasicNode, Snapshot, SnapshotMeta};
+use openraft::{Snapshot, SnapshotMeta};
 
 use super::TypeConfig;
 use super::codec::Applied;
+use crate::replica::Replica;
 use crate::state::{self, StateMachine};
 use crate::store::{Batch, Durability, RocksStore, Store, StoreError, Table};
 
@@ -89,7 +90,7 @@ impl Snapshots {
     pub(super) fn install(
         &self,
         state: &StateMachine,
-        meta: &SnapshotMeta<u64, BasicNode>,
+        meta: &SnapshotMeta<u64, Replica>,
         received: &Path,
     ) -> Result<(), StoreError> {
         let applied = applied_in(received)?;

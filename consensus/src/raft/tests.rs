@@ -1,6 +1,6 @@
 //! openraft's own storage suite, and what it does not try: the last key, a failing disk, broken-off installations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use hansa_types::codec::{Decode, Encode};
@@ -14,30 +14,31 @@ use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::codec::{Applied, entry_from_bytes, entry_to_bytes, log_id_from_bytes, vote_from_bytes};
+use super::codec::{Applied, log_id_from_bytes, vote_from_bytes};
 use super::log_store::LogStore;
 use super::machine::Machine;
 use super::*;
+use crate::command::Proposal;
 use crate::store::{Batch, Durability, StoreError, Table};
 use crate::testing::{append, verifier};
 
 const CACHE: usize = 1 << 20;
 
-struct Replica {
+struct Opened {
     store: Arc<RocksStore>,
     state: Arc<StateMachine>,
     log: LogStore,
     machine: Machine,
 }
 
-fn open(dir: &Path) -> Result<Replica, StoreError> {
+fn open(dir: &Path) -> Result<Opened, StoreError> {
     let store = RocksStore::open(&dir.join("db"), CACHE)?;
     let snapshots = Snapshots::open(store.clone(), dir.join("snapshots"))?;
     let state = Arc::new(StateMachine::load(store.clone(), verifier())?);
     let metrics = ConsensusMetrics::register(&mut Registry::default());
     let log = LogStore::new(store.clone(), metrics.clone());
-    let machine = Machine::new(state.clone(), snapshots, metrics);
-    Ok(Replica { store, state, log, machine })
+    let machine = Machine::new(state.clone(), snapshots, broadcast::channel(16).0, metrics);
+    Ok(Opened { store, state, log, machine })
 }
 
 fn temp() -> TempDir {
@@ -45,7 +46,8 @@ fn temp() -> TempDir {
 }
 
 fn entry(index: u64) -> Entry<TypeConfig> {
-    let command = Packed::encode_command(&append(index, index as u8, 0)).unwrap();
+    let proposal = Proposal { seen: None, command: append(index, index as u8, 0) };
+    let command = Packed::encode(&proposal).unwrap();
     let log_id = LogId::new(CommittedLeaderId::new(1, 1), index);
     Entry { log_id, payload: EntryPayload::Normal(Packed::new([command.as_slice()].into_iter())) }
 }
@@ -68,7 +70,7 @@ fn openrafts_storage_suite_passes() {
 #[tokio::test]
 async fn the_greatest_index_is_truncated_and_read_like_any_other() {
     let dir = temp();
-    let Replica { mut log, .. } = open(dir.path()).unwrap();
+    let Opened { mut log, .. } = open(dir.path()).unwrap();
     log.blocking_append([entry(u64::MAX - 1), entry(u64::MAX)]).await.unwrap();
     assert_eq!(log.try_get_log_entries(u64::MAX - 1..=u64::MAX).await.unwrap().len(), 2);
     assert_eq!(log.try_get_log_entries(u64::MAX - 1..u64::MAX).await.unwrap().len(), 1);
@@ -83,7 +85,7 @@ async fn the_greatest_index_is_truncated_and_read_like_any_other() {
 #[tokio::test]
 async fn after_the_first_failed_write_nothing_is_written() {
     let dir = temp();
-    let Replica { mut log, store, state, .. } = open(dir.path()).unwrap();
+    let Opened { mut log, store, state, .. } = open(dir.path()).unwrap();
     log.blocking_append([entry(1)]).await.unwrap();
     store.fail_next_write();
     assert!(log.save_vote(&Vote::new(2, 1)).await.is_err());
@@ -197,7 +199,9 @@ fn copy(from: &Path, to: &Path) {
 fn entries_of_each_kind_read_back() {
     let log_id = LogId::new(CommittedLeaderId::new(7, 2), 9);
     let members = vec![BTreeSet::from([1, 2]), BTreeSet::from([2, 3])];
-    let nodes = BTreeMap::from([1, 2, 3, 4].map(|id| (id, BasicNode::new(format!("host-{id}")))));
+    let nodes = BTreeMap::from([1, 2, 3, 4].map(|id| {
+        (id, Replica { address: format!("host-{id}"), zone: "z".to_owned(), ..Replica::default() })
+    }));
     let membership = EntryPayload::Membership(Membership::new(members, nodes));
     for entry in
         [entry(3), Entry { log_id, payload: EntryPayload::Blank }, Entry { log_id, payload: membership }]
@@ -213,12 +217,12 @@ fn entries_of_each_kind_read_back() {
 proptest! {
     #[test]
     fn any_bytes_are_read_without_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        for version in [None, Some(1)] {
+        for version in [None, Some(2)] {
             if let (Some(first), Some(version)) = (bytes.first_mut(), version) {
                 *first = version;
             }
             if let Ok(Entry { payload: EntryPayload::Normal(packed), .. }) = entry_from_bytes(&bytes) {
-                let _ = packed.commands();
+                let _ = packed.proposals();
             }
             let _ = Applied::from_bytes(&bytes);
             let _ = vote_from_bytes(&bytes);

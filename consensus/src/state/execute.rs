@@ -10,8 +10,8 @@ use hansa_types::signal::Signal;
 use hansa_types::verify::SignalVerifier;
 
 use super::transaction::{Placed, Transaction};
-use super::{TreeHead, decode, scope_key, signals, tree_error};
-use crate::command::{Command, Intent, Leaf};
+use super::{LEVEL, TreeHead, decode, scope_key, signals, tree_error};
+use crate::command::{Command, Intent, Leaf, Proposal};
 use crate::outcome::{CheckpointRefusal, IntentRefusal, Outcome};
 use crate::store::{StoreError, Table};
 
@@ -27,18 +27,33 @@ pub(super) struct StoredIntent {
 }
 codec_struct!(StoredIntent { intent, index, sent });
 
-/// Applies one command. One that was applied before, as its leaf shows, changes nothing: whoever proposes may have
-/// missed the first answer.
-pub(super) fn execute(
+/// Applies one proposal. A command that was applied before, as its leaf shows, changes nothing: whoever proposes may
+/// have missed the first answer. One whose proposer had not seen what changed since is not applied either.
+pub(super) fn propose(
+    tx: &mut Transaction<'_>,
+    verifier: &SignalVerifier,
+    proposal: Proposal,
+) -> Result<Outcome, StoreError> {
+    let Proposal { seen, command } = proposal;
+    if let Some(leaf) = command.leaf()
+        && let Some(index) = tx.existing(&leaf.unique)?
+    {
+        return Ok(Outcome::Existing { index });
+    }
+    if let Some(seen) = seen {
+        let size = tx.changed_at()?;
+        if seen < size {
+            return Ok(Outcome::Stale { size });
+        }
+    }
+    execute(tx, verifier, command)
+}
+
+fn execute(
     transaction: &mut Transaction<'_>,
     verifier: &SignalVerifier,
     command: Command,
 ) -> Result<Outcome, StoreError> {
-    if let Some(leaf) = command.leaf()
-        && let Some(index) = transaction.existing(&leaf.unique)?
-    {
-        return Ok(Outcome::Existing { index });
-    }
     match command {
         Command::Append { leaf, follow_up } => append(transaction, leaf, follow_up),
         Command::Intent { leaf, intent } => spend(transaction, leaf, intent),
@@ -51,6 +66,7 @@ pub(super) fn execute(
             signals::retract(transaction, leaf, &retraction, follow_up)
         }
         Command::Checkpoint { size, root } => checkpoint(transaction, TreeHead { size, root }),
+        Command::Finalize { level } => finalize(transaction, level),
     }
 }
 
@@ -155,6 +171,13 @@ fn checkpoint(tx: &mut Transaction<'_>, head: TreeHead) -> Result<Outcome, Store
     }
     tx.record_checkpoint(head);
     Ok(Outcome::CheckpointRecorded)
+}
+
+/// Versions only go up: an older one that arrives late changes nothing.
+fn finalize(tx: &mut Transaction<'_>, level: u32) -> Result<Outcome, StoreError> {
+    let level = level.max(tx.level()?);
+    tx.put(Table::State, LEVEL, level.to_bytes());
+    Ok(Outcome::Finalized { level })
 }
 
 fn subject_key(epoch: Epoch, subject: &[u8; 32]) -> Vec<u8> {

@@ -16,13 +16,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use hansa_audit_log::merkle::{Frontier, Hash, NodeId, NodeStore, TreeError};
 use hansa_types::codec::{CodecError, Decode, Encode};
 use hansa_types::codec_struct;
+use hansa_types::hash::Field;
+use hansa_types::record::ScopeKey;
 use hansa_types::verify::SignalVerifier;
 
 pub use self::read::{Document, PendingIntent};
 pub use self::signals::SignalState;
 
 use self::transaction::Transaction;
-use crate::command::Command;
+use crate::command::{BASE_LEVEL, Proposal};
 use crate::outcome::Outcome;
 use crate::store::{Durability, Store, StoreError, Table};
 
@@ -30,6 +32,8 @@ use crate::store::{Durability, Store, StoreError, Table};
 const APPLIED: &[u8] = b"applied";
 const TREE: &[u8] = b"tree";
 const CHECKPOINT: &[u8] = b"checkpoint";
+const CHANGED: &[u8] = b"changed";
+const LEVEL: &[u8] = b"level";
 
 /// How many leaves a tree has, and its root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,21 @@ pub struct TreeHead {
     pub root: Hash,
 }
 codec_struct!(TreeHead { size, root });
+
+/// What an applied entry changed that views in memory hold copies of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The size of the log after it.
+    pub size: u64,
+    /// Collection and key of each document written or removed.
+    pub documents: Vec<(u8, Vec<u8>)>,
+    /// The nullifiers about which something new is known.
+    pub signals: Vec<(ScopeKey, Field)>,
+    /// Everything may have changed: a snapshot took the state's place.
+    pub replaced: bool,
+    /// How many of both were there when the last command ended.
+    noted: usize,
+}
 
 /// The state machine over a store.
 pub(crate) struct StateMachine {
@@ -56,19 +75,34 @@ impl StateMachine {
         Ok(Self { store, verifier, tree })
     }
 
-    /// Applies the commands of one Raft entry and stores `applied`, the entry's place, with them.
-    pub(crate) fn apply(&self, commands: Vec<Command>, applied: Vec<u8>) -> Result<Vec<Outcome>, StoreError> {
+    /// Applies the proposals of one Raft entry and stores `applied`, the entry's place, with them.
+    pub(crate) fn apply(
+        &self,
+        proposals: Vec<Proposal>,
+        applied: Vec<u8>,
+    ) -> Result<(Vec<Outcome>, Change), StoreError> {
         let frontier = self.tree.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut transaction = Transaction::new(&*self.store, frontier);
-        let mut outcomes = Vec::with_capacity(commands.len());
-        for command in commands {
-            outcomes.push(execute::execute(&mut transaction, &*self.verifier, command)?);
+        let mut outcomes = Vec::with_capacity(proposals.len());
+        for proposal in proposals {
+            outcomes.push(execute::propose(&mut transaction, &*self.verifier, proposal)?);
+            transaction.end_command();
         }
         transaction.put(Table::State, APPLIED, applied);
-        let (batch, frontier) = transaction.finish();
+        let (batch, frontier, change) = transaction.finish();
         self.store.write(batch, Durability::Ordered)?;
         *self.tree.write().unwrap_or_else(PoisonError::into_inner) = frontier;
-        Ok(outcomes)
+        Ok((outcomes, change))
+    }
+
+    /// What to tell after the whole state was replaced.
+    pub(crate) fn replaced(&self) -> Change {
+        Change { size: self.size(), replaced: true, ..Change::default() }
+    }
+
+    /// The version of the state in use.
+    pub(crate) fn level(&self) -> Result<u32, StoreError> {
+        level(&*self.store)
     }
 
     /// The place of the last entry applied, as it was given to [`StateMachine::apply`].
@@ -83,6 +117,11 @@ impl StateMachine {
         *tree = load_tree(&*self.store)?;
         Ok(())
     }
+}
+
+/// The version of the state that a store is in.
+fn level(store: &dyn Store) -> Result<u32, StoreError> {
+    store.get(Table::State, LEVEL)?.map_or(Ok(BASE_LEVEL), |bytes| decode(Table::State, &bytes))
 }
 
 /// The place of the last entry applied in a store.

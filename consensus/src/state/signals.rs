@@ -122,8 +122,9 @@ pub(super) fn retract(
     follow_up: Vec<Leaf>,
 ) -> Result<Outcome, StoreError> {
     let scope = ScopeKey { gateway: retraction.gateway, epoch: retraction.epoch };
-    let key = signal_key(&scope, &retraction.nullifier);
-    let Some(stored) = tx.get(Table::Signals, &key)? else { return Ok(Outcome::Unknown) };
+    let Some(stored) = tx.get(Table::Signals, &signal_key(&scope, &retraction.nullifier))? else {
+        return Ok(Outcome::Unknown);
+    };
     let mut state: SignalState = decode(Table::Signals, &stored)?;
     if state.retracted.is_some() {
         return Ok(Outcome::AlreadyRetracted);
@@ -136,7 +137,7 @@ pub(super) fn retract(
         return Ok(Outcome::Invalid(VerifyError::Reject(reason)));
     }
     state.retracted = Some(retraction.preimage);
-    tx.put(Table::Signals, key, state.to_bytes());
+    tx.put_signal(scope, retraction.nullifier, &state);
     let index = placed(tx.append(leaf)?);
     tx.append_all(follow_up)?;
     Ok(Outcome::Retracted { index })
@@ -162,14 +163,14 @@ fn take(
     own: bool,
 ) -> Result<Taken, StoreError> {
     let scope = ScopeKey { gateway: signal.body.gateway, epoch: signal.body.epoch };
-    let key = signal_key(&scope, &signal.nullifier);
-    let stored = tx.get(Table::Signals, &key)?;
+    let nullifier = signal.nullifier;
+    let stored = tx.get(Table::Signals, &signal_key(&scope, &nullifier))?;
     let mut known: Option<SignalState> = stored.map(|bytes| decode(Table::Signals, &bytes)).transpose()?;
     // Known content changes nothing, whatever its proof: no need to check it again.
     if let Some(state) = known.as_mut().filter(|state| state.holds(&signal)) {
         if own && !state.own {
             state.own = true;
-            tx.put(Table::Signals, key, state.to_bytes());
+            tx.put_signal(scope, nullifier, &state);
         }
         return Ok(if state.double.is_some() { Taken::Double { changed: false } } else { Taken::Known });
     }
@@ -184,13 +185,13 @@ fn take(
     match known {
         None => {
             let state = SignalState { signal, double: None, at, own, retracted: None };
-            tx.put(Table::Signals, key, state.to_bytes());
+            tx.put_signal(scope, nullifier, &state);
             Ok(Taken::New)
         }
         Some(mut state) => {
             state.own |= own;
             state.double_with(signal);
-            tx.put(Table::Signals, key, state.to_bytes());
+            tx.put_signal(scope, nullifier, &state);
             Ok(Taken::Double { changed: true })
         }
     }

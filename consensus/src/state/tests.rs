@@ -10,7 +10,7 @@ use hansa_types::verify::VerifyError;
 use proptest::prelude::*;
 
 use super::*;
-use crate::command::{DocumentWrite, Leaf};
+use crate::command::{Command, DocumentWrite, Leaf};
 use crate::error::ReadError;
 use crate::outcome::{CheckpointRefusal, IntentRefusal};
 use crate::store::memory::MemoryStore;
@@ -24,8 +24,13 @@ fn machine() -> (Arc<MemoryStore>, StateMachine) {
     (store, machine)
 }
 
+fn apply(machine: &StateMachine, commands: Vec<Command>) -> Vec<Outcome> {
+    let unseen = |command| Proposal { seen: None, command };
+    machine.apply(commands.into_iter().map(unseen).collect(), vec![]).unwrap().0
+}
+
 fn run(machine: &StateMachine, command: Command) -> Outcome {
-    machine.apply(vec![command], vec![]).unwrap().remove(0)
+    apply(machine, vec![command]).remove(0)
 }
 
 fn known(machine: &StateMachine, nullifier: u8) -> SignalState {
@@ -250,7 +255,7 @@ proptest! {
         let (mut rest, mut outcomes) = (commands.as_slice(), Vec::new());
         for cut in cuts.iter().cycle() {
             let (batch, tail) = rest.split_at((*cut).min(rest.len()));
-            outcomes.extend(packed.apply(batch.to_vec(), vec![]).unwrap());
+            outcomes.extend(apply(&packed, batch.to_vec()));
             rest = tail;
             if rest.is_empty() {
                 break;
@@ -261,7 +266,7 @@ proptest! {
 
         let head = Command::Checkpoint { size: one.size(), root: one.head().root };
         single = vec![run(&one, head.clone())];
-        prop_assert_eq!(&single, &packed.apply(vec![head], vec![]).unwrap());
+        prop_assert_eq!(&single, &apply(&packed, vec![head]));
         prop_assert_eq!(packed_store.replicated(), one_store.replicated());
 
         let reloaded = StateMachine::load(packed_store, verifier()).unwrap();
@@ -320,5 +325,5 @@ fn a_checkpoint_may_follow_its_leaves_in_one_entry() {
     let TreeHead { size, root } = reference.head();
     let mut commands: Vec<Command> = (0..3).map(|seed| append(seed, seed as u8, 0)).collect();
     commands.push(Command::Checkpoint { size, root });
-    assert_eq!(machine.apply(commands, vec![]).unwrap().pop(), Some(Outcome::CheckpointRecorded));
+    assert_eq!(apply(&machine, commands).pop(), Some(Outcome::CheckpointRecorded));
 }

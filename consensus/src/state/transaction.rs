@@ -4,9 +4,15 @@ use std::collections::BTreeMap;
 
 use hansa_audit_log::merkle::{Frontier, Hash, NodeId, NodeStore, leaf_hash};
 use hansa_types::codec::Encode;
+use hansa_types::hash::Field;
+use hansa_types::record::ScopeKey;
 
-use super::{CHECKPOINT, StoredNodes, TREE, TreeHead, decode, document_key, node_key, term_key};
-use crate::command::{Leaf, Unique};
+use super::signals::signal_key;
+use super::{
+    CHANGED, CHECKPOINT, Change, LEVEL, SignalState, StoredNodes, TREE, TreeHead, decode, document_key,
+    node_key, term_key,
+};
+use crate::command::{BASE_LEVEL, Leaf, Unique};
 use crate::store::{Batch, Store, StoreError, Table};
 
 /// What a unique key is held by.
@@ -32,13 +38,22 @@ pub(super) struct Transaction<'a> {
     changed: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
     /// Values that only a later entry reads.
     batch: Batch,
-    nodes: Vec<(NodeId, Hash)>,
+    nodes: BTreeMap<NodeId, Hash>,
     frontier: Frontier,
+    /// What views in memory have to read again.
+    change: Change,
 }
 
 impl<'a> Transaction<'a> {
     pub(super) fn new(store: &'a dyn Store, frontier: Frontier) -> Self {
-        Self { store, changed: BTreeMap::new(), batch: Batch::default(), nodes: Vec::new(), frontier }
+        Self {
+            store,
+            changed: BTreeMap::new(),
+            batch: Batch::default(),
+            nodes: BTreeMap::new(),
+            frontier,
+            change: Change::default(),
+        }
     }
 
     /// How many leaves there are, with those of this entry.
@@ -81,13 +96,16 @@ impl<'a> Transaction<'a> {
         }
         self.put(Table::Unique, key, Holder { content, index }.to_bytes());
         let nodes = &mut self.nodes;
-        self.frontier.append(leaf_hash(leaf.envelope.as_bytes()), |id, hash| nodes.push((id, hash)));
+        self.frontier.append(leaf_hash(leaf.envelope.as_bytes()), |id, hash| {
+            nodes.insert(id, hash);
+        });
         self.batch.put(Table::Leaves, index.to_be_bytes(), leaf.envelope.into_bytes());
         for term in leaf.terms {
             self.batch.put(Table::Terms, term_key(&term, index), []);
         }
         for write in leaf.documents {
             let key = document_key(write.collection, &write.key);
+            self.change.documents.push((write.collection, write.key));
             match write.value {
                 Some(value) => self.batch.put(Table::Documents, key, value),
                 None => self.batch.delete(Table::Documents, key),
@@ -101,6 +119,36 @@ impl<'a> Transaction<'a> {
         leaves.into_iter().try_for_each(|leaf| self.append(leaf).map(|_| ()))
     }
 
+    /// Stores what is known of a nullifier.
+    pub(super) fn put_signal(&mut self, scope: ScopeKey, nullifier: Field, state: &SignalState) {
+        self.put(Table::Signals, signal_key(&scope, &nullifier), state.to_bytes());
+        self.change.signals.push((scope, nullifier));
+    }
+
+    /// The size of the log when a document or signal last changed.
+    pub(super) fn changed_at(&self) -> Result<u64, StoreError> {
+        Ok(self.number(CHANGED)?.unwrap_or(0))
+    }
+
+    /// The version of the state in use.
+    pub(super) fn level(&self) -> Result<u32, StoreError> {
+        let stored = self.get(Table::State, LEVEL)?;
+        stored.map_or(Ok(BASE_LEVEL), |bytes| decode(Table::State, &bytes))
+    }
+
+    /// To be called after each command: notes how far the log was if the command changed a document or signal.
+    pub(super) fn end_command(&mut self) {
+        let noted = self.change.documents.len() + self.change.signals.len();
+        if noted > self.change.noted {
+            self.change.noted = noted;
+            self.put(Table::State, CHANGED, self.size().to_bytes());
+        }
+    }
+
+    fn number(&self, key: &[u8]) -> Result<Option<u64>, StoreError> {
+        self.get(Table::State, key)?.map(|bytes| decode(Table::State, &bytes)).transpose()
+    }
+
     /// The last checkpoint recorded.
     pub(super) fn checkpoint(&self) -> Result<Option<TreeHead>, StoreError> {
         self.get(Table::State, CHECKPOINT)?.map(|bytes| decode(Table::State, &bytes)).transpose()
@@ -110,8 +158,8 @@ impl<'a> Transaction<'a> {
         self.put(Table::State, CHECKPOINT, head.to_bytes());
     }
 
-    /// Everything as one batch, and the tree's new edge.
-    pub(super) fn finish(mut self) -> (Batch, Frontier) {
+    /// Everything as one batch, the tree's new edge, and what changed beside it.
+    pub(super) fn finish(mut self) -> (Batch, Frontier, Change) {
         let head = TreeHead { size: self.frontier.size(), root: self.frontier.root() };
         self.put(Table::State, TREE, head.to_bytes());
         for (id, hash) in self.nodes {
@@ -123,7 +171,8 @@ impl<'a> Transaction<'a> {
                 None => self.batch.delete(table, key),
             }
         }
-        (self.batch, self.frontier)
+        self.change.size = self.frontier.size();
+        (self.batch, self.frontier, self.change)
     }
 }
 
@@ -131,8 +180,8 @@ impl NodeStore for Transaction<'_> {
     type Error = StoreError;
 
     fn get(&self, id: NodeId) -> Result<Option<Hash>, StoreError> {
-        match self.nodes.iter().find(|(new, _)| *new == id) {
-            Some((_, hash)) => Ok(Some(*hash)),
+        match self.nodes.get(&id) {
+            Some(hash) => Ok(Some(*hash)),
             None => StoredNodes(self.store).get(id),
         }
     }
