@@ -340,6 +340,12 @@ impl Consensus {
         }
     }
 
+    /// The replicas that vote.
+    #[must_use]
+    pub fn voters(&self) -> Vec<u64> {
+        self.raft.metrics().borrow().membership_config.membership().voter_ids().collect()
+    }
+
     /// Whether commands are taken: Raft runs and somebody leads with a quorum.
     #[must_use]
     pub fn is_ready(&self) -> bool {
