@@ -116,6 +116,8 @@ impl Driver {
         if timeout(SHUTDOWN_GRACE, goodbye).await.is_err() {
             tracing::warn!("some connections did not close in time; their peers will see them time out");
         }
+        self.metrics.peers_connected.set(0);
+        self.metrics.undecided.set(0);
     }
 
     fn on_command(&mut self, command: Command) {

@@ -42,5 +42,5 @@ pub use gossip::{DUPLICATE_CACHE, FULL_MESH_PEERS, VERDICT_DEADLINE};
 pub use identity::{Identity, InvalidPeerKey, peer_id};
 pub use libp2p::{Multiaddr, PeerId};
 pub use message::{ContentIdFn, MessageId, Verdict};
-pub use metrics::register_metrics;
+pub use metrics::NetworkMetrics;
 pub use network::{Event, Member, Network, NetworkHandle, PeerStatus, Published, Setup};

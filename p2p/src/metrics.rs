@@ -1,5 +1,8 @@
 //! What the network counts. Names and meanings are fixed here; the registry is handed down.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -82,9 +85,38 @@ labels! {
 /// In front of every name.
 pub(crate) const PREFIX: &str = "hansa_p2p";
 
-/// Registers the network's own counters in a registry without starting it: for reference pages.
-pub fn register_metrics(registry: &mut Registry) {
-    Metrics::register(registry.sub_registry_with_prefix(PREFIX));
+/// The metrics of a network that may start and stop more than once: the network's own are registered once, libp2p's are
+/// made anew at each start and shown by [`NetworkMetrics::encode_libp2p`].
+#[derive(Clone, Debug)]
+pub struct NetworkMetrics {
+    own: Metrics,
+    /// Those of the latest start: libp2p registers them itself, and a registry takes a name only once.
+    libp2p: Arc<Mutex<Registry>>,
+}
+
+impl NetworkMetrics {
+    /// Registers the network's own counters. Nothing is started.
+    pub fn register(registry: &mut Registry) -> Self {
+        let own = Metrics::register(registry.sub_registry_with_prefix(PREFIX));
+        Self { own, libp2p: Arc::default() }
+    }
+
+    /// Writes libp2p's own metrics of the latest start, without an end mark.
+    ///
+    /// # Errors
+    /// As [`encode_registry`].
+    pub fn encode_libp2p(&self, out: &mut String) -> std::fmt::Result {
+        encode_registry(out, &self.libp2p.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn own(&self) -> Metrics {
+        self.own.clone()
+    }
+
+    /// Shows `registry` from now on.
+    pub(crate) fn show_libp2p(&self, registry: Registry) {
+        *self.libp2p.lock().unwrap_or_else(PoisonError::into_inner) = registry;
+    }
 }
 
 /// The network's counters.

@@ -15,7 +15,7 @@ use crate::driver::{Command, Connections, Driver};
 use crate::error::{PublishError, StartError, Stopped};
 use crate::identity::Identity;
 use crate::message::{ContentIdFn, MessageId, Verdict};
-use crate::metrics::{self, Metrics};
+use crate::metrics::{self, NetworkMetrics};
 use crate::redial::Pauses;
 
 /// Commands the driver has not taken yet; callers beyond it wait.
@@ -39,6 +39,24 @@ pub struct Setup {
     pub content_id: ContentIdFn,
     /// Spreads the attempts to dial lost members.
     pub jitter_seed: u64,
+}
+
+impl Setup {
+    /// Whether a network can be started from this, as far as can be told without starting one.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn check(&self) -> Result<(), StartError> {
+        self.others().map(|_| ())
+    }
+
+    fn others(&self) -> Result<BTreeMap<PeerId, Vec<Multiaddr>>, StartError> {
+        if env::var_os(KEY_LOG).is_some() {
+            return Err(StartError::KeyLog);
+        }
+        self.config.check()?;
+        check_members(&self.identity.peer_id(), self.members.clone())
+    }
 }
 
 /// One bank's node, as the manifest and the configuration know it.
@@ -103,29 +121,26 @@ impl Network {
     /// Starts listening and dialling in a task of the current Tokio runtime.
     ///
     /// The task ends at [`NetworkHandle::shutdown`], or when every handle or the event receiver is dropped: without a
-    /// judge nothing may be forwarded.
+    /// judge nothing may be forwarded. Once it has ended it may be started again with the same `metrics`.
     pub fn start(
         setup: Setup,
-        registry: &mut Registry,
+        metrics: &NetworkMetrics,
     ) -> Result<(NetworkHandle, mpsc::Receiver<Event>), StartError> {
-        if env::var_os(KEY_LOG).is_some() {
-            return Err(StartError::KeyLog);
-        }
+        let members = setup.others()?;
         let runtime = runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        setup.config.check()?;
-        let members = check_members(&setup.identity.peer_id(), setup.members)?;
 
-        let registry = registry.sub_registry_with_prefix(metrics::PREFIX);
-        let metrics = Metrics::register(registry);
+        let mut registry = Registry::with_prefix(metrics::PREFIX);
         let peers: Vec<PeerId> = members.keys().copied().collect();
         let topic = IdentTopic::new(setup.topic);
-        let mut swarm = behaviour::swarm(&setup.identity, &peers, &topic, &setup.config.limits, registry)?;
+        let mut swarm =
+            behaviour::swarm(&setup.identity, &peers, &topic, &setup.config.limits, &mut registry)?;
         for address in setup.config.listen {
             if let Err(source) = swarm.listen_on(address.clone()) {
                 return Err(StartError::Listen { address, source });
             }
         }
 
+        metrics.show_libp2p(registry);
         let limits = setup.config.limits;
         let (to_driver, commands) = mpsc::channel(COMMAND_QUEUE);
         let (events, from_driver) =
@@ -135,7 +150,7 @@ impl Network {
         let connections = Connections::new(*swarm.local_peer_id(), members, pauses);
         let channels = (commands, events);
         let driver =
-            Driver::new(swarm, topic.hash(), connections, setup.content_id, limits, channels, metrics);
+            Driver::new(swarm, topic.hash(), connections, setup.content_id, limits, channels, metrics.own());
         runtime.spawn(driver.run());
         Ok((handle, from_driver))
     }
@@ -238,6 +253,7 @@ mod tests {
             content_id: std::sync::Arc::new(|_| None),
             jitter_seed: 0,
         };
-        assert!(matches!(Network::start(setup, &mut Registry::default()), Err(StartError::NoRuntime)));
+        let metrics = NetworkMetrics::register(&mut Registry::default());
+        assert!(matches!(Network::start(setup, &metrics), Err(StartError::NoRuntime)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use hansa_p2p::{Event, Network, PublishError, Published, StartError, Stopped, Verdict};
+use hansa_p2p::{Event, Network, NetworkMetrics, PublishError, Published, StartError, Stopped, Verdict};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Builder;
 
@@ -124,8 +124,29 @@ async fn a_node_that_crashes_and_returns_at_once_is_heard_and_hears() {
 #[tokio::test]
 async fn a_taken_port_is_a_clear_error() {
     let node = Node::start(1, vec![]).await;
-    let error = Network::start(setup(2, &node.address.to_string(), vec![]), &mut Registry::default());
+    let metrics = NetworkMetrics::register(&mut Registry::default());
+    let error = Network::start(setup(2, &node.address.to_string(), vec![]), &metrics);
     assert!(matches!(error, Err(StartError::Listen { address, .. }) if address == node.address));
+}
+
+/// A replica that leads, does not, and leads again.
+#[tokio::test]
+async fn the_network_starts_again_in_the_same_process() {
+    let mut stays = Node::start(1, vec![member(2, None)]).await;
+    let members = vec![member(1, Some(&stays.address))];
+    let mut again = Node::start(2, members.clone()).await;
+    for round in 1..=2 {
+        joined(&mut stays, &mut again).await;
+        assert_eq!(again.metric("hansa_p2p_peers_connected"), 1);
+        stays.publish(format!("{round}|").as_bytes()).await;
+        again.judge(format!("{round}|").as_bytes(), Verdict::Accept).await;
+        again.restart(setup(2, ANY_PORT, members.clone())).await;
+        stays.until(Event::PeerDisconnected(again.peer)).await;
+    }
+    joined(&mut stays, &mut again).await;
+    assert_eq!(again.metric("hansa_p2p_verdicts_total{verdict=\"Accept\"}"), 2, "counted over all starts");
+    let libp2p = again.libp2p_metrics();
+    assert!(libp2p.contains("hansa_p2p_gossipsub_"), "{libp2p}");
 }
 
 #[tokio::test]
@@ -143,7 +164,8 @@ async fn a_key_log_in_the_environment_is_refused() {
     const VARIABLE: &str = "SSLKEYLOGFILE";
     const NAME: &str = "members::a_key_log_in_the_environment_is_refused";
     if std::env::var_os(VARIABLE).is_some() {
-        let refused = Network::start(setup(1, ANY_PORT, vec![]), &mut Registry::default());
+        let metrics = NetworkMetrics::register(&mut Registry::default());
+        let refused = Network::start(setup(1, ANY_PORT, vec![]), &metrics);
         assert!(matches!(refused, Err(StartError::KeyLog)));
         return;
     }

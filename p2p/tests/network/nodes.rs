@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hansa_p2p::{
-    Config, Event, Identity, Member, MessageId, Multiaddr, Network, NetworkHandle, PeerId, PeerStatus, Setup,
-    Verdict,
+    Config, Event, Identity, Member, MessageId, Multiaddr, Network, NetworkHandle, NetworkMetrics, PeerId,
+    PeerStatus, Setup, Verdict,
 };
 use hansa_types::hash::digest;
 use libp2p::multiaddr::Protocol;
@@ -26,6 +26,7 @@ pub(crate) struct Node {
     pub(crate) address: Multiaddr,
     pub(crate) peer: PeerId,
     registry: Registry,
+    metrics: NetworkMetrics,
 }
 
 /// Node `n`'s key.
@@ -64,11 +65,28 @@ impl Node {
     pub(crate) async fn from_setup(setup: Setup) -> Self {
         let peer = setup.identity.peer_id();
         let mut registry = Registry::default();
-        let (handle, mut events) = Network::start(setup, &mut registry).expect("starts");
+        let metrics = NetworkMetrics::register(&mut registry);
+        let (handle, mut events) = Network::start(setup, &metrics).expect("starts");
         let Some(Event::Listening(address)) = within(events.recv()).await else {
             panic!("not listening first")
         };
-        Self { handle, events, address, peer, registry }
+        Self { handle, events, address, peer, registry, metrics }
+    }
+
+    /// Stops the network and starts it again in this process, on another port.
+    pub(crate) async fn restart(&mut self, setup: Setup) {
+        self.handle.shutdown().await;
+        let (handle, events) = Network::start(setup, &self.metrics).expect("starts again");
+        (self.handle, self.events) = (handle, events);
+        let Event::Listening(address) = self.event().await else { panic!("not listening first") };
+        self.address = address;
+    }
+
+    /// libp2p's own metrics as text.
+    pub(crate) fn libp2p_metrics(&self) -> String {
+        let mut text = String::new();
+        self.metrics.encode_libp2p(&mut text).expect("text");
+        text
     }
 
     /// The next event.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hansa_p2p::{Config, Event, Identity, Member, Network, Setup, peer_id};
+use hansa_p2p::{Config, Event, Identity, Member, Network, NetworkMetrics, Setup, peer_id};
 use hansa_types::manifest::SignedManifest;
 use prometheus_client::registry::Registry;
 use rand::RngCore;
@@ -22,8 +22,8 @@ pub(super) fn dials(stage: &Stage) -> Result<(), DemoError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| wrong(&e))?;
     let closed = runtime.block_on(async {
-        let (handle, mut events) =
-            Network::start(setup(stage)?, &mut Registry::default()).map_err(|e| wrong(&e))?;
+        let metrics = NetworkMetrics::register(&mut Registry::default());
+        let (handle, mut events) = Network::start(setup(stage)?, &metrics).map_err(|e| wrong(&e))?;
         // QUIC's client is done before the server has seen its certificate, so it believes in a connection for a moment.
         let closed = timeout(PATIENCE, async {
             loop {
