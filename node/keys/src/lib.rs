@@ -4,6 +4,7 @@
 //! [`hansa_types::sign::Signer`] or a [`Secret`], so that a token or a vault can take the files' place.
 
 pub mod file;
+pub mod pki;
 mod secret;
 
 pub use self::file::{FileSigner, KeyError, KeyFolder};
