@@ -15,6 +15,7 @@ pub mod identifiers;
 pub mod message;
 pub mod model;
 pub mod names;
+mod scheme;
 mod screener;
 pub mod watchlist;
 
