@@ -15,8 +15,9 @@ use zeroize::Zeroizing;
 use crate::error::{ProblemBody, ProblemKind};
 use crate::http::PROBLEM_JSON;
 use crate::model::{
-    AlertList, AlertView, CaseAction, CaseList, CaseOpening, CaseResult, CaseView, EvidenceRequest, Leg,
-    LogEntry, LogHistory, Readiness, RetractRequest, SignalList, SignalView, Status, Submission,
+    AlertList, AlertView, CaseAction, CaseList, CaseOpening, CaseResult, CaseView, ClusterRequest,
+    ClusterResult, ClusterView, EvidenceRequest, Leg, LogEntry, LogHistory, Readiness, RetractRequest,
+    SignalList, SignalView, Status, Submission,
 };
 use crate::token::ApiToken;
 
@@ -157,6 +158,16 @@ impl Client {
     pub fn evidence(&self, request: &EvidenceRequest) -> Result<Vec<u8>, ClientError> {
         let url = format!("{}/v1/evidence", self.base);
         bytes(&url, self.authorized(self.agent.post(&url)).send_json(request)).map(|(_, body)| body)
+    }
+
+    /// The bank's group of replicas.
+    pub fn cluster(&self) -> Result<ClusterView, ClientError> {
+        self.get("/v1/cluster")
+    }
+
+    /// Changes the group. Taking a replica in lasts as long as copying the log.
+    pub fn administer(&self, request: &ClusterRequest) -> Result<ClusterResult, ClientError> {
+        self.post("/v1/cluster", request)
     }
 
     /// Where the node stands.

@@ -19,7 +19,7 @@ mod tests;
 pub use crate::client::{Client, ClientError};
 pub use crate::config::{ApiConfig, ConfigError};
 pub use crate::error::{Problem, ProblemKind, ServeError};
-pub use crate::http::{Server, Wiring};
+pub use crate::http::{Beside, Server, Wiring};
 pub use crate::metrics::HttpMetrics;
 pub use crate::service::Service;
 pub use crate::token::{ApiToken, TokenError};

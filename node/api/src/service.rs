@@ -8,8 +8,8 @@ use hansa_types::uetr::Uetr;
 
 use crate::error::Problem;
 use crate::model::{
-    AlertView, CaseAction, CaseOpening, CaseResult, CaseView, EvidenceRequest, Leg, LogEntry, Readiness,
-    SignalView, Status, Submission,
+    AlertView, CaseAction, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView,
+    EvidenceRequest, Leg, LogEntry, Readiness, SignalView, Status, Submission,
 };
 
 /// A node as its interfaces see it.
@@ -68,6 +68,19 @@ pub trait Service: Send + Sync + 'static {
     /// [`Problem::not_found`] if the log does not hold the payment, [`Problem::conflict`] if it went over several legs
     /// and the request names none.
     async fn evidence(&self, request: EvidenceRequest) -> Result<Vec<u8>, Problem>;
+
+    /// Brings this replica up to what the bank's group has committed, so that what is read next is no older than the
+    /// call. Says whether it could: without a quorum what is read may be out of date.
+    async fn catch_up(&self) -> bool;
+
+    /// The bank's group of replicas, each asked how it is.
+    async fn cluster(&self) -> Result<ClusterView, Problem>;
+
+    /// Changes the group, and says what was done.
+    ///
+    /// # Errors
+    /// [`Problem::conflict`] if it would be wrong now, [`Problem::unavailable`] without a quorum.
+    async fn administer(&self, request: ClusterRequest) -> Result<ClusterResult, Problem>;
 
     /// Where the node stands, with its counters.
     async fn status(&self) -> Result<Status, Problem>;

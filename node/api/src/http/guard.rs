@@ -17,6 +17,19 @@ use crate::token::ApiToken;
 /// Seconds after which a client that was refused for overload should come again.
 const RETRY_AFTER: u32 = 1;
 
+/// The header of an answer that may be out of date.
+pub(super) const STALE: &str = "hansa-stale";
+
+/// Lets a call see what the group committed before it, or marks its answer where that is not known.
+pub(super) async fn catch_up(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let current = shared.service.catch_up().await;
+    let mut response = next.run(request).await;
+    if !current {
+        response.headers_mut().insert(STALE, HeaderValue::from_static("true"));
+    }
+    response
+}
+
 /// Tells whoever stands between that no answer may be kept.
 pub(super) async fn never_stored(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;

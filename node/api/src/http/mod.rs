@@ -12,6 +12,8 @@
 //! | `POST /v1/signals/{id}/retract` | [`RetractRequest`](crate::model::RetractRequest) | [`SignalView`](crate::model::SignalView) |
 //! | `POST /v1/evidence` | [`EvidenceRequest`](crate::model::EvidenceRequest) | the bundle, `application/octet-stream` |
 //! | `GET /v1/status` | | [`Status`](crate::model::Status) |
+//! | `GET /v1/cluster` | | [`ClusterView`](crate::model::ClusterView) |
+//! | `POST /v1/cluster` | [`ClusterRequest`](crate::model::ClusterRequest) | [`ClusterResult`](crate::model::ClusterResult) |
 //! | `GET /livez` | | `ok` |
 //! | `GET /readyz[?verbose]` | | [`Readiness`](crate::model::Readiness), or 503 |
 //! | `GET /metrics` | | OpenMetrics text |
@@ -20,6 +22,9 @@
 //! before, and also when a message of several payments has duplicates among them: each answer has its own status. A
 //! message of one payment that is a duplicate is answered with 409 and problem+json that carries the answer as
 //! `submission`.
+//!
+//! What is read is no older than the call, on whichever replica of the bank: it first sees what the group committed.
+//! Without a quorum it is answered all the same, with the header `Hansa-Stale: true`.
 
 mod body;
 mod extract;
@@ -60,6 +65,9 @@ const MAX_HEAD: usize = 64 << 10;
 /// How long accepting pauses after the system refused a connection (typically: no file descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Writes metrics in the text form, without an end mark.
+pub type Beside = Arc<dyn Fn(&mut String) -> std::fmt::Result + Send + Sync>;
+
 /// What the interface is wired to.
 pub struct Wiring {
     /// The node.
@@ -68,6 +76,8 @@ pub struct Wiring {
     pub token: ApiToken,
     /// Every metric of the node, shown on `/metrics`.
     pub registry: Arc<Registry>,
+    /// Metrics that come and go, and so have no place in a registry, shown after them.
+    pub beside: Option<Beside>,
     /// The interface's own, registered in the same registry.
     pub metrics: HttpMetrics,
 }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::{guard, linger, routes};
 use crate::config::ApiConfig;
 use crate::error::{Problem, ProblemKind};
-use crate::http::Wiring;
+use crate::http::{Beside, Wiring};
 use crate::metrics::HttpMetrics;
 use crate::service::Service;
 use crate::token::ApiToken;
@@ -23,6 +23,7 @@ pub(super) struct Shared {
     pub(super) service: Arc<dyn Service>,
     pub(super) token: ApiToken,
     pub(super) registry: Arc<Registry>,
+    pub(super) beside: Option<Beside>,
     pub(super) metrics: HttpMetrics,
     /// A permit for each call under way.
     pub(super) calls: Arc<Semaphore>,
@@ -33,11 +34,12 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(config: &ApiConfig, wiring: Wiring, calls: Arc<Semaphore>) -> Arc<Self> {
-        let Wiring { service, token, registry, metrics } = wiring;
+        let Wiring { service, token, registry, beside, metrics } = wiring;
         Arc::new(Self {
             service,
             token,
             registry,
+            beside,
             metrics,
             calls,
             body_limit: config.body_limit,
@@ -48,10 +50,9 @@ impl Shared {
 }
 
 /// The routes. Outermost a request is measured; then it gets a task and a deadline; under `/v1` its token is checked
-/// before it takes one of the places for calls.
+/// before it takes one of the places for calls, and what looks at the log first sees what the group committed.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    let v1 = Router::new()
-        .route("/v1/payments", post(routes::submit))
+    let looking = Router::new()
         .route("/v1/payments/{uetr}/audit", get(routes::audit))
         .route("/v1/cases", get(routes::cases).post(routes::open_case))
         .route("/v1/cases/{number}/steps", post(routes::step_case))
@@ -60,6 +61,11 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/signals/{id}/retract", post(routes::retract))
         .route("/v1/evidence", post(routes::evidence))
         .route("/v1/status", get(routes::status))
+        .route_layer(from_fn_with_state(Arc::clone(&shared), guard::catch_up));
+    let v1 = Router::new()
+        .route("/v1/payments", post(routes::submit))
+        .route("/v1/cluster", get(routes::cluster).post(routes::administer))
+        .merge(looking)
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::admit))
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::authenticate));
     Router::new()
@@ -78,7 +84,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 
 async fn unknown_route(uri: Uri) -> Problem {
     Problem::not_found(format!("there is nothing at {}", uri.path()))
-        .with_hint("the interface is /v1/payments, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/status, /livez, /readyz and /metrics")
+        .with_hint("the interface is /v1/payments, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/status, /v1/cluster, /livez, /readyz and /metrics")
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {

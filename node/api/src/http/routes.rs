@@ -16,8 +16,8 @@ use super::extract::{Asked, Json, Segment, Verbose, Xml};
 use super::router::Shared;
 use crate::error::{Problem, ProblemBody, ProblemKind};
 use crate::model::{
-    AlertList, CaseAction, CaseList, CaseOpening, EvidenceRequest, Leg, LogHistory, Readiness,
-    RetractRequest, SignalList,
+    AlertList, CaseAction, CaseList, CaseOpening, ClusterRequest, EvidenceRequest, Leg, LogHistory,
+    Readiness, RetractRequest, SignalList,
 };
 
 /// The media type of `/metrics` (OpenMetrics 1.0).
@@ -142,6 +142,14 @@ pub(super) async fn status(State(app): App) -> Answer {
     json(StatusCode::OK, &app.service.status().await?)
 }
 
+pub(super) async fn cluster(State(app): App) -> Answer {
+    json(StatusCode::OK, &app.service.cluster().await?)
+}
+
+pub(super) async fn administer(State(app): App, Json(request): Json<ClusterRequest>) -> Answer {
+    json(StatusCode::OK, &app.service.administer(request).await?)
+}
+
 /// The process answers; nothing more is said.
 pub(super) async fn livez() -> &'static str {
     "ok\n"
@@ -161,8 +169,11 @@ pub(super) async fn readyz(State(app): App, Verbose(verbose): Verbose) -> Answer
 }
 
 pub(super) async fn metrics(State(app): App) -> Answer {
+    use prometheus_client::encoding::text::{encode_eof, encode_registry};
     let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &app.registry)
+    encode_registry(&mut text, &app.registry)
+        .and_then(|()| app.beside.as_ref().map_or(Ok(()), |beside| beside(&mut text)))
+        .and_then(|()| encode_eof(&mut text))
         .map_err(|e| Problem::internal(format!("the metrics cannot be written: {e}")))?;
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response())
 }

@@ -6,12 +6,16 @@
 //! is how answers grow. `tests/vectors/` freezes the shapes.
 
 mod cases;
+mod cluster;
 mod payments;
 mod signals;
 mod status;
 
 pub use self::cases::{
     AlertList, AlertView, CaseAction, CaseList, CaseOpening, CaseResult, CaseStepView, CaseView, DecisionView,
+};
+pub use self::cluster::{
+    ClusterAction, ClusterRequest, ClusterResult, ClusterView, ReplicaState, ReplicaView,
 };
 pub use self::payments::{
     AnswerStatus, EvidenceRequest, FindingView, InternalAnswer, Leg, LogEntry, LogHistory, OUTWARD_DUPLICATE,

@@ -87,6 +87,10 @@ pub struct PaymentAnswer {
     pub payment: PaymentKey,
     /// How the answer came about.
     pub status: AnswerStatus,
+    /// It was decided without a quorum, on what one replica knew; the log does not hold it yet, and may come to hold
+    /// another one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub provisional: bool,
     /// What was decided; none for a duplicate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
@@ -106,8 +110,15 @@ impl PaymentAnswer {
             status: if repeated { AnswerStatus::Repeated } else { AnswerStatus::Decided },
             verdict: Some(decision.verdict),
             outward_code: decision.outward_code.clone(),
-            internal: Some(InternalAnswer::new(decision, log_index)),
+            internal: Some(InternalAnswer::new(decision, Some(log_index))),
+            provisional: false,
         }
+    }
+
+    /// The answer of a decision taken without a quorum, now or before.
+    pub fn provisional(decision: &Decision, repeated: bool) -> Self {
+        let internal = Some(InternalAnswer::new(decision, None));
+        Self { internal, provisional: true, ..Self::of(decision, 0, repeated) }
     }
 
     /// The answer to a payment whose key was decided on other content.
@@ -118,6 +129,7 @@ impl PaymentAnswer {
             verdict: None,
             outward_code: Some(OUTWARD_DUPLICATE.to_owned()),
             internal: None,
+            provisional: false,
         }
     }
 }
@@ -127,8 +139,9 @@ impl PaymentAnswer {
 pub struct InternalAnswer {
     /// [`Decision::id`].
     pub decision: Digest,
-    /// Where the log holds the decision, from 0.
-    pub log_index: u64,
+    /// Where the log holds the decision, from 0; none while it is provisional.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_index: Option<u64>,
     /// What happens to the money; none when CLEAR.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disposition: Option<Disposition>,
@@ -147,8 +160,8 @@ pub struct InternalAnswer {
 }
 
 impl InternalAnswer {
-    /// The internal part of `decision`, which the log holds at `log_index`.
-    pub fn new(decision: &Decision, log_index: u64) -> Self {
+    /// The internal part of `decision`, which the log holds at `log_index`, if it does.
+    pub fn new(decision: &Decision, log_index: Option<u64>) -> Self {
         let finding =
             |f: &hansa_types::decision::Finding| FindingView { reason: f.reason, text: f.text.clone() };
         Self {

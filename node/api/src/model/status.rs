@@ -23,7 +23,7 @@ pub struct Status {
     pub epoch: Option<Epoch>,
     /// How well senders are hidden.
     pub anonymity: Anonymity,
-    /// The other members.
+    /// The other members, where this replica leads.
     pub peers: Vec<PeerView>,
     /// The bank's own replicas.
     pub raft: RaftView,
@@ -83,6 +83,15 @@ pub struct PeerView {
 pub struct RaftView {
     /// This replica's number.
     pub replica: u64,
+    /// The replicas that vote, this one among them.
+    #[serde(default)]
+    pub replicas: Vec<u64>,
+    /// Whether this replica leads: it alone speaks with other banks.
+    #[serde(default)]
+    pub leads: bool,
+    /// Whether anything can be committed.
+    #[serde(default)]
+    pub quorum: bool,
     /// The leader's number; none during an election.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader: Option<u64>,

@@ -30,6 +30,8 @@ pub(super) struct Fake {
     /// What was called, with what.
     pub(super) calls: Mutex<Vec<String>>,
     pub(super) ready: AtomicBool,
+    /// Whether it has seen all that the group committed.
+    pub(super) current: AtomicBool,
     /// A permit for each call that has begun to hang.
     entered: Semaphore,
     /// A permit for each call that may go on.
@@ -118,6 +120,22 @@ impl Service for Fake {
         Ok(vec![0, 1, 2, 0xff])
     }
 
+    async fn catch_up(&self) -> bool {
+        self.current.load(Ordering::SeqCst)
+    }
+
+    async fn cluster(&self) -> Result<ClusterView, Problem> {
+        Ok(samples::cluster())
+    }
+
+    async fn administer(&self, request: ClusterRequest) -> Result<ClusterResult, Problem> {
+        self.note(format!("administer {} {:?}", request.actor, request.action));
+        match request.action {
+            ClusterAction::Drain => Err(Problem::conflict("a group of one has nobody to hand over to")),
+            _ => Ok(ClusterResult { done: "replica 4 has joined".to_owned() }),
+        }
+    }
+
     async fn status(&self) -> Result<Status, Problem> {
         Ok(samples::status())
     }
@@ -151,6 +169,7 @@ impl Node {
         let fake = Arc::new(Fake {
             calls: Mutex::default(),
             ready: AtomicBool::new(true),
+            current: AtomicBool::new(true),
             entered: Semaphore::new(0),
             gate: Semaphore::new(0),
             finished: Semaphore::new(0),
@@ -159,7 +178,8 @@ impl Node {
         let mut registry = Registry::default();
         let metrics = HttpMetrics::register(&mut registry);
         let service = Arc::clone(&fake) as Arc<dyn Service>;
-        let wiring = Wiring { service, token: token.clone(), registry: Arc::new(registry), metrics };
+        let wiring =
+            Wiring { service, token: token.clone(), registry: Arc::new(registry), beside: None, metrics };
         config.listen = "127.0.0.1:0".parse().unwrap();
         let server = runtime.block_on(Server::bind(config, wiring)).unwrap();
         let address = server.local_addr();

@@ -88,7 +88,13 @@ fn a_taken_port_and_an_open_address_are_refused() {
         let mut registry = Registry::default();
         let metrics = HttpMetrics::register(&mut registry);
         let service = Arc::clone(&node.fake) as Arc<dyn Service>;
-        let wiring = Wiring { service, token: node.token.clone(), registry: Arc::new(registry), metrics };
+        let wiring = Wiring {
+            service,
+            token: node.token.clone(),
+            registry: Arc::new(registry),
+            beside: None,
+            metrics,
+        };
         let config = ApiConfig { listen: listen.parse().unwrap(), ..ApiConfig::default() };
         node.runtime.block_on(Server::bind(config, wiring)).err().unwrap()
     };

@@ -177,7 +177,15 @@ pub(super) fn status() -> Status {
             connected: true,
             address: Some("/ip4/127.0.0.1/udp/7501/quic-v1".to_owned()),
         }],
-        raft: RaftView { replica: 1, leader: Some(1), term: 2, applied: Some(99) },
+        raft: RaftView {
+            replica: 1,
+            replicas: vec![1, 2, 3],
+            leads: true,
+            quorum: true,
+            leader: Some(1),
+            term: 2,
+            applied: Some(99),
+        },
         log: LogView { size: 42, root: Digest([8; 32]), checkpoint_size: 40 },
         counters: Counters {
             payments: PaymentCounters {
@@ -200,4 +208,40 @@ pub(super) fn readiness(ready: bool) -> Readiness {
         check("quorum", true, "1 of 1 replicas"),
         check("lists", ready, "ofac-sdn of 2024-05-03"),
     ])
+}
+
+/// A group one of whose replicas is gone.
+pub(super) fn cluster() -> ClusterView {
+    let replica = |id: u64, jurisdiction: &str| ReplicaView {
+        id,
+        address: format!("10.0.{id}.1:4500"),
+        zone: format!("zone-{id}"),
+        jurisdiction: Some(jurisdiction.try_into().unwrap()),
+        voter: true,
+        state: None,
+        unreachable: None,
+        behind: None,
+    };
+    let state = ReplicaState {
+        version: "0.1.0".to_owned(),
+        applied: Some(99),
+        log_size: 100,
+        newest_level: 1,
+        draining: false,
+    };
+    let there = ReplicaView { state: Some(state), behind: Some(0), ..replica(1, "DE") };
+    let gone = ReplicaView { unreachable: Some("no answer within 2s".to_owned()), ..replica(2, "FR") };
+    ClusterView { replica: 1, leader: Some(1), term: 2, quorum: true, level: 1, replicas: vec![there, gone] }
+}
+
+pub(super) fn joining() -> ClusterRequest {
+    ClusterRequest {
+        actor: actor(),
+        action: ClusterAction::Join {
+            replica: 4,
+            address: "10.0.4.1:4500".to_owned(),
+            zone: "zone-4".to_owned(),
+            jurisdiction: Some("NL".try_into().unwrap()),
+        },
+    }
 }

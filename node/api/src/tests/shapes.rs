@@ -32,6 +32,7 @@ fn answers_keep_their_shape() {
     frozen(&AlertList { alerts: vec![samples::alert()] }, vector!("alerts"));
     frozen(&SignalList { signals: vec![samples::signal()] }, vector!("signals"));
     frozen(&samples::status(), vector!("status"));
+    frozen(&samples::cluster(), vector!("cluster"));
     frozen(&samples::readiness(false), vector!("readiness"));
     let problem = Problem::conflict("case 2 is cleared").with_hint("open a new one");
     frozen(&ProblemBody::from(problem), vector!("problem"));
@@ -40,6 +41,7 @@ fn answers_keep_their_shape() {
 #[test]
 fn requests_keep_their_shape() {
     frozen(&samples::opening(), vector!("case-opening"));
+    frozen(&samples::joining(), vector!("cluster-request"));
     let action = CaseAction {
         state: hansa_types::case::CaseState::Confirmed,
         actor: samples::actor(),

@@ -119,3 +119,28 @@ fn an_opened_case_has_a_place() {
     assert!(head.contains("content-type: application/octet-stream"));
     assert!(bytes.ends_with(&[0, 1, 2, 0xff]));
 }
+
+#[test]
+fn what_may_be_out_of_date_says_so() {
+    let node = Node::start(ApiConfig::default());
+    assert_eq!(node.ask("GET /v1/cases", &[], "").header("hansa-stale"), None);
+    node.fake.current.store(false, Ordering::SeqCst);
+    let stale = node.ask("GET /v1/cases", &[], "");
+    assert_eq!((stale.status, stale.header("hansa-stale")), (200, Some("true")));
+    assert_eq!(node.post("one").header("hansa-stale"), None, "a decision is the log's, or none");
+}
+
+#[test]
+fn an_operator_changes_the_group() {
+    let node = Node::start(ApiConfig::default());
+    let client = node.client();
+    assert_eq!(client.cluster().unwrap(), samples::cluster());
+    assert_eq!(client.administer(&samples::joining()).unwrap().done, "replica 4 has joined");
+    let drain =
+        crate::model::ClusterRequest { action: crate::model::ClusterAction::Drain, ..samples::joining() };
+    let refused = client.administer(&drain).unwrap_err().to_string();
+    assert!(refused.contains("nobody to hand over to"), "{refused}");
+    let unknown =
+        node.ask("POST /v1/cluster", &["Content-Type: application/json"], r#"{"actor":"a","action":"halt"}"#);
+    assert_eq!(unknown.status, 400);
+}
