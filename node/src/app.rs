@@ -9,37 +9,37 @@ use std::time::Duration;
 use hansa_api::{ApiToken, HttpMetrics, ServeError, Server, Wiring};
 use hansa_audit_log::note::SignedNote;
 use hansa_consensus::metrics::ConsensusMetrics;
-use hansa_consensus::{Consensus, OpenError};
+use hansa_consensus::{Change, Consensus, OpenError, ProposeError};
 use hansa_keys::{KeyError, KeyFolder, Purpose};
-use hansa_p2p::{
-    Event as NetworkEvent, Identity, InvalidPeerKey, Member, Multiaddr, Network, NetworkHandle, Setup,
-};
+use hansa_p2p::{Event as NetworkEvent, InvalidPeerKey, Member, Multiaddr, NetworkMetrics, PeerId};
 use hansa_prover::keys::{ProvingKey, VerifyingKey};
 use hansa_prover::prove::Prover;
 use hansa_prover::secrets::MemberSecrets;
 use hansa_prover::tag::{DevelopmentTagKey, NotATagKey};
 use hansa_prover::verify::{Context, ContextError, SignalVerifier};
-use hansa_types::codec::Decode;
 use hansa_types::hash::{Field, digest};
 use hansa_types::id::{BankId, Epoch, GatewayId};
 use hansa_types::manifest::{Manifest, ManifestError, SignedManifest};
 use hansa_types::sign::Signer as _;
-use hansa_types::signal::Gossip;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::book::Book;
-use crate::config::Config;
+use crate::config::{Config, NodeConfig};
 use crate::events::{Event, Events};
 use crate::flows::payment::{self, InFlight, Seen};
 use crate::flows::tags::Tags;
-use crate::flows::{inbound, outbound};
+use crate::flows::{inbound, outbound, without_quorum};
+use crate::follow;
 use crate::journal::{Journal, JournalError};
+use crate::lead::{self, LeadError};
+use crate::link::{Link, Meeting};
 use crate::load::{self, LoadError};
 use crate::metrics::Metrics;
 use crate::node::{Node, now};
+use crate::provisional::{Provisional, ProvisionalError};
 use crate::service::NodeService;
 
 /// In front of the siblings' metrics that bring no prefix of their own.
@@ -125,9 +125,15 @@ pub enum StartError {
     /// The log.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The decisions taken without a quorum.
+    #[error(transparent)]
+    Provisional(#[from] ProvisionalError),
     /// The network of banks.
     #[error(transparent)]
     Network(#[from] hansa_p2p::StartError),
+    /// What the leader does.
+    #[error(transparent)]
+    Lead(#[from] Box<LeadError>),
     /// The HTTP interface.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -146,25 +152,32 @@ pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
         // First: who started the node may stop it at any moment.
         let told = told_to_stop()?;
         let mut registry = Registry::default();
-        let (node, network_events) = build(config, development, &mut registry).await?;
+        let network_metrics = NetworkMetrics::register(&mut registry);
+        let (node, changes) = build(config, development, &mut registry, network_metrics.clone()).await?;
         let metrics = HttpMetrics::register(registry.sub_registry_with_prefix(HTTP_PREFIX));
         let token = KeyFolder::new(&config.node.keys).secret(Purpose::Api)?;
         let wiring = Wiring {
             service: Arc::new(NodeService(node.clone())),
             token: ApiToken::new(*token.expose()),
             registry: Arc::new(registry),
+            beside: Some(Arc::new(move |out: &mut String| network_metrics.encode_libp2p(out))),
             metrics,
         };
         let server = Server::bind(config.api.clone(), wiring).await?;
-        let mut tasks = spawn(&node, network_events, config.node.checkpoint_seconds);
-        node.log_operation("start", format!("hansa {}", env!("CARGO_PKG_VERSION"))).await?;
+        let mut tasks = spawn(&node, changes);
+        // A bank's only replica leads from the start, and says at once why it cannot.
+        let alone = node.journal.consensus().voters().len() == 1;
+        let duties =
+            if alone { Some(lead::begin(&node, &config.node).await.map_err(Box::new)?) } else { None };
+        tasks.spawn(lead::supervise(node.clone(), config.node.clone(), duties));
+        log_start(&node).await?;
         let log_size = node.journal.consensus().size();
         node.events.emit(&Event::Ready { api: server.local_addr().to_string(), log_size });
         let mut failure = None;
         let served = server.run(async {
             tokio::select! {
                 () = told => {}
-                Some(ended) = tasks.join_next() => failure = Some(reason(&node, &ended)),
+                Some(ended) = tasks.join_next() => failure = Some(reason(&node, ended)),
             }
         });
         let served = served.await;
@@ -180,7 +193,7 @@ pub fn all_metrics() -> Registry {
     Metrics::register(&mut registry);
     HttpMetrics::register(registry.sub_registry_with_prefix(HTTP_PREFIX));
     ConsensusMetrics::register(registry.sub_registry_with_prefix(CONSENSUS_PREFIX));
-    hansa_p2p::register_metrics(&mut registry);
+    NetworkMetrics::register(&mut registry);
     registry
 }
 
@@ -189,7 +202,8 @@ async fn build(
     config: &Config,
     development: bool,
     registry: &mut Registry,
-) -> Result<(Arc<Node>, mpsc::Receiver<NetworkEvent>), StartError> {
+    network_metrics: NetworkMetrics,
+) -> Result<(Arc<Node>, broadcast::Receiver<Change>), StartError> {
     config.api.check().map_err(ServeError::from)?;
     let manifest = Arc::new(SignedManifest::open(&load::read(&config.node.manifest)?)?);
     let keys = KeyFolder::new(&config.node.keys);
@@ -202,20 +216,32 @@ async fn build(
     let customers = load::load_customers(&config.node.customers)?;
 
     let group = registry.sub_registry_with_prefix(CONSENSUS_PREFIX);
-    let consensus = Arc::new(Consensus::open(&config.consensus, verifier.clone(), group).await?);
-    let journal = Journal::new(consensus, &keys, manifest.log_origin(&bank))?;
+    let (meeting, peers) = meeting(config, &manifest, &keys, network_metrics)?;
+    let network = Link::new(meeting);
+    network.check()?;
+    let placement = config.records.placement();
+    let consensus = Consensus::open(&config.consensus, &placement, verifier.clone(), group).await?;
+    // Before anything is read: what changes meanwhile is told of.
+    let changes = consensus.changes();
+    let journal = Journal::new(Arc::new(consensus), &keys, manifest.log_origin(&bank))?;
     let book = Book::load(&journal)?;
-    let past = payment::restore(&journal, &screener, &customers, &tags, now())?;
-    // Last: from here on members speak, and their messages have to be judged in time.
-    let (network, events, peers) = network(config, &manifest, &keys, registry)?;
+    let mut past = payment::restore(&journal, &screener, &customers, &tags, now())?;
+    let records = keys.secret(Purpose::Records)?;
+    let provisional = Provisional::open(&config.consensus.data_dir, &records, config.payments.journal_limit)?;
+    for record in provisional.waiting() {
+        past.run_ahead(&screener, &record.decision, &record.payment);
+    }
     let node = Arc::new(Node {
         secrets: MemberSecrets::from_seed(keys.secret(Purpose::Member)?.expose()),
         log_key: Box::new(keys.signer(Purpose::Log)?),
         witness_key: keys.secret(Purpose::Witness)?,
         gateway: config.signalling.gateway,
-        past: Mutex::new(past),
         in_flight: InFlight::default(),
+        payments: config.payments.clone(),
+        provisional,
         seen: Seen::default(),
+        followed: watch::Sender::new(book.size.min(past.folded)),
+        past: Mutex::new(past),
         book: RwLock::new(book),
         changing: tokio::sync::Mutex::default(),
         connected: Mutex::default(),
@@ -234,9 +260,7 @@ async fn build(
         network,
         peers,
     });
-    inbound::settle(&node).await?;
-    inbound::rematch(&node).await?;
-    Ok((node, events))
+    Ok((node, changes))
 }
 
 /// The manifest names this bank with this node's keys, and the gateway it shares through.
@@ -298,42 +322,41 @@ fn tag_key(config: &Config, manifest: &Manifest) -> Result<DevelopmentTagKey, St
     if key.public_key() == manifest.tag_key { Ok(key) } else { Err(StartError::ForeignTagKey(path.clone())) }
 }
 
-type Joined = (NetworkHandle, mpsc::Receiver<NetworkEvent>, Vec<(hansa_p2p::PeerId, BankId)>);
-
-/// Joins the members at their configured addresses.
-fn network(
+/// Where the members are, and who they are by their peer ids.
+fn meeting(
     config: &Config,
     manifest: &Manifest,
     keys: &KeyFolder,
-    registry: &mut Registry,
-) -> Result<Joined, StartError> {
-    let mut addresses: BTreeMap<&BankId, Multiaddr> = BTreeMap::new();
-    for (bank, address) in &config.p2p.peers {
+    metrics: NetworkMetrics,
+) -> Result<(Meeting, Vec<(PeerId, BankId)>), StartError> {
+    let mut addresses: BTreeMap<&BankId, Vec<Multiaddr>> = BTreeMap::new();
+    for (bank, named) in &config.p2p.peers {
         if !manifest.members.contains_key(bank) {
             return Err(StartError::UnknownPeer(bank.clone()));
         }
-        let parsed = address.parse::<Multiaddr>();
-        let parsed = parsed.map_err(|e| StartError::Address { bank: bank.clone(), reason: e.to_string() })?;
-        addresses.insert(bank, parsed);
+        for address in named.all() {
+            let parsed = address.parse::<Multiaddr>();
+            let parsed =
+                parsed.map_err(|e| StartError::Address { bank: bank.clone(), reason: e.to_string() })?;
+            addresses.entry(bank).or_default().push(parsed);
+        }
     }
     let mut members = Vec::new();
     let mut peers = Vec::new();
     for (bank, member) in &manifest.members {
         let peer_id = hansa_p2p::peer_id(&member.peer_key)?;
-        members.push(Member { peer_id, addresses: addresses.get(bank).cloned().into_iter().collect() });
+        members.push(Member { peer_id, addresses: addresses.remove(bank).unwrap_or_default() });
         peers.push((peer_id, bank.clone()));
     }
-    let seed = keys.secret(Purpose::Peer)?;
-    let setup = Setup {
+    let meeting = Meeting {
         config: config.p2p.network.clone(),
-        identity: Identity::from_seed(seed.expose()),
+        seed: keys.secret(Purpose::Peer)?,
         members,
         topic: format!("hansa/{}/signals/v1", manifest.id()),
-        content_id: Arc::new(|bytes| Gossip::from_bytes(bytes).ok().map(|message| message.id())),
         jitter_seed: jitter_seed(&config.node.bank),
+        metrics,
     };
-    let (handle, events) = Network::start(setup, registry)?;
-    Ok((handle, events, peers))
+    Ok((meeting, peers))
 }
 
 /// Members must not all dial at the same moment; which spread each has is no secret.
@@ -342,14 +365,48 @@ fn jitter_seed(bank: &BankId) -> u64 {
     digest.0.iter().take(8).fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
 }
 
-/// The tasks beside the HTTP interface.
-fn spawn(node: &Arc<Node>, events: mpsc::Receiver<NetworkEvent>, checkpoint_seconds: u32) -> JoinSet<()> {
+/// The tasks that every replica has beside the HTTP interface; each returns why the node cannot go on.
+fn spawn(node: &Arc<Node>, changes: broadcast::Receiver<Change>) -> JoinSet<String> {
+    let mut tasks = JoinSet::new();
+    let (following, tagging, reconciling) = (node.clone(), node.clone(), node.clone());
+    tasks.spawn(async move {
+        follow::run(following, changes).await;
+        "the views ended".to_owned()
+    });
+    tasks.spawn(async move {
+        payment::tag_counterparties(tagging).await;
+        "tagging ended".to_owned()
+    });
+    tasks.spawn(async move {
+        without_quorum::reconcile(reconciling).await;
+        "reconciling ended".to_owned()
+    });
+    tasks
+}
+
+/// The tasks of the replica that leads.
+pub(crate) fn spawn_duties(
+    node: &Arc<Node>,
+    events: mpsc::Receiver<NetworkEvent>,
+    config: &NodeConfig,
+) -> JoinSet<()> {
+    let every = |seconds: u32| Duration::from_secs(seconds.max(1).into());
     let mut tasks = JoinSet::new();
     tasks.spawn(inbound::run(node.clone(), events));
     tasks.spawn(outbound::run(node.clone()));
-    tasks.spawn(payment::tag_counterparties(node.clone()));
-    tasks.spawn(tick(node.clone(), Duration::from_secs(checkpoint_seconds.max(1).into())));
+    tasks.spawn(tick(node.clone(), every(config.checkpoint_seconds)));
     tasks
+}
+
+/// The log knows of every start. Without a quorum this replica serves what it may all the same.
+async fn log_start(node: &Node) -> Result<(), JournalError> {
+    match node.log_operation("start", format!("hansa {}", env!("CARGO_PKG_VERSION"))).await {
+        Err(JournalError::Propose(error @ ProposeError::NoQuorum { .. })) => {
+            tracing::warn!(%error, "this start is not in the log");
+            Ok(())
+        }
+        other => other.map(|_| ()),
+    }
 }
 
 /// Every `interval`: closes alerts past their epochs, and signs a checkpoint if the log has grown.
@@ -362,10 +419,6 @@ async fn tick(node: Arc<Node>, interval: Duration) {
             tracing::warn!(%error, "alerts past their epochs were not closed; it is tried again");
         }
         let consensus = node.journal.consensus();
-        if let Some(reason) = consensus.status().stopped {
-            tracing::error!(reason, "consensus stopped, and so does this node");
-            return;
-        }
         let published = consensus.last_checkpoint().ok().flatten().map_or(0, |head| head.size);
         if consensus.size() == published {
             continue;
@@ -379,12 +432,14 @@ async fn tick(node: Arc<Node>, interval: Duration) {
 }
 
 /// Why a task ended that should run as long as the node: whoever supervises the process shall start it again.
-fn reason(node: &Node, ended: &Result<(), tokio::task::JoinError>) -> String {
-    match (node.journal.consensus().status().stopped, ended) {
+fn reason(node: &Node, ended: Result<String, tokio::task::JoinError>) -> String {
+    let reason = match (node.journal.consensus().status().stopped, ended) {
         (Some(reason), _) => format!("consensus stopped: {reason}"),
         (None, Err(error)) => format!("a part of the node failed: {error}"),
-        (None, Ok(())) => "the network ended".to_owned(),
-    }
+        (None, Ok(reason)) => reason,
+    };
+    tracing::error!(reason, "this node stops");
+    reason
 }
 
 /// Ends when the process is asked to: SIGTERM, or Ctrl-C.
@@ -399,9 +454,9 @@ fn told_to_stop() -> Result<impl Future<Output = ()>, std::io::Error> {
 }
 
 /// Requests are answered by now; the network and the store end, and the last thing said is that all is done.
-async fn drain(node: &Node, mut tasks: JoinSet<()>) {
-    node.network.shutdown().await;
+async fn drain(node: &Node, mut tasks: JoinSet<String>) {
     tasks.shutdown().await;
+    node.network.close().await;
     node.journal.consensus().shutdown().await;
     node.events.emit(&Event::Stopped);
 }

@@ -3,9 +3,12 @@
 //! `HANSA_SECTION__KEY=value` in the environment overrides `[section] key`; the value is read as TOML, else as text.
 //! Secrets are files named in the configuration, never values in it or in the environment.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use hansa_screening::Scheme;
 use hansa_screening::watchlist::Measure;
+use hansa_types::country::Country;
 use hansa_types::date::Date;
 use hansa_types::id::{BankId, GatewayId};
 use serde::Deserialize;
@@ -59,6 +62,12 @@ pub struct Config {
     /// The Raft group and its store.
     #[serde(default)]
     pub consensus: hansa_consensus::ConsensusConfig,
+    /// What happens to payments when the group cannot decide.
+    #[serde(default)]
+    pub payments: PaymentsConfig,
+    /// Where records may lie.
+    #[serde(default)]
+    pub records: RecordsConfig,
     /// The network of banks.
     #[serde(default)]
     pub p2p: P2pConfig,
@@ -154,8 +163,79 @@ pub struct SignallingConfig {
 pub struct P2pConfig {
     /// Where to listen, and how much to let in.
     pub network: hansa_p2p::Config,
-    /// Where the other members are: a multiaddress for each bank.
-    pub peers: std::collections::BTreeMap<BankId, String>,
+    /// Where the other members are: for each bank a multiaddress, or a list of them, one a replica.
+    pub peers: BTreeMap<BankId, Addresses>,
+}
+
+/// One address or several: a bank's leader is at one of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Addresses {
+    /// One.
+    One(String),
+    /// Several.
+    Several(Vec<String>),
+}
+
+impl Addresses {
+    /// Each of them.
+    pub fn all(&self) -> &[String] {
+        match self {
+            Self::One(address) => std::slice::from_ref(address),
+            Self::Several(addresses) => addresses,
+        }
+    }
+}
+
+/// `[payments]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PaymentsConfig {
+    /// What happens to payments of a scheme while no quorum stands; a scheme that is not named refuses.
+    pub without_quorum: BTreeMap<Scheme, WithoutQuorum>,
+    /// How long such a payment waits for a quorum before it is decided without one, in milliseconds.
+    pub quorum_wait_ms: u64,
+    /// The most decisions that may wait for a quorum.
+    pub journal_limit: usize,
+}
+
+/// What happens to payments while no quorum stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WithoutQuorum {
+    /// They are refused, to be sent again.
+    #[default]
+    Refuse,
+    /// They are decided on what one replica knows, journalled on its disk, and reconciled afterwards.
+    Journal,
+}
+
+impl Default for PaymentsConfig {
+    fn default() -> Self {
+        Self { without_quorum: BTreeMap::new(), quorum_wait_ms: 1_500, journal_limit: 10_000 }
+    }
+}
+
+impl PaymentsConfig {
+    /// Whether any scheme's payments are decided without a quorum.
+    pub(crate) fn journals(&self) -> bool {
+        self.without_quorum.values().any(|policy| *policy == WithoutQuorum::Journal)
+    }
+}
+
+/// `[records]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordsConfig {
+    /// The countries in which replicas may stand (ISO 3166-1 alpha-2); empty for no rule.
+    pub jurisdictions: BTreeSet<Country>,
+}
+
+impl RecordsConfig {
+    /// The rule that consensus holds replicas to.
+    pub(crate) fn placement(&self) -> hansa_consensus::RecordsConfig {
+        hansa_consensus::RecordsConfig { jurisdictions: self.jurisdictions.clone() }
+    }
 }
 
 impl Config {
@@ -193,7 +273,14 @@ impl Config {
                 .chain(&mut list.addresses)
                 .chain(&mut list.comments)
         });
-        files.into_iter().chain(&mut node.development_tag_key).chain(&mut self.screening.model).chain(lists)
+        let tls =
+            self.consensus.tls.iter_mut().flat_map(|tls| [&mut tls.ca, &mut tls.certificate, &mut tls.key]);
+        files
+            .into_iter()
+            .chain(tls)
+            .chain(&mut node.development_tag_key)
+            .chain(&mut self.screening.model)
+            .chain(lists)
     }
 }
 
@@ -259,6 +346,39 @@ mod tests {
         assert_eq!(config.consensus.data_dir, Path::new("data/consensus"));
         assert_eq!(config.node.verifying_key, Path::new("/etc/hansa/verifying.key"));
         assert!(config.signalling.gateway.is_none(), "signalling is off until a gateway is named");
+    }
+
+    #[test]
+    fn a_group_of_replicas_is_configured() {
+        let replicas = r#"
+            [consensus]
+            replica = 2
+            replicas = [
+                { id = 1, address = "10.0.1.1:4500", zone = "a", jurisdiction = "DE" },
+                { id = 2, address = "10.0.2.1:4500", zone = "b", jurisdiction = "FR" },
+            ]
+            [consensus.tls]
+            ca = "tls/ca.pem"
+            certificate = "tls/replica.pem"
+            key = "/etc/hansa/replica.key"
+            [records]
+            jurisdictions = ["DE", "FR"]
+            [payments.without_quorum]
+            sct-inst = "journal"
+            sct = "refuse"
+            [p2p.peers]
+            bank-b = "/ip4/192.0.2.7/udp/4400/quic-v1"
+            bank-c = ["/ip4/192.0.2.8/udp/4400/quic-v1", "/ip4/192.0.2.9/udp/4400/quic-v1"]
+        "#;
+        let config = load(&format!("{FILE}\n{replicas}"), &[]).unwrap();
+        assert_eq!(config.consensus.replicas[1].zone, "b");
+        let tls = config.consensus.tls.as_ref().unwrap();
+        assert_eq!((&*tls.ca, &*tls.key), (Path::new("tls/ca.pem"), Path::new("/etc/hansa/replica.key")));
+        assert_eq!(config.records.placement().jurisdictions.len(), 2);
+        assert_eq!(config.payments.without_quorum[&Scheme::SctInst], WithoutQuorum::Journal);
+        assert!(config.payments.journals() && !PaymentsConfig::default().journals());
+        let peers: Vec<usize> = config.p2p.peers.values().map(|addresses| addresses.all().len()).collect();
+        assert_eq!(peers, [1, 2]);
     }
 
     #[test]

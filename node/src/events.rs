@@ -19,6 +19,13 @@ pub enum Event {
         /// How many entries the audit log has.
         log_size: u64,
     },
+    /// This replica leads its bank's group and speaks for the bank.
+    Leading {
+        /// Raft's term.
+        term: u64,
+    },
+    /// This replica leads no longer.
+    Following,
     /// The node listens for other banks.
     Listening {
         /// The multiaddress.
@@ -76,6 +83,25 @@ pub enum Event {
         signal: Digest,
         /// How many alerts here it closed.
         closed: usize,
+    },
+    /// A payment was decided without a quorum; its answer is provisional.
+    DecidedWithoutQuorum {
+        /// How many decisions wait for a quorum on this replica.
+        waiting: usize,
+    },
+    /// Decisions taken without a quorum are in the log, or a record of what stands there instead.
+    Reconciled {
+        /// How many.
+        decisions: usize,
+        /// How many of them the log contradicts.
+        conflicts: usize,
+    },
+    /// A payment was answered without a quorum otherwise than the log says.
+    ReconcileConflict {
+        /// Its key.
+        payment: String,
+        /// Where the log holds the decision that stands.
+        index: u64,
     },
     /// The node stops, with nothing left undone.
     Stopped,

@@ -18,6 +18,7 @@ use hansa_types::uetr::Uetr;
 use rand::rngs::OsRng;
 
 use crate::book::alert_key;
+use crate::provisional::ProvisionalError;
 
 /// Current values that are kept beside the log, each encrypted under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +76,15 @@ pub enum JournalError {
     /// Subjects could not be tagged.
     #[error("subjects could not be tagged: {0}")]
     Tags(String),
+    /// Without a quorum.
+    #[error(transparent)]
+    Provisional(#[from] ProvisionalError),
+    /// This replica lags behind the group.
+    #[error("this replica has not applied yet what the group committed: try again, or ask another replica")]
+    Behind,
+    /// Somebody else changed something each time.
+    #[error("cases, alerts and signals are being changed by others all the time: try again")]
+    Contended,
     /// A record or document does not decode.
     #[error("a stored record does not decode: {0}; was it written by a newer release?")]
     Codec(#[from] CodecError),
@@ -133,10 +143,29 @@ impl Journal {
         Ok(Leaf { terms, ..Leaf::new(envelope) })
     }
 
+    /// The leaf of a record that bears on a payment without being about it: it is found with the payment's history.
+    pub(crate) fn leaf_about(&self, record: &Record, payment: &PaymentKey) -> Result<Leaf, JournalError> {
+        let mut leaf = self.leaf(record)?;
+        if let PaymentKey::Uetr { uetr, .. } = payment {
+            leaf.terms.push(self.term(Term::Uetr(uetr)));
+        }
+        Ok(leaf)
+    }
+
     /// Proposes a command; returns once it is committed, durable and applied.
     ///
     /// Consensus may have proposed it twice, when the first answer was lost: the outcome is that of the first.
     pub(crate) async fn propose(&self, command: Command) -> Result<Outcome, JournalError> {
+        self.deliver(None, command).await
+    }
+
+    /// As [`Self::propose`], for a command decided on after looking at documents and signals as they were when the log
+    /// had `seen` leaves: [`Outcome::Stale`] if one changed since.
+    pub(crate) async fn propose_after(&self, seen: u64, command: Command) -> Result<Outcome, JournalError> {
+        self.deliver(Some(seen), command).await
+    }
+
+    async fn deliver(&self, seen: Option<u64>, command: Command) -> Result<Outcome, JournalError> {
         let salt = command.leaf().map(|leaf| leaf.envelope.salt());
         let scope = match &command {
             Command::Received { signal, .. } => {
@@ -146,8 +175,15 @@ impl Journal {
             _ => None,
         };
         let retracts = matches!(command, Command::Retract { .. });
-        let outcome = self.consensus.propose(command).await?;
+        let outcome = match seen {
+            Some(seen) => self.consensus.propose_after(seen, command).await?,
+            None => self.consensus.propose(command).await?,
+        };
         let Outcome::Existing { index } = outcome else { return Ok(outcome) };
+        // Where another replica leads, this one may not have applied it yet.
+        if self.consensus.size() <= index && self.consensus.barrier().await.is_err() {
+            return Ok(outcome);
+        }
         if self.consensus.leaf(index)?.map(|leaf| leaf.salt()) != salt {
             return Ok(outcome);
         }
@@ -192,6 +228,11 @@ impl Journal {
         Unique { key: self.index.mac(&[b"refusal\0", &refused.0, &key.to_bytes()]), content: refused.0 }
     }
 
+    /// What makes the record of an answer that the log contradicts the only one.
+    pub(crate) fn unique_conflict(&self, given: &Digest) -> Unique {
+        Unique { key: self.index.mac(&[b"conflict\0", &given.0]), content: given.0 }
+    }
+
     /// The digest under which consensus allows one signal per subject and epoch.
     pub(crate) fn subject_key(&self, subject: &Digest) -> [u8; 32] {
         self.index.mac(&[b"subject\0", &subject.0])
@@ -212,6 +253,17 @@ impl Journal {
             Ok(T::from_bytes(&plain)?)
         };
         stored.into_iter().map(open).collect()
+    }
+
+    /// One current value.
+    pub(crate) fn read_document<T: Decode>(
+        &self,
+        collection: Collection,
+        key: &[u8],
+    ) -> Result<Option<T>, JournalError> {
+        let Some(value) = self.consensus.document(collection as u8, key)? else { return Ok(None) };
+        let plain = self.documents.unwrap(&document_context(collection, key), &value)?;
+        Ok(Some(T::from_bytes(&plain)?))
     }
 
     /// The envelope and the record at `index`.
@@ -284,7 +336,7 @@ fn terms_of(record: &Record) -> Vec<Term<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use hansa_consensus::ConsensusConfig;
+    use hansa_consensus::{ConsensusConfig, RecordsConfig};
     use hansa_types::case::{CaseState, CaseStep, DecisionRef};
     use hansa_types::id::Timestamp;
     use hansa_types::payment::{Payment, TransactionRef};
@@ -307,8 +359,14 @@ mod tests {
 
     async fn journal(folder: &std::path::Path) -> Journal {
         let config = ConsensusConfig { data_dir: folder.join("data"), ..ConsensusConfig::default() };
-        let consensus =
-            Consensus::open(&config, Arc::new(NoSignals), &mut Registry::default()).await.unwrap();
+        let consensus = Consensus::open(
+            &config,
+            &RecordsConfig::default(),
+            Arc::new(NoSignals),
+            &mut Registry::default(),
+        )
+        .await
+        .unwrap();
         let keys = folder.join("keys");
         if !keys.exists() {
             KeyFolder::create(&keys, &mut StdRng::seed_from_u64(1)).unwrap();

@@ -5,14 +5,20 @@
 
 pub mod app;
 mod book;
+mod change;
 pub mod cli;
+mod cluster;
 pub mod config;
 mod customers;
 pub mod events;
 mod evidence;
 mod flows;
+mod follow;
 mod journal;
+mod lead;
+mod link;
 mod load;
 mod metrics;
 mod node;
+mod provisional;
 mod service;

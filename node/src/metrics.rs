@@ -35,12 +35,25 @@ struct WhatLabel {
     what: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PolicyLabel {
+    policy: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: String,
+}
+
 /// The node's own metrics; each sibling brings its own.
 pub(crate) struct Metrics {
     payments: Family<VerdictLabel, Counter>,
     duplicates: Counter,
     gossip: Family<VerdictLabel, Counter>,
     lost: Family<WhatLabel, Counter>,
+    without_quorum: Family<PolicyLabel, Counter>,
+    reconciled: Family<OutcomeLabel, Counter>,
+    provisional: Gauge,
     queue: Gauge,
     seconds: Family<StageLabel, Histogram, fn() -> Histogram>,
     recent: Mutex<BTreeMap<&'static str, Recent>>,
@@ -61,6 +74,9 @@ impl Metrics {
             duplicates: Counter::default(),
             gossip: Family::default(),
             lost: Family::default(),
+            without_quorum: Family::default(),
+            reconciled: Family::default(),
+            provisional: Gauge::default(),
             queue: Gauge::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             recent: Mutex::default(),
@@ -72,8 +88,14 @@ impl Metrics {
         for verdict in [GossipVerdict::Accept, GossipVerdict::Ignore, GossipVerdict::Reject] {
             drop(metrics.gossip.get_or_create(&VerdictLabel { verdict: gossip_name(verdict) }));
         }
-        for what in ["signal", "expired-signal", "counterparty"] {
+        for what in ["signal", "expired-signal", "counterparty", "operation"] {
             drop(metrics.lost.get_or_create(&WhatLabel { what: what.to_owned() }));
+        }
+        for policy in ["refuse", "journal"] {
+            drop(metrics.without_quorum.get_or_create(&PolicyLabel { policy: policy.to_owned() }));
+        }
+        for outcome in ["logged", "conflict"] {
+            drop(metrics.reconciled.get_or_create(&OutcomeLabel { outcome: outcome.to_owned() }));
         }
         for stage in ["parse", "screen", "log", "prove", "verify"] {
             drop(metrics.seconds.get_or_create(&StageLabel { stage: stage.to_owned() }));
@@ -90,6 +112,21 @@ impl Metrics {
             "lost",
             "What could not be done and is not queued, by what it was: investigate any",
             metrics.lost.clone(),
+        );
+        registry.register(
+            "payments_without_quorum",
+            "Payments while no quorum stood, by what the scheme's policy says: alert on any",
+            metrics.without_quorum.clone(),
+        );
+        registry.register(
+            "reconciled",
+            "Decisions taken without a quorum, by whether the log took them or contradicts them",
+            metrics.reconciled.clone(),
+        );
+        registry.register(
+            "decisions_provisional",
+            "Decisions taken without a quorum that the log does not hold yet",
+            metrics.provisional.clone(),
         );
         registry.register(
             "signal_queue",
@@ -118,6 +155,22 @@ impl Metrics {
     /// Something could not be done and is not queued.
     pub(crate) fn lost(&self, what: &str) {
         self.lost.get_or_create(&WhatLabel { what: what.to_owned() }).inc();
+    }
+
+    /// A payment came while no quorum stood.
+    pub(crate) fn without_quorum(&self, policy: &str) {
+        self.without_quorum.get_or_create(&PolicyLabel { policy: policy.to_owned() }).inc();
+    }
+
+    /// A decision taken without a quorum was taken to the log.
+    pub(crate) fn reconciled(&self, conflict: bool) {
+        let outcome = if conflict { "conflict" } else { "logged" };
+        self.reconciled.get_or_create(&OutcomeLabel { outcome: outcome.to_owned() }).inc();
+    }
+
+    /// How many decisions wait for a quorum.
+    pub(crate) fn provisional(&self, waiting: usize) {
+        self.provisional.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     /// How many signals wait.

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hansa_consensus::Outcome;
 use hansa_keys::Secret;
-use hansa_p2p::{Event as NetworkEvent, NetworkHandle, PeerId};
+use hansa_p2p::{Event as NetworkEvent, PeerId};
 use hansa_prover::prove::Prover;
 use hansa_prover::secrets::MemberSecrets;
 use hansa_prover::verify::{Context, SignalVerifier};
@@ -15,15 +15,18 @@ use hansa_types::id::{Actor, BankId, GatewayId, Timestamp};
 use hansa_types::manifest::Manifest;
 use hansa_types::record::{Operation, Record};
 use hansa_types::sign::Signer;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::book::Book;
+use crate::config::PaymentsConfig;
 use crate::customers::Customers;
 use crate::events::{Event, Events};
 use crate::flows::payment::{InFlight, Past, Seen};
 use crate::flows::tags::Tags;
 use crate::journal::{Journal, JournalError};
+use crate::link::Link;
 use crate::metrics::Metrics;
+use crate::provisional::Provisional;
 
 /// One running node. Whoever needs both locks `past` before `book`.
 pub(crate) struct Node {
@@ -42,11 +45,16 @@ pub(crate) struct Node {
     pub(crate) customers: Customers,
     pub(crate) past: Mutex<Past>,
     pub(crate) in_flight: InFlight,
+    pub(crate) payments: PaymentsConfig,
+    /// Decisions taken without a quorum.
+    pub(crate) provisional: Provisional,
     pub(crate) tags: Tags,
     pub(crate) book: RwLock<Book>,
-    /// Held by whoever changes cases, alerts or signals: one change at a time, each seen by the next.
+    /// Up to which size of the log `past` and `book` show it.
+    pub(crate) followed: watch::Sender<u64>,
+    /// Held by whoever changes cases, alerts or signals here; another replica may change them at the same time.
     pub(crate) changing: tokio::sync::Mutex<()>,
-    pub(crate) network: NetworkHandle,
+    pub(crate) network: Link,
     /// The members by their peer ids.
     pub(crate) peers: Vec<(PeerId, BankId)>,
     /// Who is connected and hears what is published.
@@ -78,6 +86,13 @@ impl Node {
         self.book.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether this replica leads its group, and so speaks for the bank.
+    pub(crate) fn leads(&self) -> bool {
+        let role = self.journal.consensus().role();
+        let role = role.borrow();
+        role.leads && role.quorum
+    }
+
     /// Logs what the node or an operator did.
     pub(crate) async fn log_operation(&self, what: &str, detail: String) -> Result<Outcome, JournalError> {
         let operation = Operation { what: what.to_owned(), detail, at: self.now() };
@@ -101,6 +116,11 @@ impl Node {
             }
             NetworkEvent::PeerConnected(_) | NetworkEvent::Message { .. } => {}
         }
+    }
+
+    /// Nobody is connected any more: this replica left the network.
+    pub(crate) fn network_left(&self) {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Whether anybody hears what is published.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hansa_api::model::{
-    AlertView, Anonymity, CaseAction, CaseOpening, CaseResult, CaseView, Check, ConsortiumView, Counters,
-    Direction, EvidenceRequest, Leg, LogEntry, LogView, PeerView, RaftView, Readiness, SignalCounters,
-    SignalState, SignalView, Status, Submission,
+    AlertView, Anonymity, CaseAction, CaseOpening, CaseResult, CaseView, Check, ClusterRequest,
+    ClusterResult, ClusterView, ConsortiumView, Counters, Direction, EvidenceRequest, Leg, LogEntry, LogView,
+    PeerView, RaftView, Readiness, SignalCounters, SignalState, SignalView, Status, Submission,
 };
 use hansa_api::{Problem, Service};
 use hansa_audit_log::merkle::leaf_hash;
@@ -18,6 +18,7 @@ use hansa_types::record::Record;
 use hansa_types::uetr::Uetr;
 
 use crate::book::{OwnSignal, OwnState, ReceivedSignal};
+use crate::cluster;
 use crate::evidence::{self, ExportError};
 use crate::flows::cases::{self, CaseError};
 use crate::flows::payment;
@@ -26,7 +27,7 @@ use crate::journal::{JournalError, Term};
 use crate::node::Node;
 
 /// After how many seconds a caller may try again what consensus could not do.
-const RETRY_SECONDS: u32 = 1;
+pub(crate) const RETRY_SECONDS: u32 = 1;
 
 /// The service over a running node.
 pub(crate) struct NodeService(pub(crate) Arc<Node>);
@@ -115,6 +116,18 @@ impl Service for NodeService {
         }
     }
 
+    async fn catch_up(&self) -> bool {
+        self.0.catch_up().await
+    }
+
+    async fn cluster(&self) -> Result<ClusterView, Problem> {
+        cluster::view(&self.0).await
+    }
+
+    async fn administer(&self, request: ClusterRequest) -> Result<ClusterResult, Problem> {
+        cluster::administer(&self.0, request).await
+    }
+
     async fn status(&self) -> Result<Status, Problem> {
         let node = &self.0;
         let peers = self.peers().await;
@@ -136,6 +149,9 @@ impl Service for NodeService {
             peers,
             raft: RaftView {
                 replica: raft.replica,
+                replicas: node.journal.consensus().voters(),
+                leads: node.leads(),
+                quorum: raft.quorum,
                 leader: raft.leader,
                 term: raft.term,
                 applied: raft.applied,
@@ -150,11 +166,24 @@ impl Service for NodeService {
         let node = &self.0;
         let check = |name: &str, ok, detail: String| Check { name: name.to_owned(), ok, detail };
         let raft = node.journal.consensus().status();
-        let quorum = node.journal.consensus().is_ready();
+        let consensus = node.journal.consensus();
+        let quorum = consensus.is_ready();
         let lists = node.screener.lists();
         let epoch = self.epoch();
         Readiness::of(vec![
-            check("quorum", quorum, raft.stopped.unwrap_or_else(|| format!("leader {:?}", raft.leader))),
+            check(
+                "quorum",
+                quorum || (raft.stopped.is_none() && node.payments.journals()),
+                raft.stopped.unwrap_or_else(|| match (quorum, raft.leader) {
+                    (true, Some(leader)) => format!("replica {leader} leads"),
+                    _ => "no leader with a quorum: see `hansa cluster status`".to_owned(),
+                }),
+            ),
+            check(
+                "drained",
+                !consensus.is_draining(),
+                "`hansa cluster undrain` ends what `hansa cluster drain` began".to_owned(),
+            ),
             check(
                 "lists",
                 true,
@@ -280,7 +309,10 @@ fn key_of(record: &Record) -> Option<&PaymentKey> {
 /// What went wrong with the log, as a caller is told.
 pub(crate) fn journal_problem(error: JournalError) -> Problem {
     match error {
-        JournalError::Propose(error) => Problem::unavailable(error.to_string(), RETRY_SECONDS),
+        error @ (JournalError::Propose(_)
+        | JournalError::Provisional(_)
+        | JournalError::Behind
+        | JournalError::Contended) => Problem::unavailable(error.to_string(), RETRY_SECONDS),
         JournalError::Seal(error) => Problem::malformed(error.to_string()),
         error => {
             tracing::error!(%error, "the log cannot be used");

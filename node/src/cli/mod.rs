@@ -2,6 +2,7 @@
 
 mod audit;
 mod cases;
+mod cluster;
 mod init;
 mod output;
 mod run;
@@ -66,6 +67,9 @@ pub enum Command {
     /// Alerts: signals of others that matched a subject known here.
     #[command(subcommand)]
     Alerts(signals::AlertsCommand),
+    /// The bank's own replicas: who leads, who joins, who goes.
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
     /// The audit log: what it holds on a payment, and evidence for an auditor.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -80,6 +84,9 @@ pub enum CliError {
     /// No usable key.
     #[error(transparent)]
     Key(#[from] hansa_keys::KeyError),
+    /// No certificate.
+    #[error(transparent)]
+    Pki(#[from] hansa_keys::pki::PkiError),
     /// The node did not do it.
     #[error("{0}")]
     Client(#[from] ClientError),
@@ -116,6 +123,8 @@ impl Cli {
             Command::Cases(command) => cases::execute(command, &client(&config)?, &out),
             Command::Signals(command) => signals::execute(command, &client(&config)?, &out),
             Command::Alerts(signals::AlertsCommand::List) => signals::alerts(&client(&config)?, &out),
+            Command::Cluster(cluster::ClusterCommand::Certificate(args)) => cluster::certificate(&args, &out),
+            Command::Cluster(command) => cluster::execute(command, &client(&config)?, &out),
             Command::Audit(command) => audit::execute(command, &client(&config)?, &out),
         }
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use hansa_api::Client;
-use hansa_api::model::Status;
+use hansa_api::model::{RaftView, Status};
 
 use super::CliError;
 use super::output::Output;
@@ -29,7 +29,12 @@ fn text(status: &Status) -> String {
     let mut lines = vec![
         format!("{} in {} ({})", status.bank, status.consortium.name, status.consortium.id),
         format!("epoch       {}", status.epoch.map_or("not begun".to_owned(), |epoch| epoch.to_string())),
-        format!("peers       {connected} of {} connected", status.peers.len()),
+        format!("replicas    {}", replicas(&status.raft)),
+        match (status.raft.leads, status.raft.leader) {
+            (true, _) => format!("peers       {connected} of {} connected", status.peers.len()),
+            (false, Some(leader)) => format!("peers       replica {leader} speaks with them"),
+            (false, None) => "peers       nobody speaks with them: no replica leads".to_owned(),
+        },
         format!("log         {} entries, {} published", status.log.size, status.log.checkpoint_size),
         format!("payments    {}, {} duplicates", or_none(payments), status.counters.payments.duplicates),
         format!("cases       {}", or_none(cases)),
@@ -43,4 +48,14 @@ fn text(status: &Status) -> String {
     }
     lines.extend(status.anonymity.note.clone());
     lines.join("\n")
+}
+
+fn replicas(raft: &RaftView) -> String {
+    let role = match (raft.leads, raft.leader) {
+        (true, _) => "leads".to_owned(),
+        (false, Some(leader)) => format!("follows replica {leader}"),
+        (false, None) => "knows no leader".to_owned(),
+    };
+    let quorum = if raft.quorum { "" } else { ", NO QUORUM: nothing can be committed" };
+    format!("replica {} of {} {role} in term {}{quorum}", raft.replica, raft.replicas.len().max(1), raft.term)
 }

@@ -13,7 +13,7 @@ use hansa_types::record::{DecisionRecord, Record};
 use hansa_types::signal::Category;
 
 use super::{inbound, outbound};
-use crate::book::OwnSignal;
+use crate::book::{Book, OwnSignal};
 use crate::journal::{JournalError, Term};
 use crate::node::Node;
 
@@ -58,13 +58,14 @@ pub(crate) async fn open(
     let record = decision(node, &key)?.ok_or_else(|| CaseError::NoPayment(key.clone()))?;
     let subject = case::suspect(&record.payment, suspect);
     let subject = subject.ok_or_else(|| CaseError::NoAccount(key.clone(), suspect))?;
-    let _changing = node.changing.lock().await;
-    let number = node.book().next_case();
     let decision = Some(DecisionRef { key, id: record.decision.id() });
     let now = node.now();
-    let case = case::open(number, subject, Grounds { decision, signal: None }, actor, now, &note)?;
-    save(node, &case, now).await?;
-    Ok(case)
+    let opened = node.change(|book| {
+        let grounds = Grounds { decision: decision.clone(), signal: None };
+        let case = case::open(book.next_case(), subject.clone(), grounds, actor.clone(), now, &note)?;
+        Ok::<_, CaseError>((saving(node, book, &case, now)?, case))
+    });
+    Ok(opened.await?.1)
 }
 
 /// Takes a case one step further.
@@ -79,15 +80,10 @@ pub(crate) async fn advance(
     if signal.is_some() && state != CaseState::Confirmed {
         return Err(CaseError::NotConfirmed);
     }
-    let _changing = node.changing.lock().await;
     let case = node.book().cases.get(&number).cloned().ok_or(CaseError::NoCase(number))?;
-    let now = node.now();
     // Confirmed before, and the signal did not come about: only the signal is asked for.
     let only_signal = signal.is_some() && case::state(&case) == CaseState::Confirmed;
-    let case = if only_signal { case } else { case::step(&case, state, actor, now, &note)? };
-    if !only_signal {
-        save(node, &case, now).await?;
-    }
+    let case = if only_signal { case } else { step(node, number, state, &actor, &note).await? };
     let Some(category) = signal else { return Ok(Stepped { case, signal: None, note: None }) };
     let grown_from = grown_from(node, &case)?;
     // The confirmation stands whatever becomes of the signal; the officer is told.
@@ -97,18 +93,29 @@ pub(crate) async fn advance(
     }
 }
 
-/// Logs a case as it now stands; one that is cleared takes the alerts behind it along, in the same command.
-async fn save(node: &Node, case: &Case, now: Timestamp) -> Result<(), JournalError> {
+/// Logs one step of a case.
+async fn step(
+    node: &Node,
+    number: u64,
+    state: CaseState,
+    actor: &Actor,
+    note: &str,
+) -> Result<Case, CaseError> {
+    let now = node.now();
+    let stepped = node.change(|book| {
+        let case = book.cases.get(&number).ok_or(CaseError::NoCase(number))?;
+        let case = case::step(case, state, actor.clone(), now, note)?;
+        Ok::<_, CaseError>((saving(node, book, &case, now)?, case))
+    });
+    Ok(stepped.await?.1)
+}
+
+/// What logs a case as it now stands; one that is cleared takes the alerts behind it along, in the same command.
+fn saving(node: &Node, book: &Book, case: &Case, now: Timestamp) -> Result<Command, JournalError> {
     let cleared = case.signal.filter(|_| case::state(case) == CaseState::Cleared);
-    let closed =
-        cleared.map_or(vec![], |signal| inbound::closing(&node.book(), signal, AlertState::Cleared, now));
+    let closed = cleared.map_or(vec![], |signal| inbound::closing(book, signal, AlertState::Cleared, now));
     let follow_up = closed.iter().map(|alert| node.journal.alert_leaf(alert)).collect::<Result<_, _>>()?;
-    let leaf = node.journal.case_leaf(case)?;
-    node.journal.propose(Command::Append { leaf, follow_up }).await?;
-    let mut book = node.book_mut();
-    closed.into_iter().for_each(|alert| book.set_alert(alert));
-    book.cases.insert(case.number, case.clone());
-    Ok(())
+    Ok(Command::Append { leaf: node.journal.case_leaf(case)?, follow_up })
 }
 
 fn grown_from(node: &Node, case: &Case) -> Result<Option<Decision>, JournalError> {

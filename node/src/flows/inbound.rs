@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use hansa_consensus::command::MAX_FOLLOW_UPS;
 use hansa_consensus::{Command, Leaf, Outcome};
 use hansa_p2p::{Event as NetworkEvent, MessageId, Verdict};
 use hansa_types::case::{Alert, AlertState, Case, CaseState, CaseStep};
@@ -137,24 +138,23 @@ async fn accept(
     took: std::time::Duration,
 ) -> Result<(), JournalError> {
     let signal = signal.into_inner();
-    let _changing = node.changing.lock().await;
     let now = node.now();
     let matches = matching(node, &signal, now).await?;
-    let (changes, follow_up) = raise(node, &signal, matches, now)?;
-    let leaf =
-        node.journal.leaf(&Record::SignalReceived(SignalRecord { signal: signal.clone(), at: now }))?;
-    let command = Command::Received { leaf, signal: signal.clone(), at: now, follow_up };
+    let received = node.change(|book| {
+        let (raised, follow_up) = raise(node, book, &signal, &matches, now)?;
+        let record = Record::SignalReceived(SignalRecord { signal: signal.clone(), at: now });
+        let leaf = node.journal.leaf(&record)?;
+        let command = Command::Received { leaf, signal: signal.clone(), at: now, follow_up };
+        Ok::<_, JournalError>((command, raised))
+    });
+    let (outcome, raised) = received.await?;
     let id = signal.id();
-    match node.journal.propose(command).await? {
+    match outcome {
         Outcome::Accepted { .. } => {
-            let epoch = signal.body.epoch;
-            let matched = changes.len();
-            node.book_mut()
-                .received
-                .insert(id, ReceivedSignal { signal, at: now, retracted: false, void: false });
+            let (epoch, matched) = (signal.body.epoch, raised.len());
             let verify_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             node.events.emit(&Event::SignalReceived { signal: id, epoch, matched, verify_us });
-            apply(node, changes);
+            tell(node, &raised);
         }
         Outcome::DoubleSignal { .. } => void(node, &signal, now).await?,
         outcome => tracing::info!(signal = %id, ?outcome, "signal not taken in"),
@@ -169,31 +169,26 @@ async fn matching(node: &Arc<Node>, signal: &Signal, now: Timestamp) -> Result<V
     matches.map_err(|error| JournalError::Tags(error.to_string()))
 }
 
-/// A new alert and the case it opens.
-pub(crate) struct Raised {
-    alert: Alert,
-    case: Option<Case>,
-}
-
-/// The alerts that `matches` raise, and the leaves that log them.
+/// The alerts that `matches` raise, and the leaves that log them and the cases they open.
 fn raise(
     node: &Node,
+    book: &Book,
     signal: &Signal,
-    matches: Vec<Match>,
+    matches: &[Match],
     now: Timestamp,
-) -> Result<(Vec<Raised>, Vec<Leaf>), JournalError> {
+) -> Result<(Vec<Alert>, Vec<Leaf>), JournalError> {
     let id = signal.id();
-    let mut number = node.book().next_case();
+    let mut number = book.next_case();
     let mut raised = Vec::new();
     let mut leaves = Vec::new();
     for Match { subject, held } in matches {
         // A case for an account this bank is responsible for; a counterparty's alert only raises payments.
-        let case = held.then(|| opened_by(number, id, &subject, now));
-        number += u64::from(held);
+        let case = held.then(|| opened_by(number, id, subject, now));
+        number += u64::from(*held);
         let alert = Alert {
             signal: id,
-            subject,
-            held_here: held,
+            subject: subject.clone(),
+            held_here: *held,
             severity: signal.body.severity,
             category: signal.body.category,
             expires: signal.body.expires,
@@ -205,7 +200,7 @@ fn raise(
         if let Some(case) = &case {
             leaves.push(node.journal.case_leaf(case)?);
         }
-        raised.push(Raised { alert, case });
+        raised.push(alert);
     }
     Ok((raised, leaves))
 }
@@ -216,20 +211,14 @@ fn opened_by(number: u64, signal: Digest, subject: &Subject, at: Timestamp) -> C
     Case { number, subject: subject.clone(), decision: None, signal: Some(signal), steps: vec![step] }
 }
 
-fn apply(node: &Node, changes: Vec<Raised>) {
-    for Raised { alert, case } in changes {
-        let raised = Event::AlertRaised { signal: alert.signal, held: alert.held_here, case: alert.case };
-        let mut book = node.book_mut();
-        book.set_alert(alert);
-        book.cases.extend(case.map(|case| (case.number, case)));
-        drop(book);
-        node.events.emit(&raised);
+fn tell(node: &Node, raised: &[Alert]) {
+    for Alert { signal, held_here, case, .. } in raised {
+        node.events.emit(&Event::AlertRaised { signal: *signal, held: *held_here, case: *case });
     }
 }
 
 /// Raises alerts for subjects that became known after their signals arrived.
 pub(crate) async fn rematch(node: &Arc<Node>) -> Result<(), JournalError> {
-    let _changing = node.changing.lock().await;
     let now = node.now();
     let Some(epoch) = node.manifest.epochs.at(now) else { return Ok(()) };
     let live: Vec<(Digest, Signal)> = {
@@ -243,29 +232,51 @@ pub(crate) async fn rematch(node: &Arc<Node>) -> Result<(), JournalError> {
         if matches.is_empty() {
             continue;
         }
-        let (changes, leaves) = raise(node, &signal, matches, now)?;
-        let mut leaves = leaves.into_iter();
-        let Some(leaf) = leaves.next() else { continue };
-        node.journal.propose(Command::Append { leaf, follow_up: leaves.collect() }).await?;
-        apply(node, changes);
+        let matched = node.change(|book| {
+            let new = |found: &&Match| book.received_counts(id, epoch) && !book.has_alert(id, &found.subject);
+            let matches: Vec<Match> = matches.iter().filter(new).cloned().collect();
+            let (raised, leaves) = raise(node, book, &signal, &matches, now)?;
+            let mut leaves = leaves.into_iter();
+            let leaf = leaves.next().ok_or(Idle::NothingToDo)?;
+            Ok::<_, Idle>((Command::Append { leaf, follow_up: leaves.collect() }, raised))
+        });
+        if let Some((_, raised)) = unless_idle(matched.await)? {
+            tell(node, &raised);
+        }
     }
     Ok(())
+}
+
+/// Why a change is not proposed: the log, or somebody else did it.
+enum Idle {
+    Journal(JournalError),
+    NothingToDo,
+}
+
+impl From<JournalError> for Idle {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+fn unless_idle<T>(result: Result<T, Idle>) -> Result<Option<T>, JournalError> {
+    match result {
+        Ok(done) => Ok(Some(done)),
+        Err(Idle::NothingToDo) => Ok(None),
+        Err(Idle::Journal(error)) => Err(error),
+    }
 }
 
 /// Two signals came under one nullifier: none of them counts, here and everywhere.
 async fn void(node: &Node, signal: &Signal, now: Timestamp) -> Result<(), JournalError> {
     tracing::warn!(nullifier = %signal.nullifier, "double signal: both are void and kept as evidence");
     let ids: Vec<Digest> = {
-        let mut book = node.book_mut();
-        let same = book.received.values_mut().filter(|other| {
+        let book = node.book();
+        let same = book.received.iter().filter(|(_, other)| {
             let (a, b) = (&other.signal, signal);
             a.nullifier == b.nullifier && a.body.gateway == b.body.gateway && a.body.epoch == b.body.epoch
         });
-        same.map(|other| {
-            other.void = true;
-            other.signal.id()
-        })
-        .collect()
+        same.map(|(id, _)| *id).collect()
     };
     for id in ids {
         close_alerts(node, id, AlertState::Void, now).await?;
@@ -273,20 +284,24 @@ async fn void(node: &Node, signal: &Signal, now: Timestamp) -> Result<(), Journa
     Ok(())
 }
 
-/// Closes the open alerts of a signal; returns how many. The caller holds `node.changing`.
-pub(crate) async fn close_alerts(
+/// Closes the open alerts of a signal, as many at once as a command holds.
+async fn close_alerts(
     node: &Node,
     signal: Digest,
     state: AlertState,
     now: Timestamp,
-) -> Result<usize, JournalError> {
-    let closed: Vec<Alert> = closing(&node.book(), signal, state, now);
-    for alert in &closed {
-        let leaf = node.journal.alert_leaf(alert)?;
-        node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await?;
-        node.book_mut().set_alert(alert.clone());
+) -> Result<(), JournalError> {
+    loop {
+        let closed = node.change(|book| {
+            let mut open = closing(book, signal, state, now).into_iter().take(1 + MAX_FOLLOW_UPS);
+            let first = open.next().ok_or(Idle::NothingToDo)?;
+            let follow_up = open.map(|alert| node.journal.alert_leaf(&alert)).collect::<Result<_, _>>()?;
+            Ok::<_, Idle>((Command::Append { leaf: node.journal.alert_leaf(&first)?, follow_up }, ()))
+        });
+        if unless_idle(closed.await)?.is_none() {
+            return Ok(());
+        }
     }
-    Ok(closed.len())
 }
 
 /// Closes what a crash left open: alerts of signals that are void or retracted.
@@ -300,7 +315,6 @@ pub(crate) async fn settle(node: &Node) -> Result<(), JournalError> {
         };
         book.received.iter().filter_map(|(id, received)| Some((*id, state(received)?))).collect()
     };
-    let _changing = node.changing.lock().await;
     for (signal, state) in dead {
         close_alerts(node, signal, state, node.now()).await?;
     }
@@ -318,7 +332,6 @@ pub(crate) async fn expire(node: &Node) -> Result<(), JournalError> {
         open.map(|alert| alert.signal).collect()
     };
     for signal in over {
-        let _changing = node.changing.lock().await;
         close_alerts(node, signal, AlertState::Expired, node.now()).await?;
     }
     Ok(())

@@ -6,3 +6,4 @@ pub(crate) mod outbound;
 pub(crate) mod payment;
 pub(crate) mod retraction;
 pub(crate) mod tags;
+pub(crate) mod without_quorum;

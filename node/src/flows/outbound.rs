@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use curve25519_dalek::MontgomeryPoint;
 use hansa_consensus::outcome::IntentRefusal;
-use hansa_consensus::{Command, Intent, Outcome};
+use hansa_consensus::{Command, DocumentWrite, Intent, Outcome};
 use hansa_keys::Secret;
 use hansa_p2p::PublishError;
 use hansa_prover::opening::{DecisionOpening, Salt};
@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 
 use super::retraction;
 use super::tags::{self, TagsError};
-use crate::book::{OwnSignal, OwnState};
+use crate::book::{Book, OwnSignal, OwnState};
 use crate::events::Event;
 use crate::journal::{Collection, JournalError};
 use crate::node::Node;
@@ -102,8 +102,7 @@ struct Payload {
 }
 codec_struct!(Payload { body, witness });
 
-/// Commits a signal about `case`, which grew from `decision`, and starts proving it. The caller holds
-/// `node.changing`.
+/// Commits a signal about `case`, which grew from `decision`. Whoever leads the group proves it.
 pub(crate) async fn intend(
     node: &Arc<Node>,
     case: &Case,
@@ -118,7 +117,6 @@ pub(crate) async fn intend(
     let (gateway, epoch, severity) = permitted(node, decision, now)?;
     let opening = open_commitment(node, case, decision, now).await?;
 
-    let scope = node.context.scope(gateway, epoch);
     let preimage = Secret::random(&mut OsRng);
     let reply = Secret::random(&mut OsRng);
     let body = SignalBody {
@@ -130,17 +128,39 @@ pub(crate) async fn intend(
         severity,
         subject: case.subject.kind(),
         category,
-        tag: opening.subject.tag(scope),
+        tag: opening.subject.tag(node.context.scope(gateway, epoch)),
         decision_commitment: opening.commitment(),
         retraction_lock: retraction_lock(preimage.expose()),
         reply_key: MontgomeryPoint::mul_base_clamped(*reply.expose()).to_bytes(),
     };
-    let key = ScopeKey { gateway, epoch };
-    let counter = node.journal.consensus().next_counter(&key).map_err(JournalError::from)?;
+    let witness = WrappedWitness { opening, reply: Zeroizing::new(*reply.expose()) };
+    let preimage = Zeroizing::new(*preimage.expose());
+    let committed = node.change(|_| {
+        let key = ScopeKey { gateway, epoch };
+        let counter = node.journal.consensus().next_counter(&key).map_err(JournalError::from)?;
+        let own = numbered(node, case, &body, counter, &preimage, now)?;
+        Ok::<_, RefusedSignal>((spending(node, case, &own, counter, &witness)?, own))
+    });
+    match committed.await? {
+        (Outcome::Appended { .. }, own) => Ok(own),
+        (Outcome::IntentRefused(refusal), _) => Err(RefusedSignal::Refused(refusal)),
+        (other, _) => Err(RefusedSignal::Unexpected(format!("{other:?}"))),
+    }
+}
+
+/// The signal that spends `counter`, as it is known before it is proved.
+fn numbered(
+    node: &Node,
+    case: &Case,
+    body: &SignalBody,
+    counter: u32,
+    preimage: &Zeroizing<[u8; 32]>,
+    now: Timestamp,
+) -> Result<OwnSignal, RefusedSignal> {
     let limit = node.manifest.signal_limit;
-    let spent = || RefusedSignal::Refused(IntentRefusal::LimitReached { limit });
-    let nullifier =
-        node.secrets.trace(epoch).nullifiers(scope, limit).nth(counter as usize).ok_or_else(spent)?;
+    let scope = node.context.scope(body.gateway, body.epoch);
+    let nullifier = node.secrets.trace(body.epoch).nullifiers(scope, limit).nth(counter as usize);
+    let nullifier = nullifier.ok_or(RefusedSignal::Refused(IntentRefusal::LimitReached { limit }))?;
     // The proof changes neither, so the id is known before there is one.
     let unproved = Signal {
         body: body.clone(),
@@ -148,19 +168,15 @@ pub(crate) async fn intend(
         share: nullifier,
         proof: [0; hansa_types::signal::PROOF_LENGTH],
     };
-    let own = OwnSignal {
+    Ok(OwnSignal {
         id: unproved.id(),
-        body,
+        body: body.clone(),
         nullifier,
         case: case.number,
         state: OwnState::Pending,
         at: now,
-        preimage: Zeroizing::new(*preimage.expose()),
-    };
-    let witness = WrappedWitness { opening, reply: Zeroizing::new(*reply.expose()) };
-    commit(node, &own, counter, witness).await?;
-    node.outbox.notify_one();
-    Ok(own)
+        preimage: preimage.clone(),
+    })
 }
 
 /// Whether a signal on `decision` is lawful, and as what.
@@ -208,13 +224,14 @@ async fn open_commitment(
     })
 }
 
-/// Spends the counter: one committed entry with the complete signal and the wrapped witness.
-async fn commit(
+/// What spends the counter: one entry with the complete signal and the wrapped witness.
+fn spending(
     node: &Node,
+    case: &Case,
     own: &OwnSignal,
     counter: u32,
-    witness: WrappedWitness,
-) -> Result<(), RefusedSignal> {
+    witness: &WrappedWitness,
+) -> Result<Command, JournalError> {
     let record = Record::SignalIntent(IntentRecord {
         decision: witness.opening.decision,
         case: own.case,
@@ -224,7 +241,7 @@ async fn commit(
     });
     let mut leaf = node.journal.leaf(&record)?;
     leaf.documents.push(node.journal.document(Collection::OwnSignals, &own.id.0, own));
-    let subject = node.journal.subject_key(&node.book().cases[&own.case].subject.digest());
+    let subject = node.journal.subject_key(&case.subject.digest());
     let plain = Zeroizing::new(witness.to_bytes());
     let witness = node.witness_key.wrap(&own.id.0, &plain, &mut OsRng);
     let intent = Intent {
@@ -236,14 +253,7 @@ async fn commit(
         id: own.id,
         payload: Payload { body: own.body.clone(), witness }.to_bytes(),
     };
-    match node.journal.propose(Command::Intent { leaf, intent }).await? {
-        Outcome::Appended { .. } => {
-            node.book_mut().own.insert(own.id, own.clone());
-            Ok(())
-        }
-        Outcome::IntentRefused(refusal) => Err(RefusedSignal::Refused(refusal)),
-        other => Err(RefusedSignal::Unexpected(format!("{other:?}"))),
-    }
+    Ok(Command::Intent { leaf, intent })
 }
 
 /// Proves and publishes what is pending, whenever there is something or somebody new to hear it.
@@ -309,21 +319,22 @@ enum SendError {
 async fn expire(node: &Node, intent: &Intent) -> Result<(), SendError> {
     tracing::warn!(signal = %intent.id, "a signal expired in the queue: no member accepts its epoch any more");
     node.metrics.lost("expired-signal");
-    let _changing = node.changing.lock().await;
     let now = node.now();
     let detail = format!("signal {} was not sent in epoch {}", intent.id, intent.epoch);
-    let mut leaf = node.journal.leaf(&Record::Operation(Operation {
-        what: "signal-expired".into(),
-        detail,
-        at: now,
-    }))?;
-    let own = node.book().own.get(&intent.id).cloned();
-    let own = own.map(|own| OwnSignal { state: OwnState::Expired, at: now, ..own });
-    leaf.documents
-        .extend(own.iter().map(|own| node.journal.document(Collection::OwnSignals, &own.id.0, own)));
-    node.journal.propose(Command::Expire { leaf, intent: intent.id }).await?;
-    node.book_mut().own.extend(own.map(|own| (own.id, own)));
+    let record = Record::Operation(Operation { what: "signal-expired".into(), detail, at: now });
+    let expired = node.change(|book| {
+        let mut leaf = node.journal.leaf(&record)?;
+        leaf.documents.extend(moved(node, book, &intent.id, OwnState::Expired, now));
+        Ok::<_, JournalError>((Command::Expire { leaf, intent: intent.id }, ()))
+    });
+    expired.await?;
     Ok(())
+}
+
+/// This bank's signal as it is once it came to `state`.
+fn moved(node: &Node, book: &Book, id: &Digest, state: OwnState, at: Timestamp) -> Option<DocumentWrite> {
+    let own = OwnSignal { state, at, ..book.own.get(id)?.clone() };
+    Some(node.journal.document(Collection::OwnSignals, &id.0, &own))
 }
 
 async fn send(node: &Arc<Node>, intent: &Intent) -> Result<(), SendError> {
@@ -338,18 +349,20 @@ async fn send(node: &Arc<Node>, intent: &Intent) -> Result<(), SendError> {
     node.metrics.stage("prove", took);
     node.network.publish(Gossip::Signal(signal.clone()).to_bytes()).await?;
 
-    let _changing = node.changing.lock().await;
     let (id, now) = (signal.id(), node.now());
-    let mut leaf =
-        node.journal.leaf(&Record::SignalSent(SignalRecord { signal: signal.clone(), at: now }))?;
-    let own = node.book().own.get(&id).cloned();
-    let own = own.map(|own| OwnSignal { state: OwnState::Sent, at: now, ..own });
-    leaf.documents.extend(own.iter().map(|own| node.journal.document(Collection::OwnSignals, &id.0, own)));
-    match node.journal.propose(Command::Sent { leaf, intent: intent.id, signal, at: now }).await? {
+    let record = Record::SignalSent(SignalRecord { signal: signal.clone(), at: now });
+    let sent = node.change(|book| {
+        let mut leaf = node.journal.leaf(&record)?;
+        leaf.documents.extend(moved(node, book, &id, OwnState::Sent, now));
+        Ok::<_, JournalError>((
+            Command::Sent { leaf, intent: intent.id, signal: signal.clone(), at: now },
+            (),
+        ))
+    });
+    match sent.await?.0 {
         Outcome::Appended { .. } | Outcome::Existing { .. } => {}
         outcome => return Err(SendError::Refused(format!("{outcome:?}"))),
     }
-    node.book_mut().own.extend(own.map(|own| (id, own)));
     let prove_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     node.events.emit(&Event::SignalSent { signal: id, prove_ms });
     Ok(())

@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 
 use super::inbound;
 use super::tags::{self, Tags};
+use super::without_quorum;
 use crate::customers::Customers;
 use crate::journal::{Journal, JournalError, Term};
 use crate::node::Node;
@@ -28,6 +29,9 @@ use crate::service::journal_problem;
 
 /// How many accounts may wait to be tagged; more are counted as lost until they are seen again.
 const MAX_SEEN: usize = 100_000;
+/// How many payments may be observed before the log has them. Beyond it the first by key is taken for one that the log
+/// never took.
+const MAX_AHEAD: usize = 100_000;
 
 /// What past payments add up to.
 #[derive(Default)]
@@ -36,6 +40,10 @@ pub(crate) struct Past {
     pub(crate) history: History,
     /// Decisions and duplicates since the log began.
     pub(crate) counters: PaymentCounters,
+    /// How many leaves of the log are in it.
+    pub(crate) folded: u64,
+    /// Payments decided here that the log has not given back yet, and whether they are in the history already.
+    ahead: BTreeMap<PaymentKey, bool>,
 }
 
 /// The payments being decided: a second request for one waits for the first, so that it is not decided twice.
@@ -82,21 +90,32 @@ async fn decide_alone(
     if let Some(index) = node.journal.consensus().find_unique(&unique.key)? {
         return decided_before(node, index, &payment).await;
     }
+    if let Some(answer) = without_quorum::decided(node, key, &payment) {
+        return Ok(answer);
+    }
+    let without = without_quorum::journals_now(node, &payment).await;
     let decision = assess(node, &payment);
-    let record = Record::Decision(DecisionRecord { decision: decision.clone(), payment: payment.clone() });
-    let mut leaf = node.journal.leaf(&record)?;
+    let record = DecisionRecord { decision: decision.clone(), payment: payment.clone() };
+    if without {
+        return without_quorum::keep(node, record).await;
+    }
+    let mut leaf = node.journal.leaf(&Record::Decision(record.clone()))?;
     leaf.unique = unique;
     let begun = Instant::now();
-    match node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await? {
+    let outcome = match node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await {
+        Ok(outcome) => outcome,
+        Err(error) => return without_quorum::not_taken(node, record, error).await,
+    };
+    match outcome {
         Outcome::Appended { index } => {
             node.metrics.stage("log", begun.elapsed());
             node.metrics.payment(decision.verdict);
-            *node.past().counters.verdicts.entry(decision.verdict).or_insert(0) += 1;
-            node.seen_in(&payment);
             Ok(PaymentAnswer::of(&decision, index, false))
         }
         // Another replica decided it meanwhile: what is in the log is the answer.
-        Outcome::Existing { index } | Outcome::Conflict { index } => {
+        outcome @ (Outcome::Existing { index } | Outcome::Conflict { index }) => {
+            node.shown(&outcome).await;
+            node.past().ahead.remove(key);
             decided_before(node, index, &payment).await
         }
         other => unreachable!("consensus answers an append with {other:?}"),
@@ -104,13 +123,14 @@ async fn decide_alone(
 }
 
 /// Decides, and takes the payment into the accounts' history at once, so that those sent in parallel count one another.
-/// If the log does not take the decision, the history is too full until the next start rather than too empty.
+/// The log gives it back later, and it does not count again. If the log never takes the decision, the history is too full
+/// until the next start rather than too empty.
 fn assess(node: &Node, payment: &Payment) -> Decision {
     let begun = Instant::now();
     let decision = {
         let mut past = node.past();
         let decision = node.screener.assess(payment, &past.history, &node.book().active, node.now()).decision;
-        past.observe(&node.screener, &decision, payment);
+        past.run_ahead(&node.screener, &decision, payment);
         decision
     };
     node.metrics.stage("screen", begun.elapsed());
@@ -120,8 +140,10 @@ fn assess(node: &Node, payment: &Payment) -> Decision {
 /// The answer to a payment whose key the log holds: the decision again, or a refusal if the content differs.
 async fn decided_before(node: &Node, index: u64, payment: &Payment) -> Result<PaymentAnswer, JournalError> {
     let (key, refused) = (payment.key(), payment.content_hash());
-    let Some((_, Record::Decision(DecisionRecord { decision, .. }))) = node.journal.read(index)? else {
-        return Err(JournalError::NotADecision(index));
+    let decision = match node.journal.read(index)? {
+        Some((_, Record::Decision(DecisionRecord { decision, .. }))) => decision,
+        Some(_) => return Err(JournalError::NotADecision(index)),
+        None => return Err(JournalError::Behind),
     };
     if decision.content == refused {
         return Ok(PaymentAnswer::of(&decision, index, true));
@@ -135,17 +157,39 @@ async fn decided_before(node: &Node, index: u64, payment: &Payment) -> Result<Pa
         node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await?
     {
         node.metrics.duplicate();
-        node.past().counters.duplicates += 1;
     }
     Ok(PaymentAnswer::duplicate(key))
 }
 
 impl Past {
-    /// What a decided payment adds. Only what is carried out is part of an account's history.
-    fn observe(&mut self, screener: &Screener, decision: &Decision, payment: &Payment) {
-        if decision.verdict == Verdict::Clear {
+    /// What a payment adds that the log holds by now, unless it ran ahead of it.
+    pub(crate) fn take_in(&mut self, screener: &Screener, decision: &Decision, payment: &Payment) {
+        *self.counters.verdicts.entry(decision.verdict).or_insert(0) += 1;
+        if self.ahead.remove(&decision.key) != Some(true) {
+            self.observe(screener, decision, payment);
+        }
+    }
+
+    /// What a payment adds that the log does not hold yet. Decided once more, after the log did not take it, it adds
+    /// nothing more.
+    pub(crate) fn run_ahead(&mut self, screener: &Screener, decision: &Decision, payment: &Payment) {
+        if self.ahead.contains_key(&decision.key) {
+            return;
+        }
+        if self.ahead.len() >= MAX_AHEAD {
+            self.ahead.pop_first();
+        }
+        let observed = self.observe(screener, decision, payment);
+        self.ahead.insert(decision.key.clone(), observed);
+    }
+
+    /// Only what is carried out is part of an account's history; says whether this is.
+    fn observe(&mut self, screener: &Screener, decision: &Decision, payment: &Payment) -> bool {
+        let clear = decision.verdict == Verdict::Clear;
+        if clear {
             self.history.observe(&screener.observation(payment, decision.decided_at));
         }
+        clear
     }
 }
 
@@ -168,14 +212,14 @@ pub(crate) fn restore(
                 if !found {
                     return Err(JournalError::ForeignIndex);
                 }
-                *past.counters.verdicts.entry(decision.verdict).or_insert(0) += 1;
-                past.observe(screener, &decision, &payment);
+                past.take_in(screener, &decision, &payment);
                 let subjects = accounts(&payment).filter_map(tags::subject);
                 seen.extend(subjects.map(|subject| (subject, decision.decided_at)));
             }
             Some((_, Record::Refusal(_))) => past.counters.duplicates += 1,
             _ => {}
         }
+        past.folded = index + 1;
     }
     seen.retain(|_, at| at.0 + tags::COUNTERPARTY_WINDOW >= now.0);
     let held = customers.keys().filter_map(tags::subject).map(|subject| (subject, true, now));
@@ -199,7 +243,8 @@ pub(crate) async fn tag_counterparties(node: Arc<Node>) {
             .collect();
         let learnt = tokio::task::spawn_blocking(move || tagging.tags.learn(subjects)).await;
         let matched = match learnt {
-            Ok(Ok(learnt)) if learnt.is_empty() => continue,
+            // Whoever leads next matches everything anew.
+            Ok(Ok(learnt)) if learnt.is_empty() || !node.leads() => continue,
             Ok(Ok(_)) => inbound::rematch(&node).await.map_err(|error| error.to_string()),
             Ok(Err(error)) => Err(error.to_string()),
             Err(error) => Err(error.to_string()),
@@ -216,7 +261,7 @@ pub(crate) async fn tag_counterparties(node: Arc<Node>) {
 
 impl Node {
     /// Queues the accounts of a payment for tagging.
-    fn seen_in(&self, payment: &Payment) {
+    pub(crate) fn seen_in(&self, payment: &Payment) {
         let mut waiting = self.seen.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         for account in accounts(payment) {
             if waiting.len() < MAX_SEEN {

@@ -39,28 +39,31 @@ pub(crate) enum RetractError {
 
 /// Takes back a signal of this bank: logged first, then published.
 pub(crate) async fn send(node: &Arc<Node>, id: Digest, actor: &Actor) -> Result<OwnSignal, RetractError> {
-    let _changing = node.changing.lock().await;
-    let mut own = node.book().own.get(&id).cloned().ok_or(RetractError::Unknown(id))?;
-    match own.state {
-        OwnState::Pending | OwnState::Expired => return Err(RetractError::NotSent(id)),
-        OwnState::Retracted => return Err(RetractError::Already(id)),
-        OwnState::Sent => {}
-    }
     let now = node.now();
-    let retraction = retraction_of(&own);
-    own.state = OwnState::Retracted;
-    own.at = now;
-    let mut leaf = node.journal.leaf(&record(id, &retraction, Some(actor.clone()), now))?;
-    leaf.documents.push(node.journal.document(Collection::OwnSignals, &id.0, &own));
-    let command = Command::Retract { leaf, retraction: retraction.clone(), follow_up: vec![] };
-    match node.journal.propose(command).await? {
+    let retracted = node.change(|book| {
+        let own = book.own.get(&id).ok_or(RetractError::Unknown(id))?;
+        match own.state {
+            OwnState::Pending | OwnState::Expired => return Err(RetractError::NotSent(id)),
+            OwnState::Retracted => return Err(RetractError::Already(id)),
+            OwnState::Sent => {}
+        }
+        let retraction = retraction_of(own);
+        let own = OwnSignal { state: OwnState::Retracted, at: now, ..own.clone() };
+        let mut leaf = node.journal.leaf(&record(id, &retraction, Some(actor.clone()), now))?;
+        leaf.documents.push(node.journal.document(Collection::OwnSignals, &id.0, &own));
+        Ok((Command::Retract { leaf, retraction: retraction.clone(), follow_up: vec![] }, (own, retraction)))
+    });
+    let (outcome, (own, retraction)) = retracted.await?;
+    match outcome {
         Outcome::Retracted { .. } => tracing::info!(signal = %id, %actor, "signal retracted"),
         Outcome::AlreadyRetracted => return Err(RetractError::Already(id)),
         outcome => return Err(RetractError::Refused(id, format!("{outcome:?}"))),
     }
-    node.book_mut().own.insert(id, own.clone());
     node.events.emit(&Event::SignalRetracted { signal: id, closed: 0 });
-    if let Err(error) = publish(node, retraction).await {
+    // Where another replica leads, that one sends it.
+    if node.leads()
+        && let Err(error) = publish(node, retraction).await
+    {
         tracing::warn!(%error, "the retraction is logged, and sent when a member is there to hear it");
     }
     Ok(own)
@@ -119,21 +122,17 @@ pub(crate) async fn receive(node: &Arc<Node>, retraction: Retraction) -> Verdict
 
 /// Logs the retraction with the alerts that it closes, in one command.
 async fn close(node: &Node, retraction: Retraction, signal: Digest) -> Result<(), JournalError> {
-    let _changing = node.changing.lock().await;
     let now = node.now();
-    let closed = closing(&node.book(), signal, AlertState::Retracted, now);
-    let follow_up = closed.iter().map(|alert| node.journal.alert_leaf(alert)).collect::<Result<_, _>>()?;
-    let leaf = node.journal.leaf(&record(signal, &retraction, None, now))?;
-    let outcome = node.journal.propose(Command::Retract { leaf, retraction, follow_up }).await?;
-    if let Outcome::Retracted { .. } = outcome {
-        let mut book = node.book_mut();
-        if let Some(received) = book.received.get_mut(&signal) {
-            received.retracted = true;
-        }
-        let count = closed.len();
-        closed.into_iter().for_each(|alert| book.set_alert(alert));
-        drop(book);
-        node.events.emit(&Event::SignalRetracted { signal, closed: count });
+    let retracted = node.change(|book| {
+        let closed = closing(book, signal, AlertState::Retracted, now);
+        let follow_up =
+            closed.iter().map(|alert| node.journal.alert_leaf(alert)).collect::<Result<_, _>>()?;
+        let leaf = node.journal.leaf(&record(signal, &retraction, None, now))?;
+        let command = Command::Retract { leaf, retraction: retraction.clone(), follow_up };
+        Ok::<_, JournalError>((command, closed.len()))
+    });
+    if let (Outcome::Retracted { .. }, closed) = retracted.await? {
+        node.events.emit(&Event::SignalRetracted { signal, closed });
     }
     Ok(())
 }

@@ -46,6 +46,7 @@ pub(crate) struct Known {
 }
 
 /// A subject that matches a signal.
+#[derive(Clone)]
 pub(crate) struct Match {
     pub(crate) subject: Subject,
     pub(crate) held: bool,
