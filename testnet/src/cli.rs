@@ -34,7 +34,14 @@ pub enum Command {
     #[command(
         after_help = "Example:\n  hansa-testnet up --dir testnet-data\n  hansa --config testnet-data/bank-a/hansa.toml status"
     )]
-    Up(Dir),
+    Up {
+        /// Which consortium.
+        #[command(flatten)]
+        dir: Dir,
+        /// How many replicas each bank has, when the consortium is made.
+        #[arg(long, default_value = "1", value_parser = ["1", "3", "5"])]
+        replicas: String,
+    },
     /// Stop the nodes of a folder.
     #[command(after_help = "Example:\n  hansa-testnet down --dir testnet-data")]
     Down(Dir),
@@ -100,7 +107,7 @@ impl Cli {
     pub fn execute(self) -> Result<(), CliError> {
         match self.command {
             Command::Demo(args) => Ok(demo::run(&args)?),
-            Command::Up(Dir { dir }) => up(&dir),
+            Command::Up { dir, replicas } => up(&dir.dir, replicas.parse().unwrap_or(1)),
             Command::Down(Dir { dir }) => down(&dir),
             Command::Status { dir, json } => status(&dir.dir, json),
             Command::Bench(args) => Ok(crate::bench::run(&args)?),
@@ -122,20 +129,26 @@ fn running(bank: &Bank) -> Option<Pid> {
     named.then(|| i32::try_from(pid).ok().map(Pid::from_raw)).flatten()
 }
 
-fn up(dir: &Path) -> Result<(), CliError> {
+/// The bank, and which of its replicas where it is not the first.
+fn name(bank: &Bank) -> String {
+    if bank.replica == 1 { bank.id.to_string() } else { format!("{} replica {}", bank.id, bank.replica) }
+}
+
+fn up(dir: &Path, replicas: usize) -> Result<(), CliError> {
     let consortium = match Consortium::open(dir) {
         Ok(consortium) => consortium,
         Err(CreateError::None(_)) => {
             let lists = [const { Vec::<List>::new() }; 3];
-            Consortium::create(dir, demo::customers(), lists)?
+            Consortium::create_replicated(dir, demo::customers(), lists, [replicas; 3])?
         }
         Err(error) => return Err(error.into()),
     };
-    if let Some(bank) = consortium.banks.iter().find(|bank| running(bank).is_some()) {
+    let all = || consortium.replicas.iter().flatten();
+    if let Some(bank) = all().find(|bank| running(bank).is_some()) {
         return Err(CliError::Running(bank.id.to_string()));
     }
     let mut nodes = Vec::new();
-    for bank in &consortium.banks {
+    for bank in all() {
         let node = NodeProcess::start(bank, &["--development"])?;
         let path = pid_file(bank);
         std::fs::write(&path, node.id().to_string()).map_err(|source| CliError::File { path, source })?;
@@ -143,32 +156,38 @@ fn up(dir: &Path) -> Result<(), CliError> {
     }
     for node in &mut nodes {
         node.ready()?;
-        node.joined(2)?;
     }
-    for (node, bank) in nodes.into_iter().zip(&consortium.banks) {
+    for node in &mut nodes {
+        // A bank's other replicas speak with nobody.
+        if node.client()?.status().map_err(ProcessError::from)?.raft.leads {
+            node.joined(2)?;
+        }
+    }
+    for (node, bank) in nodes.into_iter().zip(all()) {
         node.detach();
-        println!("{} is ready: hansa --config {} status", bank.id, bank.config().display());
+        println!("{} is ready: hansa --config {} status", name(bank), bank.config().display());
     }
     Ok(())
 }
 
 fn down(dir: &Path) -> Result<(), CliError> {
-    for bank in &Consortium::open(dir)?.banks {
+    for bank in Consortium::open(dir)?.replicas.iter().flatten() {
         let stopped = running(bank).is_some_and(|pid| kill(pid, Signal::SIGTERM).is_ok());
-        println!("{} {}", bank.id, if stopped { "was told to stop" } else { "is not running" });
+        println!("{} {}", name(bank), if stopped { "was told to stop" } else { "is not running" });
     }
     Ok(())
 }
 
 fn status(dir: &Path, json: bool) -> Result<(), CliError> {
     let statuses: Vec<(Bank, Result<Status, ProcessError>)> = Consortium::open(dir)?
-        .banks
+        .replicas
         .into_iter()
+        .flatten()
         .map(|bank| (bank.clone(), hansa(&bank, &["status"])))
         .collect();
     if json {
         let list: Vec<_> = statuses.iter().map(|(bank, status)| {
-            serde_json::json!({ "bank": bank.id, "up": status.is_ok(), "status": status.as_ref().ok() })
+            serde_json::json!({ "bank": bank.id, "replica": bank.replica, "up": status.is_ok(), "status": status.as_ref().ok() })
         }).collect();
         println!("{}", serde_json::to_string_pretty(&list).expect("a status has only strings as keys"));
         return Ok(());
@@ -177,9 +196,9 @@ fn status(dir: &Path, json: bool) -> Result<(), CliError> {
         match status {
             Ok(status) => {
                 let connected = status.peers.iter().filter(|peer| peer.connected).count();
-                println!("{}: up, {connected} peers, {} log entries", bank.id, status.log.size);
+                println!("{}: up, {connected} peers, {} log entries", name(&bank), status.log.size);
             }
-            Err(error) => println!("{}: down ({error})", bank.id),
+            Err(error) => println!("{}: down ({error})", name(&bank)),
         }
     }
     Ok(())

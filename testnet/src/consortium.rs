@@ -6,6 +6,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use hansa_keys::pki::{self, PkiError};
 use hansa_keys::{KeyError, KeyFolder, Purpose};
 use hansa_node::cli::{InitArgs, InitError, init};
 use hansa_prover::circuit::{CIRCUIT_VERSION, circuit_hash};
@@ -34,6 +35,8 @@ const EPOCHS: u32 = 30;
 const GRACE_SECONDS: u32 = 3600;
 const SIGNAL_LIMIT: u32 = 20;
 const SIGNAL_LIFETIME: u32 = 7;
+/// Where the banks and their replicas are.
+const JURISDICTIONS: [&str; 3] = ["DE", "FR", "NL"];
 
 /// Why the consortium was not made.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,9 @@ pub enum CreateError {
     /// A key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A replica's certificate.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
     /// The proving keys.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -73,7 +79,7 @@ pub struct List {
     pub toml: String,
 }
 
-/// One bank of the consortium.
+/// One bank of the consortium, or one replica of it.
 #[derive(Clone, Debug)]
 pub struct Bank {
     /// Its id.
@@ -90,6 +96,10 @@ pub struct Bank {
     pub api_port: u16,
     /// Where its node listens for the others.
     pub p2p_port: u16,
+    /// Which of the bank's replicas it is, from 1.
+    pub replica: u64,
+    /// Where it listens for the bank's other replicas.
+    pub raft_port: u16,
 }
 
 impl Bank {
@@ -109,8 +119,10 @@ impl Bank {
 pub struct Consortium {
     /// The folder with everything.
     pub folder: PathBuf,
-    /// In alphabetical order: A, B and C of the story.
+    /// In alphabetical order: A, B and C of the story. Each is its bank's first replica.
     pub banks: [Bank; 3],
+    /// All replicas of each, the first among them.
+    pub replicas: [Vec<Bank>; 3],
 }
 
 /// Id, name, BIC, and the parent's LEI with right check digits.
@@ -123,8 +135,18 @@ const BANKS: [(&str, &str, &str, &str); 3] = [
 impl Consortium {
     /// Makes a consortium in `folder`: development keys, so whoever made them can forge proofs.
     pub fn create(folder: &Path, customers: [&str; 3], lists: [Vec<List>; 3]) -> Result<Self, CreateError> {
+        Self::create_replicated(folder, customers, lists, [1; 3])
+    }
+
+    /// As [`Self::create`], with as many replicas of each bank.
+    pub fn create_replicated(
+        folder: &Path,
+        customers: [&str; 3],
+        lists: [Vec<List>; 3],
+        replicas: [usize; 3],
+    ) -> Result<Self, CreateError> {
         fs::create_dir_all(folder).map_err(|source| CreateError::File { path: folder.to_owned(), source })?;
-        let consortium = Self { folder: folder.to_owned(), banks: banks(folder, free_ports()?) };
+        let consortium = Self::new(folder, free_ports(replicas)?);
         let mut members = BTreeMap::new();
         for bank in &consortium.banks {
             members.insert(bank.id.clone(), init_bank(bank)?);
@@ -143,29 +165,48 @@ impl Consortium {
             signed.sign(&bank.id, &key)?;
         }
         write(&consortium.manifest(), &signed.to_bytes())?;
-        let ports: Vec<String> =
-            consortium.banks.iter().map(|b| format!("{} {}", b.api_port, b.p2p_port)).collect();
-        write(&folder.join("ports"), ports.join("\n").as_bytes())?;
-        for ((bank, customers), lists) in consortium.banks.iter().zip(customers).zip(lists) {
-            write(&bank.folder.join("customers.csv"), customers.as_bytes())?;
-            write(&bank.config(), consortium.config_of(bank, &lists).as_bytes())?;
+        let ports = |b: &Bank| format!("{} {} {}", b.api_port, b.p2p_port, b.raft_port);
+        let line = |replicas: &Vec<Bank>| replicas.iter().map(ports).collect::<Vec<_>>().join(" ");
+        let lines: Vec<String> = consortium.replicas.iter().map(line).collect();
+        write(&folder.join("ports"), lines.join("\n").as_bytes())?;
+        for ((replicas, customers), lists) in consortium.replicas.iter().zip(customers).zip(lists) {
+            for replica in replicas {
+                replicate(&replicas[0], replica)?;
+                write(&replica.folder.join("customers.csv"), customers.as_bytes())?;
+                write(&replica.config(), consortium.config_of(replica, &lists).as_bytes())?;
+            }
         }
         Ok(consortium)
+    }
+
+    fn new(folder: &Path, ports: [Vec<[u16; 3]>; 3]) -> Self {
+        let mut at = 0;
+        let replicas = ports.map(|ports| {
+            let replicas = replicas(folder, at, &ports);
+            at += 1;
+            replicas
+        });
+        let banks = std::array::from_fn(|i: usize| replicas[i][0].clone());
+        Self { folder: folder.to_owned(), banks, replicas }
     }
 
     /// The consortium that [`Self::create`] made in `folder`.
     pub fn open(folder: &Path) -> Result<Self, CreateError> {
         let none = || CreateError::None(folder.to_owned());
         let text = fs::read_to_string(folder.join("ports")).map_err(|_| none())?;
-        let numbers: Vec<u16> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-        let ports: [u16; 6] = numbers.try_into().map_err(|_| none())?;
-        Ok(Self { folder: folder.to_owned(), banks: banks(folder, ports) })
+        let line = |line: &str| -> Option<Vec<[u16; 3]>> {
+            let numbers: Vec<u16> = line.split(' ').map(|n| n.parse().ok()).collect::<Option<_>>()?;
+            numbers.chunks(3).map(|ports| ports.try_into().ok()).collect()
+        };
+        let ports: Option<Vec<_>> = text.lines().map(line).collect();
+        let ports: [_; 3] = ports.and_then(|lines| lines.try_into().ok()).ok_or_else(none)?;
+        Ok(Self::new(folder, ports))
     }
 
     /// The banks as they would be, in a folder that does not exist.
     #[cfg(test)]
     pub fn test_banks() -> [Bank; 3] {
-        banks(Path::new("nowhere"), [0; 6])
+        Self::new(Path::new("nowhere"), std::array::from_fn(|_| vec![[0; 3]])).banks
     }
 
     /// The signed manifest.
@@ -174,9 +215,18 @@ impl Consortium {
     }
 
     fn config_of(&self, bank: &Bank, lists: &[List]) -> String {
-        let others = self.banks.iter().filter(|other| other.id != bank.id);
-        let peers: String =
-            others.map(|b| format!("{} = \"/ip4/127.0.0.1/udp/{}/quic-v1\"\n", b.id, b.p2p_port)).collect();
+        let others = self.replicas.iter().filter(|other| other[0].id != bank.id);
+        let address = |b: &Bank| format!("/ip4/127.0.0.1/udp/{}/quic-v1", b.p2p_port);
+        let peers: String = others
+            .map(|replicas| match replicas.as_slice() {
+                [only] => format!("{} = {:?}\n", only.id, address(only)),
+                several => {
+                    format!("{} = {:?}\n", several[0].id, several.iter().map(address).collect::<Vec<_>>())
+                }
+            })
+            .collect();
+        let own = self.replicas.iter().find(|replicas| replicas[0].id == bank.id);
+        let consensus = own.filter(|own| own.len() > 1).map_or(String::new(), |own| group_of(bank, own));
         let lists: String = lists.iter().map(|list| list.toml.clone()).collect();
         let Bank { id, bic, api_port, p2p_port, .. } = bank;
         format!(
@@ -201,7 +251,7 @@ gateway = {GATEWAY}
 bics = ["{bic}"]
 
 {lists}
-[p2p.network]
+{consensus}[p2p.network]
 listen = ["/ip4/127.0.0.1/udp/{p2p_port}/quic-v1"]
 
 [p2p.peers]
@@ -210,36 +260,105 @@ listen = ["/ip4/127.0.0.1/udp/{p2p_port}/quic-v1"]
     }
 }
 
-fn banks(folder: &Path, ports: [u16; 6]) -> [Bank; 3] {
-    std::array::from_fn(|i| {
-        let (id, institution, bic, parent) = BANKS[i];
+/// The part of a replica's configuration that says who the others are. A loaded machine is slow, so it waits longer for
+/// a heartbeat than the defaults say.
+fn group_of(bank: &Bank, own: &[Bank]) -> String {
+    let replica = |b: &Bank| {
+        let (n, country) = (b.replica, JURISDICTIONS[(b.replica as usize - 1) % JURISDICTIONS.len()]);
+        format!(
+            "    {{ id = {n}, address = \"127.0.0.1:{}\", zone = \"zone-{n}\", jurisdiction = \"{country}\" }},\n",
+            b.raft_port
+        )
+    };
+    let replicas: String = own.iter().map(replica).collect();
+    let n = bank.replica;
+    format!(
+        r#"[consensus]
+replica = {n}
+heartbeat_ms = 150
+election_min_ms = 600
+election_max_ms = 1200
+replicas = [
+{replicas}]
+
+[consensus.tls]
+ca = "tls/ca.pem"
+certificate = "tls/replica-{n}.pem"
+key = "tls/replica-{n}.key"
+
+[records]
+jurisdictions = {JURISDICTIONS:?}
+
+"#
+    )
+}
+
+/// The replicas of the bank at `at`: the first in the bank's folder, the others beside it.
+fn replicas(folder: &Path, at: usize, ports: &[[u16; 3]]) -> Vec<Bank> {
+    let (id, institution, bic, parent) = BANKS[at];
+    let replica = |(i, ports): (usize, &[u16; 3])| {
+        let [api_port, p2p_port, raft_port] = *ports;
+        let name = if i == 0 { id.to_owned() } else { format!("{id}-{}", i + 1) };
         Bank {
             id: id.parse().expect("the ids of the test banks are valid"),
             institution,
             bic,
             parent,
-            folder: folder.join(id),
-            api_port: ports[2 * i],
-            p2p_port: ports[2 * i + 1],
+            folder: folder.join(name),
+            api_port,
+            p2p_port,
+            replica: i as u64 + 1,
+            raft_port,
         }
-    })
+    };
+    ports.iter().enumerate().map(replica).collect()
 }
 
-/// Ports that were free a moment ago: TCP for the interface, UDP for the network, for each bank. They are held until
-/// all are found, so that they differ.
-fn free_ports() -> Result<[u16; 6], CreateError> {
-    let mut tcp = Vec::new();
-    let mut udp = Vec::new();
-    for _ in 0..BANKS.len() {
-        tcp.push(TcpListener::bind("127.0.0.1:0").map_err(CreateError::Port)?);
-        udp.push(UdpSocket::bind("127.0.0.1:0").map_err(CreateError::Port)?);
+/// Ports that were free a moment ago: TCP for the interface, UDP for the network and for replication, for each replica.
+/// They are held until all are found, so that they differ.
+fn free_ports(replicas: [usize; 3]) -> Result<[Vec<[u16; 3]>; 3], CreateError> {
+    let (mut tcp, mut udp) = (Vec::new(), Vec::new());
+    let mut found: [Vec<[u16; 3]>; 3] = Default::default();
+    for (ports, count) in found.iter_mut().zip(replicas) {
+        for _ in 0..count.max(1) {
+            let api = TcpListener::bind("127.0.0.1:0").map_err(CreateError::Port)?;
+            let p2p = UdpSocket::bind("127.0.0.1:0").map_err(CreateError::Port)?;
+            let raft = UdpSocket::bind("127.0.0.1:0").map_err(CreateError::Port)?;
+            let numbers = [api.local_addr(), p2p.local_addr(), raft.local_addr()];
+            let [api_port, p2p_port, raft_port] = numbers.map(|address| address.map(|a| a.port()));
+            ports.push([
+                api_port.map_err(CreateError::Port)?,
+                p2p_port.map_err(CreateError::Port)?,
+                raft_port.map_err(CreateError::Port)?,
+            ]);
+            tcp.push(api);
+            udp.extend([p2p, raft]);
+        }
     }
-    let mut ports = [0; 6];
-    for (i, (tcp, udp)) in tcp.iter().zip(&udp).enumerate() {
-        ports[2 * i] = tcp.local_addr().map_err(CreateError::Port)?.port();
-        ports[2 * i + 1] = udp.local_addr().map_err(CreateError::Port)?.port();
+    Ok(found)
+}
+
+/// Gives a replica what all replicas of a bank share, and its certificate.
+fn replicate(first: &Bank, replica: &Bank) -> Result<(), CreateError> {
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CreateError::File { path, source }
+    };
+    let (from, to) = (first.folder.join("keys"), replica.folder.join("keys"));
+    if from != to {
+        fs::create_dir_all(&to).map_err(file(&to))?;
+        for entry in fs::read_dir(&from).map_err(file(&from))? {
+            let entry = entry.map_err(file(&from))?;
+            fs::copy(entry.path(), to.join(entry.file_name())).map_err(file(&to))?;
+        }
     }
-    Ok(ports)
+    let ca = first.folder.join("ca");
+    pki::issue(&ca, replica.replica, &replica.folder.join("tls"), pki::DEFAULT_DAYS, now())?;
+    Ok(())
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
 fn init_bank(bank: &Bank) -> Result<Member, CreateError> {
@@ -254,13 +373,13 @@ fn init_bank(bank: &Bank) -> Result<Member, CreateError> {
 }
 
 fn manifest(members: BTreeMap<BankId, Member>, circuit: Circuit, tag_key: [u8; 32]) -> Manifest {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+    let now = now();
     let gateway = Gateway {
         name: "fraud".to_owned(),
         legal_basis: "test data only: no person is meant".to_owned(),
         purpose: "accounts that receive or forward the proceeds of fraud".to_owned(),
         jurisdictions: BTreeSet::from(
-            ["DE", "FR", "NL"].map(|c| c.try_into().expect("countries are two letters")),
+            JURISDICTIONS.map(|c| c.try_into().expect("countries are two letters")),
         ),
         members: members.keys().cloned().collect(),
         expires: Timestamp(now + u64::from(EPOCH_SECONDS * EPOCHS)),

@@ -124,6 +124,15 @@ pub struct NodeProcess {
 impl NodeProcess {
     /// Starts the node of `bank`; its log is appended to a file in the bank's folder.
     pub fn start(bank: &Bank, arguments: &[&str]) -> Result<Self, ProcessError> {
+        Self::start_in(bank, arguments, &[])
+    }
+
+    /// As [`Self::start`], with more variables in the environment.
+    pub fn start_in(
+        bank: &Bank,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, ProcessError> {
         let io = |what: &str| {
             let what = format!("{}: {what}", bank.id);
             move |source| ProcessError::Io { what, source }
@@ -134,6 +143,7 @@ impl NodeProcess {
             .arg(bank.config())
             .arg("run")
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -198,9 +208,39 @@ impl NodeProcess {
         client(&self.bank)
     }
 
+    /// Which replica it is.
+    pub fn bank(&self) -> &Bank {
+        &self.bank
+    }
+
     /// The process's number.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How the process ended, if it did.
+    pub fn ended_with(&mut self) -> Result<Option<ExitStatus>, ProcessError> {
+        let ended = self.child.try_wait();
+        ended.map_err(|source| ProcessError::Io { what: format!("{}: wait", self.bank.id), source })
+    }
+
+    /// Waits until the process ends by itself, and returns how and the end of its log.
+    pub fn failed(mut self) -> Result<(ExitStatus, String), ProcessError> {
+        while let Ok(event) = self.events.recv_timeout(PATIENCE) {
+            self.backlog.push(event);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.ended_with()? {
+                return Ok((status, tail(&self.bank.log())));
+            }
+            if Instant::now() > deadline {
+                return Err(ProcessError::Timeout {
+                    bank: self.bank.id.to_string(),
+                    wanted: "its end".into(),
+                });
+            }
+        }
     }
 
     /// SIGKILL: no warning, nothing flushed.
