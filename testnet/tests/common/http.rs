@@ -13,6 +13,8 @@ use hansa_testnet::process::PATIENCE;
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) media: String,
+    /// The node says that it may be out of date.
+    pub(crate) stale: bool,
     pub(crate) body: String,
 }
 
@@ -103,9 +105,13 @@ pub(crate) fn read_reply(stream: &mut TcpStream) -> Reply {
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
-    let media = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(": ")?;
-        name.eq_ignore_ascii_case("content-type").then(|| value.to_owned())
-    });
-    Reply { status, media: media.unwrap_or_default(), body: body.to_owned() }
+    let header = |wanted: &str| {
+        head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case(wanted).then(|| value.to_owned())
+        })
+    };
+    let media = header("content-type").unwrap_or_default();
+    let stale = header("hansa-stale").is_some_and(|value| value == "true");
+    Reply { status, media, stale, body: body.to_owned() }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails the test")]
 
 pub(crate) mod command;
+pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod message;
 
@@ -93,6 +94,16 @@ impl Group {
     /// SIGKILL.
     pub(crate) fn kill(&mut self, at: usize) {
         self.nodes[at].take().unwrap().kill().unwrap();
+    }
+
+    /// Hands a node out, to see how it ends.
+    pub(crate) fn take(&mut self, at: usize) -> NodeProcess {
+        self.nodes[at].take().unwrap()
+    }
+
+    /// Takes in a node that was started otherwise.
+    pub(crate) fn put(&mut self, at: usize, node: NodeProcess) {
+        assert!(self.nodes[at].replace(node).is_none(), "the node runs already");
     }
 
     pub(crate) fn bank(&self, at: usize) -> &Bank {

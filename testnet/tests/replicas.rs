@@ -1,0 +1,249 @@
+//! A bank of three replicas: whichever is asked gives the one answer, and nothing is lost or doubled when the leader
+//! dies.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails the test")]
+
+mod common;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use common::fleet::{At, Fleet};
+use common::message::{HARMLESS, MULE, SUSPICIOUS, Transfer, to_b, uetr};
+use common::{A, B};
+use hansa_api::ClientError;
+use hansa_api::model::{
+    AnswerStatus, CaseAction, CaseOpening, ClusterAction, ClusterRequest, Direction, SignalState,
+};
+use hansa_node::events::Event;
+use hansa_testnet::process::client;
+use hansa_types::case::{AlertState, CaseState, Suspect};
+use hansa_types::hash::Digest;
+use hansa_types::record::RecordClass;
+
+const ALL: [At; 3] = [(A, 1), (A, 2), (A, 3)];
+
+fn officer() -> hansa_types::id::Actor {
+    "officer".parse().unwrap()
+}
+
+/// An officer opens a case on the creditor at one replica, and confirms it at another; returns the signal's id.
+fn signal(fleet: &Fleet, open: At, confirm: At, transfer: &Transfer) -> Digest {
+    let opening = CaseOpening {
+        uetr: transfer.uetr.unwrap(),
+        leg: None,
+        suspect: Suspect::Creditor,
+        actor: officer(),
+        note: "call".to_owned(),
+    };
+    let case = fleet.client(open).open_case(&opening).unwrap().case.number;
+    let action = CaseAction {
+        state: CaseState::Confirmed,
+        actor: officer(),
+        note: "confirmed".to_owned(),
+        signal: Some("mule-account".parse().unwrap()),
+    };
+    let confirmed = fleet.client(confirm).step_case(case, &action).unwrap();
+    confirmed.signal.and_then(|signal| signal.id).unwrap_or_else(|| panic!("{:?}", confirmed.note))
+}
+
+#[test]
+fn every_replica_gives_the_one_answer() {
+    let mut fleet = Fleet::running();
+    let leader = fleet.leader();
+    for (number, at) in ALL.into_iter().enumerate() {
+        let transfer = to_b(number as u64, HARMLESS, MULE);
+        let decided = fleet.pay(at, &transfer);
+        assert_eq!(decided.status, AnswerStatus::Decided, "{at:?}");
+        for other in ALL {
+            let again = fleet.pay(other, &transfer);
+            assert_eq!(again.status, AnswerStatus::Repeated, "{other:?}");
+            assert_eq!(again.internal.unwrap().decision, decided.internal.as_ref().unwrap().decision);
+            let changed = Transfer { amount: "76.20".to_owned(), ..transfer.clone() };
+            assert_eq!(fleet.pay(other, &changed).status, AnswerStatus::Duplicate);
+            let history = fleet.client(other).history(transfer.uetr.unwrap(), None).unwrap();
+            let classes: Vec<_> = history.iter().map(|entry| entry.class).collect();
+            assert_eq!(classes, [RecordClass::Decision, RecordClass::Refusal], "{other:?}");
+        }
+    }
+    for at in ALL {
+        let status = fleet.status(at);
+        assert_eq!((status.raft.replica, status.raft.leads), (at.1, at == leader));
+        assert_eq!((status.raft.replicas, status.raft.leader), (vec![1, 2, 3], Some(leader.1)));
+        assert_eq!(status.peers.is_empty(), at != leader, "the leader alone speaks with other banks");
+        assert_eq!(status.counters.payments.duplicates, 3, "{at:?}");
+        assert_eq!(status.counters.payments.verdicts.values().sum::<u64>(), 3, "{at:?}");
+        assert!(fleet.client(at).readiness().unwrap().ready);
+    }
+    let cluster = fleet.client(leader).cluster().unwrap();
+    assert!(
+        cluster.quorum && cluster.replicas.iter().all(|replica| replica.voter && replica.state.is_some())
+    );
+}
+
+/// Case numbers are given once, though officers work on all replicas at once.
+#[test]
+fn officers_on_all_replicas_do_not_get_into_one_anothers_way() {
+    const CASES: u64 = 5;
+    let fleet = Fleet::running();
+    let numbers = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for (place, client) in ALL.map(|at| fleet.client(at)).into_iter().enumerate() {
+            let numbers = &numbers;
+            scope.spawn(move || {
+                for n in 0..CASES {
+                    let transfer = to_b(100 * (place as u64 + 1) + n, HARMLESS, MULE);
+                    client.submit(transfer.message().as_bytes(), false).unwrap();
+                    let opening = CaseOpening {
+                        uetr: transfer.uetr.unwrap(),
+                        leg: None,
+                        suspect: Suspect::Creditor,
+                        actor: officer(),
+                        note: String::new(),
+                    };
+                    let opened = client.open_case(&opening).unwrap();
+                    numbers.lock().unwrap().push(opened.case.number);
+                }
+            });
+        }
+    });
+    let mut numbers = numbers.into_inner().unwrap();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=3 * CASES).collect::<Vec<_>>());
+    for at in ALL {
+        assert_eq!(fleet.client(at).cases(None).unwrap().len() as u64, 3 * CASES, "{at:?}");
+    }
+}
+
+/// What came of a payment that a client sent.
+struct Sent {
+    transfer: Transfer,
+    decision: Digest,
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled_when_the_leader_is_killed_under_load() {
+    const BEFORE: u64 = 30;
+    const AFTER: u64 = 60;
+    let mut fleet = Fleet::running();
+    let leader = fleet.leader();
+    let followers = fleet.followers();
+    let (next, stop) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicBool::new(false)));
+    let acknowledged: Arc<Mutex<Vec<Sent>>> = Arc::default();
+    let clients: Vec<_> = followers
+        .iter()
+        .chain([&leader])
+        .map(|at| {
+            let client = client(fleet.bank(*at)).unwrap();
+            let (next, stop, acknowledged) = (next.clone(), stop.clone(), acknowledged.clone());
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let transfer = to_b(next.fetch_add(1, Ordering::Relaxed), HARMLESS, MULE);
+                    let submission = match client.submit(transfer.message().as_bytes(), true) {
+                        Ok(submission) => submission,
+                        Err(ClientError::Unreachable { .. }) => return,
+                        Err(_) => continue,
+                    };
+                    let decision = submission.payments[0].internal.as_ref().unwrap().decision;
+                    acknowledged.lock().unwrap().push(Sent { transfer, decision });
+                }
+            })
+        })
+        .collect();
+    let answered = |wanted: u64| {
+        while (acknowledged.lock().unwrap().len() as u64) < wanted {
+            std::thread::yield_now();
+        }
+    };
+    answered(BEFORE);
+    fleet.kill(leader);
+    let killed_at = acknowledged.lock().unwrap().len() as u64;
+    answered(killed_at + AFTER);
+    stop.store(true, Ordering::Relaxed);
+    clients.into_iter().for_each(|client| client.join().unwrap());
+    assert_ne!(fleet.leader(), leader, "another one leads");
+
+    fleet.start(&[leader]);
+    let acknowledged = std::mem::take(&mut *acknowledged.lock().unwrap());
+    for (n, Sent { transfer, decision }) in acknowledged.iter().enumerate() {
+        let at = ALL[n % ALL.len()];
+        let again = fleet.pay(at, transfer);
+        assert_eq!(again.status, AnswerStatus::Repeated, "{at:?}: {}", transfer.uetr.unwrap());
+        assert_eq!(again.internal.unwrap().decision, *decision);
+        let history = fleet.client(at).history(transfer.uetr.unwrap(), None).unwrap();
+        assert_eq!(history.len(), 1, "{history:?}");
+    }
+    let heads: Vec<_> =
+        ALL.map(|at| fleet.status(at).log).into_iter().map(|log| (log.size, log.root)).collect();
+    assert!(heads.windows(2).all(|pair| pair[0] == pair[1]), "{heads:?}");
+}
+
+/// Committed and not published when its leader dies, a signal is proved by the next one: the same signal, once.
+#[test]
+fn a_signal_whose_leader_is_killed_before_it_left_arrives_once() {
+    let mut fleet = Fleet::running();
+    let leader = fleet.leader();
+    let followers = fleet.followers();
+    let transfer = to_b(1, SUSPICIOUS, MULE);
+    fleet.pay(followers[0], &transfer);
+    let signal = signal(&fleet, followers[0], followers[1], &transfer);
+    let waiting = |event: &Event| matches!(event, Event::SignalWaiting { .. }).then_some(());
+    fleet.node(leader).wait("signal waiting", waiting).unwrap();
+    fleet.kill(leader);
+
+    let next = fleet.leader();
+    fleet.start(&[(B, 1)]);
+    fleet.sent(next, signal);
+    fleet.received((B, 1), signal);
+    let received = fleet.client((B, 1)).signals().unwrap();
+    assert_eq!(received.iter().map(|s| s.id).collect::<Vec<_>>(), [Some(signal)]);
+    let history = fleet.client(next).history(uetr(1), None).unwrap();
+    assert!(history.iter().any(|entry| entry.class == RecordClass::Case));
+
+    // The old leader comes back as a follower, and takes the signal back: the leader tells the others.
+    fleet.start(&[leader]);
+    let own = fleet.client(leader).signals().unwrap();
+    let states: Vec<_> = own.iter().map(|s| (s.id, s.direction, s.state)).collect();
+    assert_eq!(states, [(Some(signal), Direction::Sent, SignalState::Published)]);
+    let now = fleet.leader();
+    let at = ALL.into_iter().find(|at| *at != now).unwrap();
+    fleet.client(at).retract(signal, officer()).unwrap();
+    let retracted =
+        |e: &Event| matches!(e, Event::SignalRetracted { signal: s, .. } if *s == signal).then_some(());
+    fleet.node((B, 1)).wait("retraction", retracted).unwrap();
+    let alerts = fleet.client((B, 1)).alerts().unwrap();
+    assert_eq!(alerts.iter().map(|alert| alert.state).collect::<Vec<_>>(), [AlertState::Retracted]);
+}
+
+#[test]
+fn leadership_is_handed_over_and_the_bank_is_heard_from_where_it_went() {
+    let mut fleet = Fleet::running();
+    fleet.start(&[(B, 1)]);
+    fleet.met();
+    let before = fleet.leader();
+    let request = ClusterRequest { actor: officer(), action: ClusterAction::Drain };
+    let done = fleet.client(before).administer(&request).unwrap();
+    assert!(done.done.contains("leads"), "{}", done.done);
+    let following = |event: &Event| (*event == Event::Following).then_some(());
+    fleet.node(before).wait("following", following).unwrap();
+    let now = fleet.leader();
+    assert_ne!(now, before);
+    assert!(!fleet.client(before).readiness().unwrap().ready, "drained");
+    fleet.node(now).joined(1).unwrap();
+
+    // A drained replica still answers, and what it takes goes to the others.
+    let transfer = to_b(1, SUSPICIOUS, MULE);
+    fleet.pay(before, &transfer);
+    let signal = signal(&fleet, before, now, &transfer);
+    fleet.sent(now, signal);
+    fleet.received((B, 1), signal);
+
+    let request = ClusterRequest { actor: officer(), action: ClusterAction::Undrain };
+    fleet.client(before).administer(&request).unwrap();
+    let back = ClusterRequest { actor: officer(), action: ClusterAction::Transfer { to: Some(before.1) } };
+    fleet.client(now).administer(&back).unwrap();
+    assert_eq!(fleet.leader(), before);
+    fleet.node(before).joined(1).unwrap();
+    fleet.stop(now);
+    assert_eq!(fleet.pay(before, &transfer).status, AnswerStatus::Repeated);
+}
