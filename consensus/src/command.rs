@@ -12,7 +12,11 @@ use hansa_types::id::{Epoch, GatewayId, Timestamp};
 use hansa_types::signal::{Retraction, Signal};
 
 /// The most index terms of one leaf.
-pub const MAX_TERMS: usize = 64;
+pub const MAX_TERMS: usize = 128;
+/// The most subjects of one leaf.
+pub const MAX_SUBJECTS: usize = 8;
+/// The longest wrapped subject key, in bytes.
+pub const MAX_WRAPPED_KEY: usize = 256;
 /// The most documents written with one leaf.
 pub const MAX_DOCUMENTS: usize = 64;
 /// The longest key of a document, in bytes.
@@ -41,10 +45,23 @@ pub struct Leaf {
     pub envelope: Envelope,
     /// Keyed digests under which the leaf is found, each at most once.
     pub terms: Vec<IndexTerm>,
+    /// Whose keys the record is sealed under, each at most once; each is an index term too.
+    pub subjects: Vec<SubjectRef>,
     /// Current values that change with this leaf.
     pub documents: Vec<DocumentWrite>,
     /// What this leaf exists for only once: a command that is proposed again changes nothing.
     pub unique: Unique,
+}
+
+/// A subject of a leaf, by keyed digest, and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectRef {
+    /// The keyed digest of the subject.
+    pub subject: [u8; 32],
+    /// The name of the key ([`crate::subject_key_name`]).
+    pub key: Digest,
+    /// The wrapped key, unless the group is known to have it.
+    pub wrapped: Option<Vec<u8>>,
 }
 
 /// Sets or removes one encrypted current value (a case, an alert).
@@ -149,6 +166,26 @@ pub enum Command {
         /// The root of that many leaves.
         root: Hash,
     },
+    /// Places a legal hold on a subject, or lifts it.
+    Hold {
+        /// The record of it.
+        leaf: Leaf,
+        /// The keyed digest of the subject.
+        subject: [u8; 32],
+        /// Placed, or lifted.
+        held: bool,
+    },
+    /// Erases a subject's key, and with it all that is sealed under it.
+    Erase {
+        /// The record of it.
+        leaf: Leaf,
+        /// The keyed digest of the subject.
+        subject: [u8; 32],
+        /// The size of the log when retention and holds were looked at: whatever came later is looked at first.
+        seen: u64,
+        /// Index terms that nothing is found under any more.
+        forget: Vec<IndexTerm>,
+    },
     /// Uses a newer version of the state from here on; every replica understands it.
     Finalize {
         /// The version.
@@ -172,7 +209,13 @@ impl Leaf {
     #[must_use]
     pub fn new(envelope: Envelope) -> Self {
         let Digest(name) = digest(LEAF_DOMAIN, &[envelope.as_bytes()]);
-        Self { envelope, terms: vec![], documents: vec![], unique: Unique { key: name, content: name } }
+        Self {
+            envelope,
+            terms: vec![],
+            subjects: vec![],
+            documents: vec![],
+            unique: Unique { key: name, content: name },
+        }
     }
 }
 
@@ -186,7 +229,9 @@ impl Command {
             | Self::Sent { leaf, .. }
             | Self::Expire { leaf, .. }
             | Self::Received { leaf, .. }
-            | Self::Retract { leaf, .. } => Some(leaf),
+            | Self::Retract { leaf, .. }
+            | Self::Hold { leaf, .. }
+            | Self::Erase { leaf, .. } => Some(leaf),
             Self::Checkpoint { .. } | Self::Finalize { .. } => None,
         }
     }
@@ -196,12 +241,39 @@ impl Command {
     pub fn level(&self) -> u32 {
         BASE_LEVEL
     }
+
+    /// Every leaf that the command may append.
+    pub fn leaves(&self) -> impl Iterator<Item = &Leaf> {
+        let follow_up = match self {
+            Self::Append { follow_up, .. }
+            | Self::Received { follow_up, .. }
+            | Self::Retract { follow_up, .. } => follow_up.as_slice(),
+            _ => &[],
+        };
+        self.leaf().into_iter().chain(follow_up)
+    }
+
+    /// Every leaf that the command may append, to be sealed again.
+    pub fn leaves_mut(&mut self) -> Vec<&mut Leaf> {
+        match self {
+            Self::Append { leaf, follow_up }
+            | Self::Received { leaf, follow_up, .. }
+            | Self::Retract { leaf, follow_up, .. } => std::iter::once(leaf).chain(follow_up).collect(),
+            Self::Intent { leaf, .. }
+            | Self::Sent { leaf, .. }
+            | Self::Expire { leaf, .. }
+            | Self::Hold { leaf, .. }
+            | Self::Erase { leaf, .. } => vec![leaf],
+            Self::Checkpoint { .. } | Self::Finalize { .. } => vec![],
+        }
+    }
 }
 
 impl Encode for Leaf {
     fn encode(&self, out: &mut Writer) {
         out.bytes(self.envelope.as_bytes());
         out.seq(&self.terms);
+        out.seq(&self.subjects);
         out.seq(&self.documents);
         self.unique.encode(out);
     }
@@ -214,9 +286,32 @@ impl Decode for Leaf {
         Ok(Self {
             envelope,
             terms: input.seq("index terms", MAX_TERMS)?,
+            subjects: input.seq("subjects", MAX_SUBJECTS)?,
             documents: input.seq("documents", MAX_DOCUMENTS)?,
             unique: Decode::decode(input)?,
         })
+    }
+}
+
+impl Encode for SubjectRef {
+    fn encode(&self, out: &mut Writer) {
+        out.raw(&self.subject);
+        self.key.encode(out);
+        self.wrapped.is_some().encode(out);
+        if let Some(wrapped) = &self.wrapped {
+            out.bytes(wrapped);
+        }
+    }
+}
+
+impl Decode for SubjectRef {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let (subject, key) = (input.array()?, Decode::decode(input)?);
+        let wrapped = match bool::decode(input)? {
+            true => Some(input.bytes("wrapped key", MAX_WRAPPED_KEY)?.to_vec()),
+            false => None,
+        };
+        Ok(Self { subject, key, wrapped })
     }
 }
 
@@ -312,6 +407,19 @@ impl Encode for Command {
                 size.encode(out);
                 out.raw(root);
             }
+            Self::Hold { leaf, subject, held } => {
+                out.u8(10);
+                leaf.encode(out);
+                out.raw(subject);
+                held.encode(out);
+            }
+            Self::Erase { leaf, subject, seen, forget } => {
+                out.u8(11);
+                leaf.encode(out);
+                out.raw(subject);
+                seen.encode(out);
+                out.seq(forget);
+            }
             Self::Finalize { level } => {
                 out.u8(8);
                 level.encode(out);
@@ -346,6 +454,13 @@ impl Decode for Command {
             },
             5 => Self::Retract { leaf, retraction: Decode::decode(input)?, follow_up: follow_up(input)? },
             7 => Self::Expire { leaf, intent: Decode::decode(input)? },
+            10 => Self::Hold { leaf, subject: input.array()?, held: Decode::decode(input)? },
+            11 => Self::Erase {
+                leaf,
+                subject: input.array()?,
+                seen: Decode::decode(input)?,
+                forget: input.seq("index terms", MAX_TERMS)?,
+            },
             other => return Err(CodecError::invalid("command", format!("{other} is not one of its kinds"))),
         })
     }

@@ -19,6 +19,7 @@ pub mod replica;
 
 mod answer;
 mod checkpoint;
+mod erasure;
 mod group;
 mod proposer;
 mod raft;
@@ -44,15 +45,17 @@ use tokio::sync::{Mutex, OnceCell, broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+pub use crate::erasure::{Residue, replay_erasures};
+pub use crate::store::subject_key_name;
 pub use crate::cluster::{ClusterStatus, ReplicaStatus};
-pub use crate::command::{Command, DocumentWrite, IndexTerm, Intent, Leaf, Proposal, Unique};
+pub use crate::command::{Command, DocumentWrite, IndexTerm, Intent, Leaf, Proposal, SubjectRef, Unique};
 pub use crate::config::{ConsensusConfig, RecordsConfig, ReplicaConfig};
 pub use crate::error::{
     BarrierError, CheckpointError, ClusterError, OpenError, ProposeError, ReadError, StoreError,
 };
 pub use crate::outcome::Outcome;
 pub use crate::role::Role;
-pub use crate::state::{Change, Document, PendingIntent, SignalState, TreeHead};
+pub use crate::state::{Change, Document, ErasedKey, PendingIntent, SignalState, TreeHead};
 
 use crate::answer::Answers;
 use crate::cluster::Cluster;
@@ -63,13 +66,15 @@ use crate::proposer::{Proposer, Ways, why_stopped};
 use crate::raft::{Parts, Raft, Snapshots};
 use crate::replica::{Incarnation, Replica};
 use crate::state::StateMachine;
-use crate::store::{Batch, Durability, RocksStore, Store, Table, read_u64};
+use crate::store::{Batch, Durability, RocksStore, Store, SubjectKeys, Table, read_u64};
 
 /// The format of the data folder.
 const FORMAT: u64 = 2;
 /// Keys of [`Table::RaftMeta`].
 const FORMAT_KEY: &[u8] = b"format";
 const REPLICA_KEY: &[u8] = b"replica";
+/// The folder of the database of subject keys, in the data folder.
+const SUBJECT_KEYS: &str = "subject-keys";
 const INCARNATION_KEY: &[u8] = b"incarnation";
 /// How long the first election may take in a group of one, which nobody can disturb.
 const ELECTION_SECONDS: u64 = 60;
@@ -517,7 +522,8 @@ fn open_store(config: &ConsensusConfig, verifier: Arc<SignalVerifier>) -> Result
     let store = RocksStore::open(&dir, config.cache_mib << 20)?;
     let incarnation = check_owner(&*store, config.replica)?;
     let snapshots = Snapshots::open(store.clone(), config.data_dir.join("snapshots"))?;
-    let state = Arc::new(StateMachine::load(store.clone(), verifier)?);
+    let keys = Arc::new(SubjectKeys::open(&config.data_dir.join(SUBJECT_KEYS))?);
+    let state = Arc::new(StateMachine::load(store.clone(), keys, verifier)?);
     let (found, known) = (state.level()?, config.levels());
     if !known.includes(found) {
         return Err(OpenError::Level { found, known });

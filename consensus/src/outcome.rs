@@ -21,6 +21,8 @@ pub enum Outcome {
         /// The index of the leaf that holds the key.
         index: u64,
     },
+    /// A leaf is not sealed under its subject's present key: it is sealed again. Nothing changed.
+    SubjectKeyTaken,
     /// The intent was refused; no counter was spent.
     IntentRefused(IntentRefusal),
     /// The signal is new and counts.
@@ -81,6 +83,7 @@ impl Encode for Outcome {
             Self::CheckpointRefused(refusal) => numbered(14, refusal, out),
             Self::Stale { size } => numbered(15, size, out),
             Self::Finalized { level } => numbered(16, level, out),
+            Self::SubjectKeyTaken => out.u8(20),
         }
     }
 }
@@ -104,6 +107,7 @@ impl Decode for Outcome {
             14 => Self::CheckpointRefused(Decode::decode(input)?),
             15 => Self::Stale { size: Decode::decode(input)? },
             16 => Self::Finalized { level: Decode::decode(input)? },
+            20 => Self::SubjectKeyTaken,
             other => return Err(CodecError::invalid("outcome", format!("{other} is not one of its kinds"))),
         })
     }

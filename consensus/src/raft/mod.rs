@@ -51,6 +51,12 @@ const PURGE_BATCH: u64 = 10_000;
 /// How many entries one message to a peer carries at the most.
 const MAX_PAYLOAD_ENTRIES: u64 = 64;
 
+/// The index of the entry whose place was stored as these bytes.
+pub(crate) fn log_index(place: &[u8]) -> Option<u64> {
+    let applied = <codec::Applied as hansa_types::codec::Decode>::from_bytes(place).ok()?;
+    applied.log_id.map(|log_id| log_id.index)
+}
+
 /// Starts Raft on what the store holds. Whoever is to found a group initialises it afterwards.
 pub(crate) async fn start(
     config: &ConsensusConfig,

@@ -10,7 +10,7 @@ use hansa_types::signal::Signal;
 use hansa_types::verify::SignalVerifier;
 
 use super::transaction::{Placed, Transaction};
-use super::{LEVEL, TreeHead, decode, scope_key, signals, tree_error};
+use super::{LEVEL, TreeHead, decode, scope_key, signals, subjects, tree_error};
 use crate::command::{Command, Intent, Leaf, Proposal};
 use crate::outcome::{CheckpointRefusal, IntentRefusal, Outcome};
 use crate::store::{StoreError, Table};
@@ -40,6 +40,9 @@ pub(super) fn propose(
     {
         return Ok(Outcome::Existing { index });
     }
+    if !subjects::keys_are_current(tx, &command)? {
+        return Ok(Outcome::SubjectKeyTaken);
+    }
     if let Some(seen) = seen {
         let size = tx.changed_at()?;
         if seen < size {
@@ -64,6 +67,10 @@ fn execute(
         }
         Command::Retract { leaf, retraction, follow_up } => {
             signals::retract(transaction, leaf, &retraction, follow_up)
+        }
+        Command::Hold { leaf, subject, held } => subjects::hold(transaction, leaf, subject, held),
+        Command::Erase { leaf, subject, seen, forget } => {
+            subjects::erase(transaction, leaf, subject, seen, &forget)
         }
         Command::Checkpoint { size, root } => checkpoint(transaction, TreeHead { size, root }),
         Command::Finalize { level } => finalize(transaction, level),

@@ -6,8 +6,11 @@
 mod execute;
 mod read;
 mod signals;
+mod subjects;
 mod transaction;
 
+#[cfg(test)]
+mod subject_tests;
 #[cfg(test)]
 mod tests;
 
@@ -22,11 +25,12 @@ use hansa_types::verify::SignalVerifier;
 
 pub use self::read::{Document, PendingIntent};
 pub use self::signals::SignalState;
+pub use self::subjects::ErasedKey;
 
 use self::transaction::Transaction;
 use crate::command::{BASE_LEVEL, Proposal};
 use crate::outcome::Outcome;
-use crate::store::{Durability, Store, StoreError, Table};
+use crate::store::{Durability, Store, StoreError, SubjectKeys, Table};
 
 /// Keys of [`Table::State`].
 const APPLIED: &[u8] = b"applied";
@@ -63,16 +67,25 @@ pub struct Change {
 /// The state machine over a store.
 pub(crate) struct StateMachine {
     store: Arc<dyn Store>,
+    /// The subject keys, beside the store and in none of its snapshots.
+    keys: Arc<SubjectKeys>,
     verifier: Arc<SignalVerifier>,
     /// The right edge of the tree as stored. Readers hold the lock, so that they never see half a snapshot.
     tree: RwLock<Frontier>,
 }
 
 impl StateMachine {
-    /// Loads what the store holds, and checks that the tree's edge gives the root that was stored with it.
-    pub(crate) fn load(store: Arc<dyn Store>, verifier: Arc<SignalVerifier>) -> Result<Self, StoreError> {
+    /// Loads what the store holds, checks that the tree's edge gives the root that was stored with it, and deletes what
+    /// the ledger of erasures says.
+    pub(crate) fn load(
+        store: Arc<dyn Store>,
+        keys: Arc<SubjectKeys>,
+        verifier: Arc<SignalVerifier>,
+    ) -> Result<Self, StoreError> {
         let tree = RwLock::new(load_tree(&*store)?);
-        Ok(Self { store, verifier, tree })
+        let state = Self { store, keys, verifier, tree };
+        state.replay_ledger()?;
+        Ok(state)
     }
 
     /// Applies the proposals of one Raft entry and stores `applied`, the entry's place, with them.
@@ -83,12 +96,18 @@ impl StateMachine {
     ) -> Result<(Vec<Outcome>, Change), StoreError> {
         let frontier = self.tree.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut transaction = Transaction::new(&*self.store, frontier);
+        transaction.subjects.place.clone_from(&applied);
         let mut outcomes = Vec::with_capacity(proposals.len());
         for proposal in proposals {
             outcomes.push(execute::propose(&mut transaction, &*self.verifier, proposal)?);
             transaction.end_command();
         }
         transaction.put(Table::State, APPLIED, applied);
+        let keys = std::mem::take(&mut transaction.subjects.keys);
+        if !keys.is_empty() {
+            // Synced, and first: once the state says that this entry is applied, it is not applied again.
+            self.keys.write(&keys)?;
+        }
         let (batch, frontier, change) = transaction.finish();
         self.store.write(batch, Durability::Ordered)?;
         *self.tree.write().unwrap_or_else(PoisonError::into_inner) = frontier;
@@ -115,7 +134,8 @@ impl StateMachine {
         let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
         replace()?;
         *tree = load_tree(&*self.store)?;
-        Ok(())
+        drop(tree);
+        self.replay_ledger().map(|_| ())
     }
 }
 

@@ -11,7 +11,9 @@ use hansa_types::record::ScopeKey;
 use super::execute::StoredIntent;
 use super::signals::signal_key;
 use super::transaction::Holder;
-use super::{CHECKPOINT, SignalState, StateMachine, StoredNodes, TreeHead, decode, document_key, scope_key};
+use super::{
+    CHECKPOINT, SignalState, StateMachine, StoredNodes, TreeHead, decode, document_key, scope_key, term_key,
+};
 use crate::command::{IndexTerm, Intent};
 use crate::error::ReadError;
 use crate::store::{StoreError, Table, read_u64, scan_prefix};
@@ -36,7 +38,7 @@ pub struct Document {
 
 impl StateMachine {
     /// Keeps the tables from being exchanged while they are read.
-    fn tree(&self) -> RwLockReadGuard<'_, Frontier> {
+    pub(super) fn tree(&self) -> RwLockReadGuard<'_, Frontier> {
         self.tree.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -68,6 +70,33 @@ impl StateMachine {
             .iter()
             .map(|(key, _)| read_u64(Table::Terms, key.get(term.len()..).unwrap_or_default()))
             .collect()
+    }
+
+    /// The leaves under a term from the index `from` on, oldest first, until `visit` breaks.
+    pub(crate) fn visit_term(
+        &self,
+        term: &IndexTerm,
+        from: u64,
+        visit: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let _tree = self.tree();
+        let mut damage = None;
+        self.store.scan_prefix(Table::Terms, term, &term_key(term, from), &mut |key, _| match read_u64(
+            Table::Terms,
+            key.get(term.len()..).unwrap_or_default(),
+        ) {
+            Ok(index) => visit(index),
+            Err(error) => {
+                damage = Some(error);
+                ControlFlow::Break(())
+            }
+        })?;
+        damage.map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn has_term(&self, term: &IndexTerm, index: u64) -> Result<bool, StoreError> {
+        let _tree = self.tree();
+        Ok(self.store.get(Table::Terms, &term_key(term, index))?.is_some())
     }
 
     pub(crate) fn documents(&self, collection: u8) -> Result<Vec<Document>, StoreError> {

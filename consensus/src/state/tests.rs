@@ -10,7 +10,7 @@ use hansa_types::verify::VerifyError;
 use proptest::prelude::*;
 
 use super::*;
-use crate::command::{Command, DocumentWrite, Leaf};
+use crate::command::{Command, DocumentWrite, Leaf, SubjectRef};
 use crate::error::ReadError;
 use crate::outcome::{CheckpointRefusal, IntentRefusal};
 use crate::store::memory::MemoryStore;
@@ -18,18 +18,22 @@ use crate::testing::*;
 
 const SCOPE: ScopeKey = ScopeKey { gateway: GATEWAY, epoch: EPOCH };
 
-fn machine() -> (Arc<MemoryStore>, StateMachine) {
+pub(super) fn load(store: Arc<MemoryStore>) -> Result<StateMachine, StoreError> {
+    StateMachine::load(store, Arc::new(SubjectKeys::in_memory()), verifier())
+}
+
+pub(super) fn machine() -> (Arc<MemoryStore>, StateMachine) {
     let store = Arc::new(MemoryStore::default());
-    let machine = StateMachine::load(store.clone(), verifier()).unwrap();
+    let machine = load(store.clone()).unwrap();
     (store, machine)
 }
 
-fn apply(machine: &StateMachine, commands: Vec<Command>) -> Vec<Outcome> {
+pub(super) fn apply(machine: &StateMachine, commands: Vec<Command>) -> Vec<Outcome> {
     let unseen = |command| Proposal { seen: None, command };
     machine.apply(commands.into_iter().map(unseen).collect(), vec![]).unwrap().0
 }
 
-fn run(machine: &StateMachine, command: Command) -> Outcome {
+pub(super) fn run(machine: &StateMachine, command: Command) -> Outcome {
     apply(machine, vec![command]).remove(0)
 }
 
@@ -209,30 +213,41 @@ fn a_damaged_tree_is_refused_at_the_start() {
     let mut batch = crate::store::Batch::default();
     batch.put(Table::Nodes, node_key(NodeId { level: 2, index: 0 }), [0; 32]);
     store.write(batch, Durability::Synced).unwrap();
-    let damaged = StateMachine::load(store, verifier()).err();
+    let damaged = load(store).err();
     assert!(matches!(damaged, Some(StoreError::Corrupt { table: "nodes", .. })), "{damaged:?}");
 }
 
 fn any_command() -> impl Strategy<Value = Command> {
-    let small = 0..5u8;
+    let small = || 0..5u8;
     prop_oneof![
-        (any::<u64>(), small.clone(), small.clone()).prop_map(|(seed, key, what)| append(seed, key, what)),
-        (any::<u32>(), small.clone(), small.clone(), any::<bool>()).prop_map(
-            |(seed, nullifier, what, ok)| {
-                let mut signal = signal(nullifier, what);
-                signal.proof[0] = u8::from(ok);
-                received(u64::from(seed), signal)
-            }
-        ),
-        (any::<u64>(), small.clone()).prop_map(|(seed, nullifier)| retract(
-            seed,
-            nullifier,
-            preimage(nullifier)
-        )),
-        (any::<u64>(), small.clone(), 0..4u32, small.clone())
+        (any::<u64>(), small(), small()).prop_map(|(seed, key, what)| append(seed, key, what)),
+        (any::<u32>(), small(), small(), any::<bool>()).prop_map(|(seed, nullifier, what, ok)| {
+            let mut signal = signal(nullifier, what);
+            signal.proof[0] = u8::from(ok);
+            received(u64::from(seed), signal)
+        }),
+        (any::<u64>(), small()).prop_map(|(seed, nullifier)| retract(seed, nullifier, preimage(nullifier))),
+        (any::<u64>(), small(), 0..4u32, small())
             .prop_map(|(seed, id, counter, subject)| intent(seed, id, counter, subject)),
-        (any::<u64>(), small.clone()).prop_map(|(seed, id)| expire(seed, id)),
-        (any::<u64>(), small.clone(), small).prop_map(|(seed, id, what)| sent(seed, id, signal(id, what))),
+        (any::<u64>(), small()).prop_map(|(seed, id)| expire(seed, id)),
+        (any::<u64>(), small(), small()).prop_map(|(seed, id, what)| sent(seed, id, signal(id, what))),
+        (any::<u64>(), small(), small(), any::<bool>()).prop_map(|(seed, subject, what, brings)| {
+            let wrapped = vec![what; 40];
+            let key = crate::store::subject_key_name(&wrapped);
+            let subject = SubjectRef { subject: [subject; 32], key, wrapped: brings.then_some(wrapped) };
+            Command::Append { leaf: Leaf { subjects: vec![subject], ..leaf(seed) }, follow_up: vec![] }
+        }),
+        (any::<u64>(), small(), any::<bool>()).prop_map(|(seed, subject, held)| Command::Hold {
+            leaf: leaf(seed),
+            subject: [subject; 32],
+            held
+        }),
+        (any::<u64>(), small(), 0..20u64).prop_map(|(seed, subject, seen)| Command::Erase {
+            leaf: leaf(seed),
+            subject: [subject; 32],
+            seen,
+            forget: vec![[subject; 32]],
+        }),
         (0..6u64).prop_map(|size| Command::Checkpoint {
             size,
             root: if size == 0 { empty_root() } else { [0; 32] }
@@ -269,7 +284,7 @@ proptest! {
         prop_assert_eq!(&single, &apply(&packed, vec![head]));
         prop_assert_eq!(packed_store.replicated(), one_store.replicated());
 
-        let reloaded = StateMachine::load(packed_store, verifier()).unwrap();
+        let reloaded = load(packed_store).unwrap();
         prop_assert_eq!(reloaded.head(), one.head());
     }
 

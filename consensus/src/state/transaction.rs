@@ -1,6 +1,7 @@
 //! The changes of one Raft entry while they are made: later commands see what earlier ones of the entry did.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use hansa_audit_log::merkle::{Frontier, Hash, NodeId, NodeStore, leaf_hash};
 use hansa_types::codec::Encode;
@@ -8,6 +9,7 @@ use hansa_types::hash::Field;
 use hansa_types::record::ScopeKey;
 
 use super::signals::signal_key;
+use super::subjects;
 use super::{
     CHANGED, CHECKPOINT, Change, LEVEL, SignalState, StoredNodes, TREE, TreeHead, decode, document_key,
     node_key, term_key,
@@ -40,6 +42,8 @@ pub(super) struct Transaction<'a> {
     batch: Batch,
     nodes: BTreeMap<NodeId, Hash>,
     frontier: Frontier,
+    /// What the entry does to subjects and their keys.
+    pub(super) subjects: subjects::Changes,
     /// What views in memory have to read again.
     change: Change,
 }
@@ -50,6 +54,7 @@ impl<'a> Transaction<'a> {
             store,
             changed: BTreeMap::new(),
             batch: Batch::default(),
+            subjects: subjects::Changes::default(),
             nodes: BTreeMap::new(),
             frontier,
             change: Change::default(),
@@ -103,6 +108,7 @@ impl<'a> Transaction<'a> {
         for term in leaf.terms {
             self.batch.put(Table::Terms, term_key(&term, index), []);
         }
+        subjects::note(self, leaf.subjects, index)?;
         for write in leaf.documents {
             let key = document_key(write.collection, &write.key);
             self.change.documents.push((write.collection, write.key));
@@ -117,6 +123,29 @@ impl<'a> Transaction<'a> {
     /// Appends the leaves that follow from another; one whose unique key is held is left out.
     pub(super) fn append_all(&mut self, leaves: Vec<Leaf>) -> Result<(), StoreError> {
         leaves.into_iter().try_for_each(|leaf| self.append(leaf).map(|_| ()))
+    }
+
+    /// Whether a leaf of this subject has an index of `from` or above.
+    pub(super) fn has_since(&self, subject: &[u8; 32], from: u64) -> Result<bool, StoreError> {
+        if self.subjects.touched.get(subject).is_some_and(|last| *last >= from) {
+            return Ok(true);
+        }
+        let mut found = false;
+        self.store.scan_prefix(Table::Terms, subject, &term_key(subject, from), &mut |_, _| {
+            found = true;
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
+    /// Makes a term find nothing that was appended so far.
+    pub(super) fn forget_term(&mut self, term: &[u8; 32]) {
+        self.batch.delete_range(Table::Terms, term_key(term, 0), term_key(term, u64::MAX));
+    }
+
+    /// A term of a leaf, which only later entries read.
+    pub(super) fn put_term(&mut self, term: &[u8; 32], index: u64) {
+        self.batch.put(Table::Terms, term_key(term, index), []);
     }
 
     /// Stores what is known of a nullifier.

@@ -3,6 +3,7 @@
 //! Everything above this trait (the Raft log, the state machine) knows no RocksDB. All tables share one write-ahead
 //! log, so a synced write makes every earlier write durable too, and what survives a crash is always a prefix.
 
+mod keys;
 mod rocks;
 
 #[cfg(test)]
@@ -12,6 +13,9 @@ use std::ops::ControlFlow;
 
 use thiserror::Error;
 
+pub use self::keys::subject_key_name;
+
+pub(crate) use self::keys::{KeyChange, SubjectKeys, checked};
 pub(crate) use self::rocks::RocksStore;
 
 /// The tables, each a column family.
@@ -41,13 +45,21 @@ pub(crate) enum Table {
     Subjects,
     /// Gateway, epoch, nullifier -> signals.
     Signals,
+    /// Subject -> name of its key; the keys themselves are in a database of their own.
+    SubjectKeys,
+    /// Leaf index -> names of the keys it is sealed under.
+    LeafKeys,
+    /// Name of an erased key -> subject and erasure: the ledger.
+    Erased,
+    /// Subject -> leaf index of the legal hold it is under.
+    Holds,
     /// Applied log id, membership, tree size and root, last checkpoint.
     State,
 }
 
 impl Table {
     /// Every table.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::RaftLog,
         Self::RaftMeta,
         Self::Leaves,
@@ -60,6 +72,10 @@ impl Table {
         Self::Counters,
         Self::Subjects,
         Self::Signals,
+        Self::SubjectKeys,
+        Self::LeafKeys,
+        Self::Erased,
+        Self::Holds,
         Self::State,
     ];
 
@@ -83,6 +99,10 @@ impl Table {
             Self::Counters => "counters",
             Self::Subjects => "subjects",
             Self::Signals => "signals",
+            Self::SubjectKeys => "subject-keys",
+            Self::LeafKeys => "leaf-keys",
+            Self::Erased => "erased",
+            Self::Holds => "holds",
             Self::State => "state",
         }
     }
@@ -192,6 +212,19 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Visits the pairs from the key `from` on, in ascending order.
     fn scan(&self, table: Table, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError>;
 
+    /// Visits the pairs whose key begins with `prefix`, from the key `from` on. A store may skip what a filter excludes.
+    fn scan_prefix(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.scan(table, from, &mut |key, value| {
+            if key.starts_with(prefix) { visit(key, value) } else { ControlFlow::Break(()) }
+        })
+    }
+
     /// The pair with the greatest key.
     fn last(&self, table: Table) -> Result<Option<Pair>, StoreError>;
 
@@ -213,8 +246,8 @@ pub(crate) fn scan_prefix(
     limit: usize,
 ) -> Result<Vec<Pair>, StoreError> {
     let mut found = Vec::new();
-    store.scan(table, prefix, &mut |key, value| {
-        if !key.starts_with(prefix) || found.len() >= limit {
+    store.scan_prefix(table, prefix, prefix, &mut |key, value| {
+        if found.len() >= limit {
             return ControlFlow::Break(());
         }
         found.push((key.to_vec(), value.to_vec()));

@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    Direction, IteratorMode, LogLevel, Options, WriteBatch, WriteOptions,
+    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor,
+    CompactOptions, DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode, LogLevel, Options,
+    ReadOptions, SliceTransform, WriteBatch, WriteOptions,
 };
 
 use super::{Batch, Durability, Pair, Store, StoreError, Table, Visit, Write};
@@ -25,6 +26,8 @@ const ALL_MEMTABLES: usize = 256 << 20;
 const MAX_WAL: u64 = 512 << 20;
 /// Files kept open at the most.
 const MAX_OPEN_FILES: i32 = 512;
+/// The bytes of an index term, which all keys of [`Table::Terms`] begin with.
+const TERM: usize = 32;
 /// Background flushes and compactions at once.
 const BACKGROUND_JOBS: i32 = 2;
 /// RocksDB's own log files kept.
@@ -68,6 +71,21 @@ impl RocksStore {
             .map_err(|e| StoreError::Snapshot { path: dir.display().to_string(), reason: e.to_string() })
     }
 
+    /// Rewrites the tables from which subjects' data is deleted, and with them the write-ahead log.
+    pub(crate) fn rewrite(&self) -> Result<(), StoreError> {
+        let failed = |e: rocksdb::Error| StoreError::Write(e.to_string());
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        for table in Table::ALL {
+            self.db.flush_cf(self.family(table)).map_err(failed)?;
+        }
+        for table in [Table::RaftLog, Table::Documents, Table::Terms] {
+            let family = self.family(table);
+            self.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
+        }
+        Ok(())
+    }
+
     /// Makes the next write fail as a full or broken disk would.
     #[cfg(test)]
     pub(crate) fn fail_next_write(&self) {
@@ -87,6 +105,23 @@ impl RocksStore {
         self.db.cf_handle(table.name()).expect("the database was opened with every table")
     }
 
+    fn visit(
+        &self,
+        table: Table,
+        from: &[u8],
+        options: ReadOptions,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let mode = IteratorMode::From(from, Direction::Forward);
+        for pair in self.db.iterator_cf_opt(self.family(table), options, mode) {
+            let (key, value) = pair.map_err(|e| read_error(table, &e))?;
+            if let ControlFlow::Break(()) = visit(&key, &value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn write_to_disk(&self, batch: WriteBatch, options: &WriteOptions) -> Result<(), String> {
         #[cfg(test)]
         if self.fail_next.swap(false, std::sync::atomic::Ordering::SeqCst) {
@@ -102,14 +137,24 @@ impl Store for RocksStore {
     }
 
     fn scan(&self, table: Table, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        let pairs = self.db.iterator_cf(self.family(table), IteratorMode::From(from, Direction::Forward));
-        for pair in pairs {
-            let (key, value) = pair.map_err(|e| read_error(table, &e))?;
-            if let ControlFlow::Break(()) = visit(&key, &value) {
-                break;
-            }
-        }
-        Ok(())
+        let mut options = ReadOptions::default();
+        // Across prefixes: a table with a prefix filter would otherwise show only the first.
+        options.set_total_order_seek(true);
+        self.visit(table, from, options, visit)
+    }
+
+    fn scan_prefix(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        options.set_total_order_seek(table != Table::Terms || prefix.len() < TERM);
+        self.visit(table, from, options, &mut |key, value| {
+            if key.starts_with(prefix) { visit(key, value) } else { ControlFlow::Break(()) }
+        })
     }
 
     fn last(&self, table: Table) -> Result<Option<Pair>, StoreError> {
@@ -166,11 +211,17 @@ fn table_options(table: Table, cache: &Cache) -> Options {
     blocks.set_block_cache(cache);
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    let mut options = Options::default();
     if table == Table::Unique {
         // Most lookups there are for payments never seen before.
         blocks.set_bloom_filter(10.0, false);
     }
-    let mut options = Options::default();
+    if table == Table::Terms {
+        // A lookup is a seek to one term, and skips every file that has no leaf under it.
+        blocks.set_bloom_filter(10.0, false);
+        options.set_prefix_extractor(SliceTransform::create_fixed_prefix(TERM));
+        options.set_memtable_prefix_bloom_ratio(0.05);
+    }
     options.set_compression_type(DBCompressionType::None);
     options.set_block_based_table_factory(&blocks);
     options.set_write_buffer_size(if large { LARGE_MEMTABLE } else { SMALL_MEMTABLE });
@@ -184,4 +235,48 @@ fn open_error(dir: &Path, error: &rocksdb::Error) -> StoreError {
 
 fn read_error(table: Table, error: &rocksdb::Error) -> StoreError {
     StoreError::Read { table: table.name(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(term: u8, index: u64) -> Vec<u8> {
+        [[term; TERM].as_slice(), &index.to_be_bytes()].concat()
+    }
+
+    fn scanned(store: &RocksStore, prefix: &[u8], from: &[u8]) -> Vec<Vec<u8>> {
+        let mut keys = Vec::new();
+        store
+            .scan_prefix(Table::Terms, prefix, from, &mut |key, _| {
+                keys.push(key.to_vec());
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        keys
+    }
+
+    /// In the memtable and, after a rewrite, in files with filters.
+    #[test]
+    fn a_term_is_found_by_its_prefix_and_the_whole_table_is_still_read_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = RocksStore::open(dir.path(), 1 << 20).unwrap();
+        let mut batch = Batch::default();
+        let all: Vec<Vec<u8>> = (1..4).flat_map(|term| (0..3).map(move |index| key(term, index))).collect();
+        all.iter().for_each(|key| batch.put(Table::Terms, key.clone(), []));
+        store.write(batch, Durability::Synced).unwrap();
+        for _ in 0..2 {
+            assert_eq!(scanned(&store, &[2; TERM], &key(2, 1)), [key(2, 1), key(2, 2)]);
+            assert!(scanned(&store, &[9; TERM], &key(9, 0)).is_empty());
+            let mut whole = Vec::new();
+            store
+                .scan(Table::Terms, &[], &mut |key, _| {
+                    whole.push(key.to_vec());
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+            assert_eq!(whole, all);
+            store.rewrite().unwrap();
+        }
+    }
 }

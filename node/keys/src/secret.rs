@@ -10,6 +10,11 @@ use rand::{CryptoRng, RngCore};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+/// Bytes of the commitment to the key behind the nonce of what [`Secret::wrap_committed`] returns.
+const COMMITMENT: usize = 32;
+const COMMITTED_KEY: &[u8] = b"hansa/committed-wrap/key/v1\0";
+const COMMITTED_NAME: &[u8] = b"hansa/committed-wrap/commitment/v1\0";
+
 /// Bytes of the nonce in front of what [`Secret::wrap`] returns.
 const NONCE: usize = 24;
 
@@ -80,6 +85,49 @@ impl Secret {
             .map_err(|_| UnwrapError)
     }
 
+    /// A secret that follows from this one and all `others`, in their order: without one of them nothing of it is known.
+    pub fn joined_with(&self, info: &[u8], others: &[Self]) -> Self {
+        let mut input = Zeroizing::new(Vec::with_capacity(32 * (1 + others.len())));
+        std::iter::once(self).chain(others).for_each(|secret| input.extend_from_slice(secret.expose()));
+        let mut out = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(None, &input)
+            .expand(info, out.as_mut())
+            .expect("32 bytes are within HKDF-SHA256's 8,160");
+        Self(out)
+    }
+
+    /// As [`Self::wrap`], and such that the result opens under no other secret: XChaCha20-Poly1305 alone does not commit
+    /// to its key.
+    pub fn wrap_committed(
+        &self,
+        context: &[u8],
+        plaintext: &[u8],
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Vec<u8> {
+        let mut nonce = [0; NONCE];
+        rng.fill_bytes(&mut nonce);
+        let commitment = self.mac(&[COMMITTED_NAME, &nonce]);
+        let inner = Self(Zeroizing::new(self.mac(&[COMMITTED_KEY, &nonce])));
+        let sealed = inner.wrap(context, plaintext, rng);
+        [nonce.as_slice(), &commitment, &sealed].concat()
+    }
+
+    /// Reverses [`Self::wrap_committed`] under the same context.
+    pub fn unwrap_committed(
+        &self,
+        context: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, UnwrapError> {
+        let (nonce, rest) = wrapped.split_at_checked(NONCE).ok_or(UnwrapError)?;
+        let (commitment, sealed) = rest.split_at_checked(COMMITMENT).ok_or(UnwrapError)?;
+        let mut mac =
+            <Hmac<Sha256> as Mac>::new_from_slice(self.0.as_ref()).expect("HMAC takes keys of any length");
+        mac.update(COMMITTED_NAME);
+        mac.update(nonce);
+        mac.verify_slice(commitment).map_err(|_| UnwrapError)?;
+        Self(Zeroizing::new(self.mac(&[COMMITTED_KEY, nonce]))).unwrap(context, sealed)
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(self.0.as_ref().into())
     }
@@ -128,6 +176,37 @@ mod tests {
             assert_eq!(secret.unwrap(b"context", &changed), Err(UnwrapError), "byte {index}");
         }
         assert_eq!(secret.unwrap(b"context", &wrapped[..NONCE - 1]), Err(UnwrapError));
+    }
+
+    #[test]
+    fn a_committed_wrapping_binds_key_context_and_every_byte() {
+        use rand::SeedableRng;
+        let mut rng = rand::rngs::StdRng::seed_from_u64(2);
+        let secret = Secret::from_bytes([7; 32]);
+        let wrapped = secret.wrap_committed(b"context", b"key", &mut rng);
+        assert_eq!(secret.unwrap_committed(b"context", &wrapped).unwrap().as_slice(), b"key");
+        assert_eq!(secret.unwrap_committed(b"other", &wrapped), Err(UnwrapError));
+        assert_eq!(Secret::from_bytes([8; 32]).unwrap_committed(b"context", &wrapped), Err(UnwrapError));
+        for index in 0..wrapped.len() {
+            let mut changed = wrapped.clone();
+            changed[index] ^= 1;
+            assert_eq!(secret.unwrap_committed(b"context", &changed), Err(UnwrapError), "byte {index}");
+        }
+        assert_eq!(secret.unwrap_committed(b"context", &wrapped[..NONCE + COMMITMENT]), Err(UnwrapError));
+    }
+
+    #[test]
+    fn a_joined_secret_takes_each_of_its_parts_in_order() {
+        let [a, b, c] = [1, 2, 3].map(|byte| Secret::from_bytes([byte; 32]));
+        let joined = a.joined_with(b"x", &[b.clone(), c.clone()]);
+        for other in [
+            a.joined_with(b"x", &[c.clone(), b.clone()]),
+            a.joined_with(b"x", &[b.clone()]),
+            a.joined_with(b"y", &[b.clone(), c.clone()]),
+            b.joined_with(b"x", &[a.clone(), c.clone()]),
+        ] {
+            assert_ne!(joined.expose(), other.expose());
+        }
     }
 
     #[test]
