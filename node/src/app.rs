@@ -26,12 +26,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::archive::{Archive, ArchiveError};
 use crate::book::Book;
 use crate::config::{Config, NodeConfig};
 use crate::events::{Event, Events};
 use crate::flows::payment::{self, InFlight, Seen};
 use crate::flows::tags::Tags;
-use crate::flows::{inbound, outbound, without_quorum};
+use crate::flows::{inbound, outbound, start, without_quorum};
 use crate::follow;
 use crate::journal::{Journal, JournalError};
 use crate::lead::{self, LeadError};
@@ -40,10 +41,13 @@ use crate::load::{self, LoadError};
 use crate::metrics::Metrics;
 use crate::node::{Node, now};
 use crate::provisional::{Provisional, ProvisionalError};
+use crate::retention::{Retention, RetentionError};
 use crate::service::NodeService;
 
 /// In front of the siblings' metrics that bring no prefix of their own.
 const HTTP_PREFIX: &str = "hansa";
+/// The folder of archived lists and models, in the data folder.
+const ARCHIVE: &str = "archive";
 const CONSENSUS_PREFIX: &str = "hansa_consensus";
 
 /// Why a node does not start.
@@ -122,6 +126,12 @@ pub enum StartError {
     /// The store or the Raft group.
     #[error(transparent)]
     Consensus(#[from] OpenError),
+    /// The archive of lists and models.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// How long records are kept.
+    #[error(transparent)]
+    Retention(#[from] RetentionError),
     /// The log.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -162,15 +172,16 @@ pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
             registry: Arc::new(registry),
             beside: Some(Arc::new(move |out: &mut String| network_metrics.encode_libp2p(out))),
             metrics,
+            logins: node.logins.clone(),
         };
         let server = Server::bind(config.api.clone(), wiring).await?;
         let mut tasks = spawn(&node, changes);
         // A bank's only replica leads from the start, and says at once why it cannot.
         let alone = node.journal.consensus().voters().len() == 1;
         let duties =
-            if alone { Some(lead::begin(&node, &config.node).await.map_err(Box::new)?) } else { None };
-        tasks.spawn(lead::supervise(node.clone(), config.node.clone(), duties));
-        log_start(&node).await?;
+            if alone { Some(lead::begin(&node, config).await.map_err(Box::new)?) } else { None };
+        tasks.spawn(lead::supervise(node.clone(), config.clone(), duties));
+        log_start(&node, config).await?;
         let log_size = node.journal.consensus().size();
         node.events.emit(&Event::Ready { api: server.local_addr().to_string(), log_size });
         let mut failure = None;
@@ -212,7 +223,10 @@ async fn build(
     let context = Arc::new(Context::new(manifest.clone())?);
     let (prover, verifier) = proof_keys(config, &context)?;
     let tags = Tags::new(Box::new(tag_key(config, &manifest)?), manifest.tag_key, context.clone());
-    let screener = load::screener(&config.screening)?;
+    let retention = Retention::with(&config.records.retention, manifest.development)?;
+    let loaded = load::loaded(&config.screening)?;
+    let (screener, archive) = (loaded.screener, config.consensus.data_dir.join(ARCHIVE));
+    let archive = Archive::open(archive, &screener, loaded.lists, &loaded.model)?;
     let customers = load::load_customers(&config.node.customers)?;
 
     let group = registry.sub_registry_with_prefix(CONSENSUS_PREFIX);
@@ -225,7 +239,7 @@ async fn build(
     let changes = consensus.changes();
     let journal = Journal::new(Arc::new(consensus), &keys, manifest.log_origin(&bank))?;
     let book = Book::load(&journal)?;
-    let mut past = payment::restore(&journal, &screener, &customers, &tags, now())?;
+    let mut past = payment::restore(&journal, &screener, &customers, &tags, &archive, now())?;
     let records = keys.secret(Purpose::Records)?;
     let provisional = Provisional::open(&config.consensus.data_dir, &records, config.payments.journal_limit)?;
     for record in provisional.waiting() {
@@ -255,6 +269,9 @@ async fn build(
         prover,
         journal,
         screener,
+        archive,
+        retention,
+        logins: Arc::default(),
         customers,
         tags,
         network,
@@ -388,35 +405,49 @@ fn spawn(node: &Arc<Node>, changes: broadcast::Receiver<Change>) -> JoinSet<Stri
 pub(crate) fn spawn_duties(
     node: &Arc<Node>,
     events: mpsc::Receiver<NetworkEvent>,
-    config: &NodeConfig,
+    config: &Config,
 ) -> JoinSet<()> {
     let every = |seconds: u32| Duration::from_secs(seconds.max(1).into());
     let mut tasks = JoinSet::new();
     tasks.spawn(inbound::run(node.clone(), events));
     tasks.spawn(outbound::run(node.clone()));
-    tasks.spawn(tick(node.clone(), every(config.checkpoint_seconds)));
+    let record_every = u64::from(config.records.checkpoint_minutes.max(1)) * 60;
+    tasks.spawn(tick(node.clone(), every(config.node.checkpoint_seconds), record_every));
     tasks
 }
 
-/// The log knows of every start. Without a quorum this replica serves what it may all the same.
-async fn log_start(node: &Node) -> Result<(), JournalError> {
-    match node.log_operation("start", format!("hansa {}", env!("CARGO_PKG_VERSION"))).await {
+/// The log knows of every start, and under which manifest and configuration. Without a quorum this replica serves what
+/// it may all the same.
+async fn log_start(node: &Node, config: &Config) -> Result<(), StartError> {
+    let manifest = load::read(&config.node.manifest)?;
+    match record_start(node, &manifest, config).await {
         Err(JournalError::Propose(error @ ProposeError::NoQuorum { .. })) => {
             tracing::warn!(%error, "this start is not in the log");
             Ok(())
         }
-        other => other.map(|_| ()),
+        other => Ok(other?),
     }
 }
 
-/// Every `interval`: closes alerts past their epochs, and signs a checkpoint if the log has grown.
-async fn tick(node: Arc<Node>, interval: Duration) {
+async fn record_start(node: &Node, manifest: &[u8], config: &Config) -> Result<(), JournalError> {
+    start::record_manifest(node, manifest).await?;
+    start::record_configuration(node, config).await?;
+    node.log_operation("start", format!("hansa {}", env!("CARGO_PKG_VERSION"))).await.map(|_| ())
+}
+
+/// Every `interval`: closes alerts past their epochs, records who used the interface, and signs a checkpoint if the log
+/// has grown; one in `record_every` seconds is itself recorded.
+async fn tick(node: Arc<Node>, interval: Duration, record_every: u64) {
+    let mut recorded = node.now();
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         if let Err(error) = inbound::expire(&node).await {
             tracing::warn!(%error, "alerts past their epochs were not closed; it is tried again");
+        }
+        if let Err(error) = node.log_logins().await {
+            tracing::warn!(%error, "the use of the interface was not recorded; what comes is counted again");
         }
         let consensus = node.journal.consensus();
         let published = consensus.last_checkpoint().ok().flatten().map_or(0, |head| head.size);
@@ -425,8 +456,15 @@ async fn tick(node: Arc<Node>, interval: Duration) {
         }
         let signed: Result<SignedNote, _> =
             consensus.sign_checkpoint(node.journal.origin(), &*node.log_key).await;
-        if let Err(error) = signed {
-            tracing::warn!(%error, "no checkpoint was signed; it is tried again");
+        match signed {
+            Ok(note) if node.now().0 >= recorded.0.saturating_add(record_every) => {
+                recorded = node.now();
+                if let Err(error) = start::record_checkpoint(&node, &note).await {
+                    tracing::warn!(%error, "a checkpoint was signed and not recorded; the next one is");
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "no checkpoint was signed; it is tried again"),
         }
     }
 }

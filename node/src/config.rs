@@ -71,6 +71,12 @@ pub struct Config {
     /// The network of banks.
     #[serde(default)]
     pub p2p: P2pConfig,
+    /// What is kept, and for how long.
+    #[serde(default)]
+    pub records: RecordsConfig,
+    /// The text of each section as it was read, overrides included: what is recorded when it changes.
+    #[serde(skip)]
+    pub sections: BTreeMap<String, String>,
 }
 
 /// `[node]`.
@@ -224,11 +230,21 @@ impl PaymentsConfig {
 }
 
 /// `[records]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecordsConfig {
     /// The countries in which replicas may stand (ISO 3166-1 alpha-2); empty for no rule.
     pub jurisdictions: BTreeSet<Country>,
+    /// Years that records are kept, by class; what is not named is kept as the packaged terms say.
+    pub retention: BTreeMap<String, u32>,
+    /// How often a signed checkpoint is itself recorded, in minutes.
+    pub checkpoint_minutes: u32,
+}
+
+impl Default for RecordsConfig {
+    fn default() -> Self {
+        Self { jurisdictions: BTreeSet::new(), retention: BTreeMap::new(), checkpoint_minutes: 60 }
+    }
 }
 
 impl RecordsConfig {
@@ -251,7 +267,9 @@ impl Config {
         for (name, value) in environment {
             override_with(&mut table, &name, &value)?;
         }
+        let sections = table.iter().map(|(name, section)| (name.clone(), section.to_string())).collect();
         let mut config: Self = table.try_into().map_err(|e: toml::de::Error| parse(e.to_string()))?;
+        config.sections = sections;
         let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
         config.paths().for_each(|p| *p = folder.join(&*p));
         Ok(config)
@@ -392,6 +410,14 @@ mod tests {
         let config = load(FILE, &environment).unwrap();
         assert_eq!(config.signalling.gateway, Some(GatewayId(3)));
         assert_eq!(config.node.bank.as_str(), "bank-b");
+    }
+
+    #[test]
+    fn sections_are_kept_as_they_count_with_their_overrides() {
+        let config = load(FILE, &[("HANSA_RECORDS__CHECKPOINT_MINUTES", "5")]).unwrap();
+        assert_eq!(config.records.checkpoint_minutes, 5);
+        assert_eq!(config.sections.keys().collect::<Vec<_>>(), ["node", "records", "screening"]);
+        assert!(config.sections["records"].contains("checkpoint_minutes = 5"), "{:?}", config.sections);
     }
 
     #[test]

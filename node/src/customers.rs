@@ -65,7 +65,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Customers, CustomersError> {
     Ok(customers)
 }
 
-fn parse_account(text: &str) -> Result<Account, String> {
+pub(crate) fn parse_account(text: &str) -> Result<Account, String> {
     if let Some((scheme, number)) = text.split_once(':') {
         return Ok(Account::other(Some(scheme), None, number));
     }

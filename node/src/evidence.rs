@@ -13,8 +13,9 @@ use hansa_types::record::{DecisionRecord, Record};
 use hansa_types::signal::Signal;
 
 use crate::flows::{cases, outbound, tags};
-use crate::journal::{JournalError, Term};
+use crate::journal::JournalError;
 use crate::node::Node;
+use crate::terms::Term;
 
 /// Why there is no evidence.
 #[derive(Debug, thiserror::Error)]
@@ -63,14 +64,18 @@ pub(crate) async fn export(node: &Arc<Node>, key: &PaymentKey) -> Result<Evidenc
     let mut signals = Vec::new();
     let mut disclosures = Vec::new();
     for index in indices {
-        let (envelope, found) = node.journal.read(index)?.ok_or(ExportError::NoLeaf(index))?;
+        let (envelope, found) = match node.journal.read(index) {
+            // What bears on this payment beside its own decision may be erased: it has nothing to show.
+            Err(JournalError::Erased(_)) => continue,
+            read => read?.ok_or(ExportError::NoLeaf(index))?,
+        };
         match found {
             // A decision on another payment that rests on the same signal is nobody's business here.
             Record::Decision(other) if other.decision.key != *key => continue,
             Record::SignalSent(record) | Record::SignalReceived(record) => signals.push(record.signal),
             _ => {}
         }
-        let leaf_key = node.journal.records_key().leaf_key(&envelope.salt()).disclose();
+        let leaf_key = node.journal.leaf_key(index, &envelope)?.disclose();
         let path = node.journal.consensus().inclusion(index, size)?;
         disclosures.push(Disclosure { index, envelope, leaf_key, path });
     }

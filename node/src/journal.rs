@@ -4,21 +4,25 @@
 
 use std::sync::Arc;
 
-use hansa_audit_log::envelope::{Envelope, OpenError, RecordsKey, SealError};
-use hansa_consensus::{Command, Consensus, Document, DocumentWrite, IndexTerm, Leaf};
+use hansa_audit_log::envelope::{Envelope, LeafKey, OpenError, SealError};
+use hansa_consensus::{Command, Consensus, Document, DocumentWrite, IndexTerm, Leaf, SubjectRef};
 use hansa_consensus::{Outcome, ProposeError, StoreError, Unique};
 use hansa_keys::{KeyError, KeyFolder, Purpose, Secret, UnwrapError};
 use hansa_types::case::{Alert, Case};
-use hansa_types::codec::{CodecError, Decode, Encode};
+use hansa_types::codec::{CodecError, Decode, Encode, Reader};
 use hansa_types::hash::Digest;
-use hansa_types::payment::{Account, PaymentKey};
+use hansa_types::payment::PaymentKey;
 use hansa_types::record::{Record, ScopeKey};
-use hansa_types::subject::Subject;
-use hansa_types::uetr::Uetr;
 use rand::rngs::OsRng;
+use zeroize::Zeroizing;
 
 use crate::book::alert_key;
+<<<<<<< HEAD
 use crate::provisional::ProvisionalError;
+=======
+use crate::terms::{Term, sealed_under, terms_of};
+use crate::vault::Vault;
+>>>>>>> 8379708 (Record, find, keep and end every class of record)
 
 /// Current values that are kept beside the log, each encrypted under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,21 +34,8 @@ pub(crate) enum Collection {
     Alerts = 2,
     /// This bank's own signals.
     OwnSignals = 3,
-}
-
-/// Under what a record is found.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Term<'a> {
-    /// A payment's UETR, on every leg.
-    Uetr(&'a Uetr),
-    /// A payment on its leg.
-    Payment(&'a PaymentKey),
-    /// A decision by its id.
-    Decision(Digest),
-    /// An account of the payment, the case or the alert.
-    Account(&'a Account),
-    /// A signal by its id.
-    Signal(Digest),
+    /// What was last recorded of what is set outside: configuration, manifest.
+    Recorded = 5,
 }
 
 /// Why a record cannot be written or read.
@@ -65,6 +56,18 @@ pub enum JournalError {
     /// A document of this node does not open.
     #[error("a stored document does not open: {0}; were the keys replaced?")]
     Unwrap(#[from] UnwrapError),
+    /// It was erased.
+    #[error("leaf {0} was erased: it can be proved to be in the log, and not be read any more")]
+    Erased(u64),
+    /// A subject's key is not there, and was not erased.
+    #[error("the subject key {0} is missing from this replica: import the keys of another one")]
+    NoSubjectKey(Digest),
+    /// The group does not take the subjects' keys.
+    #[error("the keys of this record's subjects changed again and again: try again later")]
+    KeysChanging,
+    /// The archive of lists and models.
+    #[error("{0}")]
+    Archive(String),
     /// A leaf that decides a payment holds another record.
     #[error("leaf {0} should hold a decision and does not: the store is damaged")]
     NotADecision(u64),
@@ -90,16 +93,22 @@ pub enum JournalError {
     Codec(#[from] CodecError),
 }
 
+/// How often a command is sealed again under other subjects' keys.
+const MAX_RESEALS: usize = 8;
+/// The most subjects whose keys one record is sealed under.
+const MAX_SUBJECTS: usize = hansa_consensus::command::MAX_SUBJECTS;
 /// The most records that are looked up under one term.
 const MAX_FOUND: usize = 4096;
+
+/// The keys that a document is under, and what it says.
+type OpenedDocument = (Vec<Digest>, Zeroizing<Vec<u8>>);
 
 /// Writes and reads the records of one bank's log.
 pub(crate) struct Journal {
     consensus: Arc<Consensus>,
     origin: String,
-    records: RecordsKey,
+    vault: Vault,
     index: Secret,
-    documents: Secret,
 }
 
 impl Journal {
@@ -109,14 +118,8 @@ impl Journal {
         folder: &KeyFolder,
         origin: String,
     ) -> Result<Self, KeyError> {
-        let records = folder.secret(Purpose::Records)?;
-        Ok(Self {
-            consensus,
-            origin,
-            documents: records.derive(b"hansa/documents/v1"),
-            records: RecordsKey::new(*records.expose()),
-            index: folder.secret(Purpose::Index)?,
-        })
+        let vault = Vault::new(folder.secret(Purpose::Records)?);
+        Ok(Self { consensus, origin, vault, index: folder.secret(Purpose::Index)? })
     }
 
     /// What keeps the log.
@@ -129,18 +132,68 @@ impl Journal {
         &self.origin
     }
 
-    /// The key from which each leaf's key follows, for disclosure.
-    pub(crate) fn records_key(&self) -> &RecordsKey {
-        &self.records
+    /// The keys that records are sealed under.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The key of the leaf at `index`, for disclosure: it opens this leaf alone, also after an erasure.
+    pub(crate) fn leaf_key(&self, index: u64, envelope: &Envelope) -> Result<LeafKey, JournalError> {
+        let names = self.consensus.keys_of_leaf(index)?;
+        let keys = self.vault.keys(&self.consensus, &names)?.ok_or(JournalError::Erased(index))?;
+        Ok(self.vault.records(&keys).leaf_key(&envelope.salt()))
     }
 
     /// The leaf of `record`, with its index terms.
     pub(crate) fn leaf(&self, record: &Record) -> Result<Leaf, JournalError> {
-        let envelope = self.records.seal(&self.origin, record.class(), &record.to_bytes(), &mut OsRng)?;
-        let mut terms: Vec<IndexTerm> = terms_of(record).into_iter().map(|term| self.term(term)).collect();
+        let under = sealed_under(record).iter().take(MAX_SUBJECTS).map(|s| self.subject_id(s)).collect();
+        let sealing = self.vault.sealing(&self.consensus, under)?;
+        let key = self.vault.records(&sealing.keys);
+        let envelope = key.seal(&self.origin, record.class(), &record.to_bytes(), &mut OsRng)?;
+        let mut terms: Vec<IndexTerm> = terms_of(record).iter().map(|term| self.term(term)).collect();
         terms.sort_unstable();
         terms.dedup();
-        Ok(Leaf { terms, ..Leaf::new(envelope) })
+        Ok(Leaf { terms, subjects: sealing.subjects, ..Leaf::new(envelope) })
+    }
+
+    /// Seals a leaf again, with its documents, under the keys that its subjects have by now.
+    fn seal_again(&self, leaf: &mut Leaf) -> Result<(), JournalError> {
+        let lost = || JournalError::KeysChanging;
+        let names: Vec<Digest> = leaf.subjects.iter().map(|subject| subject.key).collect();
+        let keys = self.vault.keys(&self.consensus, &names)?.ok_or_else(lost)?;
+        let record = self.vault.records(&keys).open(&self.origin, &leaf.envelope)?;
+        let mut documents = Vec::new();
+        for DocumentWrite { collection, key, value } in &leaf.documents {
+            let opened =
+                value.as_ref().map(|value| self.open_document(*collection, key, value)).transpose()?;
+            documents.push(opened.flatten());
+        }
+        let named_itself = Leaf::new(leaf.envelope.clone()).unique == leaf.unique;
+        self.vault.give_up(&leaf.subjects);
+        let under = leaf.subjects.iter().map(|subject| subject.subject).collect();
+        let sealing = self.vault.sealing(&self.consensus, under)?;
+        let key = self.vault.records(&sealing.keys);
+        leaf.envelope = key.seal(&self.origin, leaf.envelope.class(), &record, &mut OsRng)?;
+        if named_itself {
+            leaf.unique = Leaf::new(leaf.envelope.clone()).unique;
+        }
+        for (write, opened) in leaf.documents.iter_mut().zip(documents) {
+            let Some((names_before, plain)) = opened else { continue };
+            let kept = |subject: &SubjectRef| {
+                let before = leaf.subjects.iter().find(|before| before.subject == subject.subject);
+                before.is_some_and(|before| names_before.contains(&before.key))
+            };
+            let (names, keys): (Vec<Digest>, Vec<Secret>) = sealing
+                .subjects
+                .iter()
+                .zip(&sealing.keys)
+                .filter(|(subject, _)| kept(subject))
+                .map(|(subject, key)| (subject.key, key.clone()))
+                .unzip();
+            write.value = Some(self.close_document(write.collection, &write.key, &plain, &names, &keys));
+        }
+        leaf.subjects = sealing.subjects;
+        Ok(())
     }
 
     /// The leaf of a record that bears on a payment without being about it: it is found with the payment's history.
@@ -155,6 +208,7 @@ impl Journal {
     /// Proposes a command; returns once it is committed, durable and applied.
     ///
     /// Consensus may have proposed it twice, when the first answer was lost: the outcome is that of the first.
+<<<<<<< HEAD
     pub(crate) async fn propose(&self, command: Command) -> Result<Outcome, JournalError> {
         self.deliver(None, command).await
     }
@@ -166,6 +220,25 @@ impl Journal {
     }
 
     async fn deliver(&self, seen: Option<u64>, command: Command) -> Result<Outcome, JournalError> {
+=======
+    pub(crate) async fn propose(&self, mut command: Command) -> Result<Outcome, JournalError> {
+        for _ in 0..MAX_RESEALS {
+            match self.propose_once(command.clone()).await? {
+                // Another replica made a subject's key first, or it was erased.
+                Outcome::SubjectKeyTaken => {
+                    if let Err(error) = self.consensus.barrier().await {
+                        tracing::debug!(%error, "no barrier before sealing again");
+                    }
+                    command.leaves_mut().into_iter().try_for_each(|leaf| self.seal_again(leaf))?;
+                }
+                outcome => return Ok(outcome),
+            }
+        }
+        Err(JournalError::KeysChanging)
+    }
+
+    async fn propose_once(&self, command: Command) -> Result<Outcome, JournalError> {
+>>>>>>> 8379708 (Record, find, keep and end every class of record)
         let salt = command.leaf().map(|leaf| leaf.envelope.salt());
         let scope = match &command {
             Command::Received { signal, .. } => {
@@ -203,24 +276,21 @@ impl Journal {
     pub(crate) fn alert_leaf(&self, alert: &Alert) -> Result<Leaf, JournalError> {
         let mut leaf = self.leaf(&Record::Alert(alert.clone()))?;
         let (signal, subject) = alert_key(alert);
-        leaf.documents.push(self.document(
-            Collection::Alerts,
-            &[signal.0, self.subject_key(&subject)].concat(),
-            alert,
-        ));
+        let key = [signal.0, self.subject_key(&subject)].concat();
+        self.add_document(&mut leaf, Collection::Alerts, &key, alert)?;
         Ok(leaf)
     }
 
     /// The leaf of a case, with which its current value is kept.
     pub(crate) fn case_leaf(&self, case: &Case) -> Result<Leaf, JournalError> {
         let mut leaf = self.leaf(&Record::Case(case.clone()))?;
-        leaf.documents.push(self.document(Collection::Cases, &case.number.to_be_bytes(), case));
+        self.add_document(&mut leaf, Collection::Cases, &case.number.to_be_bytes(), case)?;
         Ok(leaf)
     }
 
     /// What makes a payment's decision the only one under its key.
     pub(crate) fn unique(&self, key: &PaymentKey, content: &Digest) -> Unique {
-        Unique { key: self.term(Term::Payment(key)), content: content.0 }
+        Unique { key: self.term(&Term::Payment(key)), content: content.0 }
     }
 
     /// What makes a refusal the only one of this payment under its key.
@@ -238,100 +308,128 @@ impl Journal {
         self.index.mac(&[b"subject\0", &subject.0])
     }
 
-    /// A current value to be written with a leaf.
+    /// A current value that names no subject, to be written with a leaf.
     pub(crate) fn document(&self, collection: Collection, key: &[u8], value: &impl Encode) -> DocumentWrite {
-        let context = document_context(collection, key);
-        let value = self.documents.wrap(&context, &value.to_bytes(), &mut OsRng);
+        let value = self.close_document(collection as u8, key, &value.to_bytes(), &[], &[]);
         DocumentWrite { collection: collection as u8, key: key.to_vec(), value: Some(value) }
     }
 
-    /// All current values of a collection.
-    pub(crate) fn documents<T: Decode>(&self, collection: Collection) -> Result<Vec<T>, JournalError> {
-        let stored = self.consensus.documents(collection as u8)?;
-        let open = |Document { key, value }: Document| {
-            let plain = self.documents.unwrap(&document_context(collection, &key), &value)?;
-            Ok(T::from_bytes(&plain)?)
-        };
-        stored.into_iter().map(open).collect()
+    /// Writes a current value with a leaf, under the keys of the leaf's subjects.
+    fn add_document(
+        &self,
+        leaf: &mut Leaf,
+        collection: Collection,
+        key: &[u8],
+        value: &impl Encode,
+    ) -> Result<(), JournalError> {
+        let names: Vec<Digest> = leaf.subjects.iter().map(|subject| subject.key).collect();
+        let keys = self.vault.keys_of(&self.consensus, &leaf.subjects)?;
+        let value = self.close_document(collection as u8, key, &value.to_bytes(), &names, &keys);
+        leaf.documents.push(DocumentWrite {
+            collection: collection as u8,
+            key: key.to_vec(),
+            value: Some(value),
+        });
+        Ok(())
     }
 
+<<<<<<< HEAD
     /// One current value.
+=======
+    /// All current values of a collection but those that were erased.
+    pub(crate) fn documents<T: Decode>(&self, collection: Collection) -> Result<Vec<T>, JournalError> {
+        let mut values = Vec::new();
+        for Document { key, value } in self.consensus.documents(collection as u8)? {
+            if let Some((_, plain)) = self.open_document(collection as u8, &key, &value)? {
+                values.push(T::from_bytes(&plain)?);
+            }
+        }
+        Ok(values)
+    }
+
+    /// One current value, unless it is erased.
+>>>>>>> 8379708 (Record, find, keep and end every class of record)
     pub(crate) fn read_document<T: Decode>(
         &self,
         collection: Collection,
         key: &[u8],
     ) -> Result<Option<T>, JournalError> {
         let Some(value) = self.consensus.document(collection as u8, key)? else { return Ok(None) };
+<<<<<<< HEAD
         let plain = self.documents.unwrap(&document_context(collection, key), &value)?;
         Ok(Some(T::from_bytes(&plain)?))
     }
 
     /// The envelope and the record at `index`.
+=======
+        let opened = self.open_document(collection as u8, key, &value)?;
+        opened.map(|(_, plain)| Ok(T::from_bytes(&plain)?)).transpose()
+    }
+
+    /// A document: the names of the subjects' keys that it is under, and the ciphertext.
+    fn close_document(
+        &self,
+        collection: u8,
+        key: &[u8],
+        plain: &[u8],
+        names: &[Digest],
+        keys: &[Secret],
+    ) -> Vec<u8> {
+        let context = document_context(collection, key);
+        let mut value = names.to_vec().to_bytes();
+        value.extend_from_slice(&self.vault.documents(keys).wrap_committed(&context, plain, &mut OsRng));
+        value
+    }
+
+    fn open_document(
+        &self,
+        collection: u8,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<Option<OpenedDocument>, JournalError> {
+        let mut input = Reader::new(value);
+        let names: Vec<Digest> = input.seq("keys of a document", MAX_SUBJECTS)?;
+        let sealed = input.take(input.remaining())?;
+        let Some(keys) = self.vault.keys(&self.consensus, &names)? else { return Ok(None) };
+        let plain =
+            self.vault.documents(&keys).unwrap_committed(&document_context(collection, key), sealed)?;
+        Ok(Some((names, plain)))
+    }
+
+    /// The envelope and the record at `index`; [`JournalError::Erased`] if the record can no longer be read.
+>>>>>>> 8379708 (Record, find, keep and end every class of record)
     pub(crate) fn read(&self, index: u64) -> Result<Option<(Envelope, Record)>, JournalError> {
         let Some(envelope) = self.consensus.leaf(index)? else { return Ok(None) };
-        let record = Record::from_bytes(&self.records.open(&self.origin, &envelope)?)?;
+        let key = self.leaf_key(index, &envelope)?;
+        let record = Record::from_bytes(&envelope.open(&self.origin, &key)?)?;
         Ok(Some((envelope, record)))
     }
 
     /// The indices of the records found under `term`, oldest first, at most [`MAX_FOUND`].
     pub(crate) fn find(&self, term: Term<'_>) -> Result<Vec<u64>, JournalError> {
-        Ok(self.consensus.find_term(&self.term(term), MAX_FOUND)?)
+        Ok(self.consensus.find_term(&self.term(&term), MAX_FOUND)?)
     }
 
-    fn term(&self, term: Term<'_>) -> IndexTerm {
-        let (domain, bytes) = match term {
-            Term::Uetr(uetr) => (b"uetr\0".as_slice(), uetr.to_bytes()),
-            Term::Payment(key) => (b"payment\0".as_slice(), key.to_bytes()),
-            Term::Decision(id) => (b"decision\0".as_slice(), id.to_bytes()),
-            Term::Account(account) => (b"account\0".as_slice(), account.to_bytes()),
-            Term::Signal(id) => (b"signal\0".as_slice(), id.to_bytes()),
-        };
+    /// The keyed digest that stands for a term.
+    pub(crate) fn term(&self, term: &Term<'_>) -> IndexTerm {
+        let (domain, bytes) = term.parts();
         self.index.mac(&[domain, &bytes])
     }
+
+    /// The keyed digest that stands for a subject, or for what else is erased together, where keys are named.
+    pub(crate) fn subject_id(&self, subject: &Digest) -> [u8; 32] {
+        self.index.mac(&[b"subject-key\0", &subject.0])
+    }
+
+    /// A digest only this bank can compute, of something that there is one record of.
+    pub(crate) fn unique_of(&self, domain: &[u8], parts: &[&[u8]]) -> Unique {
+        let mac = self.index.mac(&[&[domain, b"\0"], parts].concat());
+        Unique { key: mac, content: mac }
+    }
 }
 
-fn document_context(collection: Collection, key: &[u8]) -> Vec<u8> {
-    [b"hansa/document/v1\0".as_slice(), &[collection as u8], key].concat()
-}
-
-/// Under what a record is to be found again.
-fn terms_of(record: &Record) -> Vec<Term<'_>> {
-    fn payment(key: &PaymentKey) -> Vec<Term<'_>> {
-        let uetr = match key {
-            PaymentKey::Uetr { uetr, .. } => Some(Term::Uetr(uetr)),
-            PaymentKey::Reference { .. } => None,
-        };
-        uetr.into_iter().chain([Term::Payment(key)]).collect()
-    }
-    fn subject(subject: &Subject) -> Option<Term<'_>> {
-        match subject {
-            Subject::Account(account) => Some(Term::Account(account)),
-            Subject::Organisation(_) | Subject::Person { .. } => None,
-        }
-    }
-    match record {
-        Record::Decision(record) => {
-            let accounts = [&record.payment.debtor_account, &record.payment.creditor_account];
-            let accounts = accounts.into_iter().flatten().map(Term::Account);
-            let signals = record.decision.signals.iter().copied().map(Term::Signal);
-            let id = Term::Decision(record.decision.id());
-            payment(&record.decision.key).into_iter().chain([id]).chain(accounts).chain(signals).collect()
-        }
-        Record::Refusal(refusal) => payment(&refusal.key),
-        Record::Case(case) => {
-            let decision =
-                case.decision.iter().flat_map(|d| payment(&d.key).into_iter().chain([Term::Decision(d.id)]));
-            let signal = case.signal.map(Term::Signal);
-            decision.chain(signal).chain(subject(&case.subject)).collect()
-        }
-        Record::SignalIntent(intent) => vec![Term::Decision(intent.decision)],
-        Record::SignalSent(record) | Record::SignalReceived(record) => vec![Term::Signal(record.signal.id())],
-        Record::Retraction(record) => vec![Term::Signal(record.signal)],
-        Record::Operation(_) => vec![],
-        Record::Alert(alert) => {
-            [Term::Signal(alert.signal)].into_iter().chain(subject(&alert.subject)).collect()
-        }
-    }
+fn document_context(collection: u8, key: &[u8]) -> Vec<u8> {
+    [b"hansa/document/v2\0".as_slice(), &[collection], key].concat()
 }
 
 #[cfg(test)]
@@ -339,8 +437,9 @@ mod tests {
     use hansa_consensus::{ConsensusConfig, RecordsConfig};
     use hansa_types::case::{CaseState, CaseStep, DecisionRef};
     use hansa_types::id::Timestamp;
-    use hansa_types::payment::{Payment, TransactionRef};
+    use hansa_types::payment::{Account, Payment, TransactionRef};
     use hansa_types::signal::Signal;
+    use hansa_types::subject::Subject;
     use hansa_types::verify::{Verifier, VerifyError};
     use prometheus_client::registry::Registry;
     use rand::SeedableRng;

@@ -11,7 +11,7 @@ use hansa_consensus::{BarrierError, Role};
 use tokio::task::JoinSet;
 
 use crate::app;
-use crate::config::NodeConfig;
+use crate::config::Config;
 use crate::events::Event;
 use crate::flows::inbound;
 use crate::journal::JournalError;
@@ -38,7 +38,7 @@ pub enum LeadError {
 pub(crate) struct Duties(JoinSet<()>);
 
 /// Takes up the leader's duties.
-pub(crate) async fn begin(node: &Arc<Node>, config: &NodeConfig) -> Result<Duties, LeadError> {
+pub(crate) async fn begin(node: &Arc<Node>, config: &Config) -> Result<Duties, LeadError> {
     let consensus = node.journal.consensus();
     consensus.barrier().await?;
     if !node.caught_up(consensus.size()).await {
@@ -61,7 +61,7 @@ pub(crate) async fn end(node: &Node, mut duties: Duties) {
 }
 
 /// Takes duties up and lays them down as leadership comes and goes. Returns why the node cannot go on.
-pub(crate) async fn supervise(node: Arc<Node>, config: NodeConfig, mut duties: Option<Duties>) -> String {
+pub(crate) async fn supervise(node: Arc<Node>, config: Config, mut duties: Option<Duties>) -> String {
     let mut role = node.journal.consensus().role();
     loop {
         let now = role.borrow_and_update().clone();

@@ -3,7 +3,9 @@
 //! The siblings (screening, keys, api, consensus, prover, p2p) know nothing of one another. What joins them is in
 //! [`flows`], one flow a file; [`app`] says what is wired to what.
 
+mod answers;
 pub mod app;
+mod archive;
 mod book;
 mod change;
 pub mod cli;
@@ -20,5 +22,11 @@ mod link;
 mod load;
 mod metrics;
 mod node;
+<<<<<<< HEAD
 mod provisional;
+=======
+mod retention;
+>>>>>>> 8379708 (Record, find, keep and end every class of record)
 mod service;
+mod terms;
+mod vault;

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use hansa_screening::model::ModelError;
-use hansa_screening::watchlist::{ListError, Watchlist, ofac, table};
+use hansa_screening::model::{DEFAULT, ModelError};
+use hansa_screening::watchlist::{ListError, MAX_LIST, Measure, Watchlist, ofac, table};
 use hansa_screening::{RiskModel, Screener, ScreenerError};
+use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
+use hansa_types::date::Date;
+use hansa_types::decision::ListVersion;
 
 use crate::config::{ListConfig, ListFormat, ScreeningConfig};
 use crate::customers::{self, Customers, CustomersError};
@@ -62,32 +65,106 @@ pub(crate) fn load_customers(path: &Path) -> Result<Customers, LoadError> {
 
 /// A screener over everything that the configuration names.
 pub(crate) fn screener(config: &ScreeningConfig) -> Result<Screener, LoadError> {
-    let lists = config.lists.iter().map(load_list).collect::<Result<Vec<_>, _>>()?;
-    let model =
-        config.model.as_ref().map_or_else(|| Ok(RiskModel::default_model()), |path| load_model(path))?;
-    Ok(Screener::new(config.policy.clone(), lists, model)?)
+    Ok(loaded(config)?.screener)
 }
 
-fn load_model(path: &Path) -> Result<RiskModel, LoadError> {
-    let bytes = read(path)?;
-    let refuse = |source| LoadError::Model { path: path.to_owned(), source };
-    let text = str::from_utf8(&bytes).map_err(|error| refuse(ModelError::Form(error.to_string())))?;
-    RiskModel::parse(text).map_err(refuse)
+/// A screener, and what it was read from.
+pub(crate) struct Loaded {
+    pub(crate) screener: Screener,
+    pub(crate) lists: Vec<(ListVersion, RawList)>,
+    pub(crate) model: Vec<u8>,
 }
 
-fn load_list(config: &ListConfig) -> Result<Watchlist, LoadError> {
-    let ListConfig { name, date, format, path, aliases, addresses, comments, measure } = config;
-    let refuse = |source| LoadError::List { path: path.clone(), source };
-    let main = read(path)?;
-    match format {
-        ListFormat::OfacCsv => {
-            let aliases = aliases.as_deref().map(read).transpose()?;
-            let addresses = addresses.as_deref().map(read).transpose()?;
-            let comments = comments.as_deref().map(read).transpose()?;
-            let [alt, add, comments] = [&aliases, &addresses, &comments].map(|file| file.as_deref());
-            let files = ofac::Files { sdn: &main, alt, add, comments };
-            ofac::load(*date, &files).map_err(refuse)
-        }
-        ListFormat::Csv => table::load(name, *date, *measure, &main).map_err(refuse),
+/// A screener over everything that the configuration names, with the files, for the archive.
+pub(crate) fn loaded(config: &ScreeningConfig) -> Result<Loaded, LoadError> {
+    let (mut lists, mut raw) = (Vec::new(), Vec::new());
+    for list in &config.lists {
+        let files = read_list(list)?;
+        let parsed = parse_list(&files);
+        let parsed = parsed.map_err(|source| LoadError::List { path: list.path.clone(), source })?;
+        raw.push((parsed.version(), files));
+        lists.push(parsed);
     }
+    let bytes = config.model.as_deref().map_or_else(|| Ok(DEFAULT.as_bytes().to_vec()), read)?;
+    let refuse = |source| LoadError::Model { path: config.model.clone().unwrap_or_default(), source };
+    let text = str::from_utf8(&bytes).map_err(|error| refuse(ModelError::Form(error.to_string())))?;
+    let model = RiskModel::parse(text).map_err(refuse)?;
+    let screener = Screener::new(config.policy.clone(), lists, model)?;
+    Ok(Loaded { screener, lists: raw, model: bytes })
+}
+
+/// A list as its files are, with what is needed to read them again.
+pub(crate) struct RawList {
+    name: String,
+    date: Date,
+    /// 1 for OFAC's files, 2 for Hansa's own form.
+    format: u8,
+    measure: Measure,
+    main: Vec<u8>,
+    aliases: Option<Vec<u8>>,
+    addresses: Option<Vec<u8>>,
+    comments: Option<Vec<u8>>,
+}
+
+impl Encode for RawList {
+    fn encode(&self, out: &mut Writer) {
+        self.name.encode(out);
+        self.date.encode(out);
+        out.u8(self.format);
+        self.measure.encode(out);
+        out.bytes(&self.main);
+        for file in [&self.aliases, &self.addresses, &self.comments] {
+            file.is_some().encode(out);
+            if let Some(file) = file {
+                out.bytes(file);
+            }
+        }
+    }
+}
+
+impl Decode for RawList {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        fn file(input: &mut Reader<'_>) -> Result<Vec<u8>, CodecError> {
+            Ok(input.bytes("file of a list", MAX_LIST)?.to_vec())
+        }
+        fn optional(input: &mut Reader<'_>) -> Result<Option<Vec<u8>>, CodecError> {
+            bool::decode(input)?.then(|| file(input)).transpose()
+        }
+        Ok(Self {
+            name: Decode::decode(input)?,
+            date: Decode::decode(input)?,
+            format: input.u8()?,
+            measure: Decode::decode(input)?,
+            main: file(input)?,
+            aliases: optional(input)?,
+            addresses: optional(input)?,
+            comments: optional(input)?,
+        })
+    }
+}
+
+fn read_list(config: &ListConfig) -> Result<RawList, LoadError> {
+    let optional = |path: &Option<PathBuf>| path.as_deref().map(read).transpose();
+    Ok(RawList {
+        name: config.name.clone(),
+        date: config.date,
+        format: match config.format {
+            ListFormat::OfacCsv => 1,
+            ListFormat::Csv => 2,
+        },
+        measure: config.measure,
+        main: read(&config.path)?,
+        aliases: optional(&config.aliases)?,
+        addresses: optional(&config.addresses)?,
+        comments: optional(&config.comments)?,
+    })
+}
+
+/// The list in these files.
+pub(crate) fn parse_list(raw: &RawList) -> Result<Watchlist, ListError> {
+    if raw.format == 1 {
+        let [alt, add, comments] = [&raw.aliases, &raw.addresses, &raw.comments].map(|file| file.as_deref());
+        return ofac::load(raw.date, &ofac::Files { sdn: &raw.main, alt, add, comments });
+    }
+    table::load(&raw.name, raw.date, raw.measure, &raw.main)
 }

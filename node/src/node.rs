@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use hansa_api::LoginCounter;
 use hansa_consensus::Outcome;
 use hansa_keys::Secret;
 use hansa_p2p::{Event as NetworkEvent, PeerId};
@@ -13,10 +14,11 @@ use hansa_prover::verify::{Context, SignalVerifier};
 use hansa_screening::Screener;
 use hansa_types::id::{Actor, BankId, GatewayId, Timestamp};
 use hansa_types::manifest::Manifest;
-use hansa_types::record::{Operation, Record};
+use hansa_types::record::{LoginRecord, Operation, Record};
 use hansa_types::sign::Signer;
 use tokio::sync::{Notify, watch};
 
+use crate::archive::Archive;
 use crate::book::Book;
 use crate::config::PaymentsConfig;
 use crate::customers::Customers;
@@ -26,7 +28,11 @@ use crate::flows::tags::Tags;
 use crate::journal::{Journal, JournalError};
 use crate::link::Link;
 use crate::metrics::Metrics;
+<<<<<<< HEAD
 use crate::provisional::Provisional;
+=======
+use crate::retention::Retention;
+>>>>>>> 8379708 (Record, find, keep and end every class of record)
 
 /// One running node. Whoever needs both locks `past` before `book`.
 pub(crate) struct Node {
@@ -42,6 +48,12 @@ pub(crate) struct Node {
     pub(crate) witness_key: Secret,
     pub(crate) journal: Journal,
     pub(crate) screener: Screener,
+    /// The lists and models that decisions cite.
+    pub(crate) archive: Archive,
+    /// How long records are kept.
+    pub(crate) retention: Retention,
+    /// Calls of the interface, until they are recorded.
+    pub(crate) logins: Arc<LoginCounter>,
     pub(crate) customers: Customers,
     pub(crate) past: Mutex<Past>,
     pub(crate) in_flight: InFlight,
@@ -97,6 +109,22 @@ impl Node {
     pub(crate) async fn log_operation(&self, what: &str, detail: String) -> Result<Outcome, JournalError> {
         let operation = Operation { what: what.to_owned(), detail, at: self.now() };
         self.journal.append(&Record::Operation(operation)).await
+    }
+
+    /// Logs who used the interface since it was asked last, as far as it is due.
+    pub(crate) async fn log_logins(&self) -> Result<(), JournalError> {
+        for logins in self.logins.take(self.now()) {
+            let record = LoginRecord {
+                token: "api".to_owned(),
+                from: "loopback".to_owned(),
+                accepted: logins.accepted,
+                calls: logins.calls,
+                since: logins.since,
+                at: logins.at,
+            };
+            self.journal.append(&Record::Login(record)).await?;
+        }
+        Ok(())
     }
 
     /// Tells the world what the network reports about itself.

@@ -4,9 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hansa_api::model::{
+<<<<<<< HEAD
     AlertView, Anonymity, CaseAction, CaseOpening, CaseResult, CaseView, Check, ClusterRequest,
     ClusterResult, ClusterView, ConsortiumView, Counters, Direction, EvidenceRequest, Leg, LogEntry, LogView,
     PeerView, RaftView, Readiness, SignalCounters, SignalState, SignalView, Status, Submission,
+=======
+    AlertView, Anonymity, CaseAction, CaseOpening, CaseResult, CaseView, Check, ConsortiumView, Counters,
+    Direction, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, HoldView, Leg, LogEntry, LogPage,
+    LogQuery, LogView, PeerView, RaftView, Readiness, RecordsStatus, SignalCounters, SignalState, SignalView,
+    Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
+>>>>>>> 8379708 (Record, find, keep and end every class of record)
 };
 use hansa_api::{Problem, Service};
 use hansa_audit_log::merkle::leaf_hash;
@@ -17,14 +24,16 @@ use hansa_types::payment::PaymentKey;
 use hansa_types::record::Record;
 use hansa_types::uetr::Uetr;
 
+use crate::answers;
 use crate::book::{OwnSignal, OwnState, ReceivedSignal};
 use crate::cluster;
 use crate::evidence::{self, ExportError};
 use crate::flows::cases::{self, CaseError};
 use crate::flows::payment;
 use crate::flows::retraction::{self, RetractError};
-use crate::journal::{JournalError, Term};
+use crate::journal::JournalError;
 use crate::node::Node;
+use crate::terms::Term;
 
 /// After how many seconds a caller may try again what consensus could not do.
 pub(crate) const RETRY_SECONDS: u32 = 1;
@@ -116,6 +125,7 @@ impl Service for NodeService {
         }
     }
 
+<<<<<<< HEAD
     async fn catch_up(&self) -> bool {
         self.0.catch_up().await
     }
@@ -126,6 +136,30 @@ impl Service for NodeService {
 
     async fn administer(&self, request: ClusterRequest) -> Result<ClusterResult, Problem> {
         cluster::administer(&self.0, request).await
+=======
+    async fn find(&self, query: LogQuery) -> Result<LogPage, Problem> {
+        answers::find(&self.0, &query)
+    }
+
+    async fn hold(&self, action: SubjectAction, held: bool) -> Result<HoldView, Problem> {
+        answers::hold(&self.0, action, held).await
+    }
+
+    async fn erase(&self, action: SubjectAction) -> Result<ErasureView, Problem> {
+        answers::erase(&self.0, action).await
+    }
+
+    async fn export_subject(&self, question: SubjectQuestion) -> Result<SubjectExport, Problem> {
+        answers::export(&self.0, &question)
+    }
+
+    async fn expire(&self, request: ExpiryRequest) -> Result<ExpiryView, Problem> {
+        answers::expire(&self.0, request).await
+    }
+
+    async fn scrub(&self) -> Result<RecordsStatus, Problem> {
+        answers::scrub(&self.0).await
+>>>>>>> 8379708 (Record, find, keep and end every class of record)
     }
 
     async fn status(&self) -> Result<Status, Problem> {
@@ -213,8 +247,12 @@ impl NodeService {
         let journal = &self.0.journal;
         let mut records = Vec::new();
         for index in journal.find(Term::Uetr(uetr)).map_err(journal_problem)? {
-            if let Some((envelope, record)) = journal.read(index).map_err(journal_problem)? {
-                records.push((index, Digest(leaf_hash(envelope.as_bytes())), record));
+            match journal.read(index) {
+                Ok(Some((envelope, record))) => {
+                    records.push((index, Digest(leaf_hash(envelope.as_bytes())), record));
+                }
+                Ok(None) | Err(JournalError::Erased(_)) => {}
+                Err(error) => return Err(journal_problem(error)),
             }
         }
         Ok(records)
@@ -314,6 +352,8 @@ pub(crate) fn journal_problem(error: JournalError) -> Problem {
         | JournalError::Behind
         | JournalError::Contended) => Problem::unavailable(error.to_string(), RETRY_SECONDS),
         JournalError::Seal(error) => Problem::malformed(error.to_string()),
+        error @ JournalError::Erased(_) => Problem::conflict(error.to_string()),
+        error @ JournalError::KeysChanging => Problem::unavailable(error.to_string(), RETRY_SECONDS),
         error => {
             tracing::error!(%error, "the log cannot be used");
             Problem::internal(error.to_string())

@@ -43,6 +43,16 @@ impl Date {
         }
     }
 
+    /// How many days lie between this date and 1970-01-01; negative before it.
+    pub fn days_since_epoch(&self) -> i64 {
+        // Years counted from March, so that a leap day ends one; eras of 400 years are alike.
+        let (year, month, day) = (i64::from(self.year), i64::from(self.month), i64::from(self.day));
+        let year = if month <= 2 { year - 1 } else { year };
+        let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    }
+
     /// The year.
     pub fn year(&self) -> u16 {
         self.year
@@ -110,6 +120,15 @@ impl Decode for Date {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_are_counted_from_1970() {
+        for (text, days) in
+            [("1970-01-01", 0), ("1969-12-31", -1), ("2000-03-01", 11_017), ("2024-02-29", 19_782)]
+        {
+            assert_eq!(Date::try_from(text).unwrap().days_since_epoch(), days, "{text}");
+        }
+    }
 
     #[test]
     fn dates_print_as_read() {

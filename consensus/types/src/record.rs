@@ -35,11 +35,25 @@ pub enum RecordClass {
     Alert,
     /// Something an operator or the node itself did.
     Operation,
+    /// What the consortium agreed on, as this bank adopted it.
+    Governance,
+    /// A signed checkpoint of the log itself.
+    Checkpoint,
+    /// Somebody used the interface with the token, or tried to without.
+    Login,
+    /// The node's configuration, where it changed.
+    Configuration,
+    /// A subject's records made unreadable.
+    Erasure,
+    /// A legal hold placed or lifted.
+    Hold,
 }
 codec_enum!(RecordClass {
     Decision = 1, "decision", Refusal = 2, "refusal", Case = 3, "case", SignalIntent = 4, "signal-intent",
     SignalSent = 5, "signal-sent", SignalReceived = 6, "signal-received", Retraction = 7, "retraction",
     Alert = 8, "alert", Operation = 9, "operation",
+    Governance = 10, "governance", Checkpoint = 11, "checkpoint", Login = 12, "login",
+    Configuration = 13, "configuration", Erasure = 14, "erasure", Hold = 15, "hold",
 });
 
 /// A decision with the payment it was taken on.
@@ -118,6 +132,112 @@ pub struct Operation {
 }
 codec_struct!(Operation { what, detail, at });
 
+/// A manifest that this bank works under from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GovernanceRecord {
+    /// The consortium ([`crate::manifest::Manifest::id`]).
+    pub consortium: Digest,
+    /// The digest of the signed manifest.
+    pub manifest: Digest,
+    /// That of the one before, if the log knows it.
+    pub previous: Option<Digest>,
+    /// When.
+    pub at: Timestamp,
+}
+codec_struct!(GovernanceRecord { consortium, manifest, previous, at });
+
+/// A checkpoint as it was published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckpointRecord {
+    /// How many leaves it covers.
+    pub size: u64,
+    /// Their root.
+    pub root: Digest,
+    /// The signed note, with the cosignatures that it had.
+    pub note: String,
+    /// When.
+    pub at: Timestamp,
+}
+codec_struct!(CheckpointRecord { size, root, note, at });
+
+/// Calls of the interface, told by their token: not one by one, but the first of a while, and how many were refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoginRecord {
+    /// Whose token: `api`, as long as there is one.
+    pub token: String,
+    /// From what kind of address: `loopback`, as long as the interface listens on no other.
+    pub from: String,
+    /// Whether the token was right.
+    pub accepted: bool,
+    /// How many calls since the record before.
+    pub calls: u64,
+    /// When the first of them came.
+    pub since: Timestamp,
+    /// When the last of them came.
+    pub at: Timestamp,
+}
+codec_struct!(LoginRecord { token, from, accepted, calls, since, at });
+
+/// A configuration that differs from the one recorded before. It holds no secret: those are files that it names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConfigurationRecord {
+    /// The replica that it is the configuration of.
+    pub replica: u64,
+    /// Its digest.
+    pub digest: Digest,
+    /// That of the one before, if the log knows it.
+    pub previous: Option<Digest>,
+    /// The sections that differ.
+    pub changed: Vec<ConfigurationSection>,
+    /// When.
+    pub at: Timestamp,
+}
+codec_struct!(ConfigurationRecord { replica, digest, previous, changed, at });
+
+/// A section of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConfigurationSection {
+    /// Its name.
+    pub name: String,
+    /// The digest of its text.
+    pub digest: Digest,
+    /// Its text, in sorted order; none if it is gone, or too long for a record.
+    pub text: Option<String>,
+}
+codec_struct!(ConfigurationSection { name, digest, text });
+
+/// A subject's records made unreadable. It names nobody: the digest is keyed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErasureRecord {
+    /// The keyed digest of the subject.
+    pub subject: Digest,
+    /// How many records were sealed under its key.
+    pub records: u64,
+    /// Why: a request, or the end of retention.
+    pub reason: String,
+    /// Who.
+    pub actor: Actor,
+    /// When.
+    pub at: Timestamp,
+}
+codec_struct!(ErasureRecord { subject, records, reason, actor, at });
+
+/// A legal hold placed on a subject's records, or lifted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HoldRecord {
+    /// The keyed digest of the subject.
+    pub subject: Digest,
+    /// Placed, or lifted.
+    pub held: bool,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub actor: Actor,
+    /// When.
+    pub at: Timestamp,
+}
+codec_struct!(HoldRecord { subject, held, reason, actor, at });
+
 /// A signal's scope: what its counter and nullifier are unique in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ScopeKey {
@@ -151,6 +271,18 @@ pub enum Record {
     Alert(Alert),
     /// See [`RecordClass::Operation`].
     Operation(Operation),
+    /// See [`RecordClass::Governance`].
+    Governance(GovernanceRecord),
+    /// See [`RecordClass::Checkpoint`].
+    Checkpoint(CheckpointRecord),
+    /// See [`RecordClass::Login`].
+    Login(LoginRecord),
+    /// See [`RecordClass::Configuration`].
+    Configuration(ConfigurationRecord),
+    /// See [`RecordClass::Erasure`].
+    Erasure(ErasureRecord),
+    /// See [`RecordClass::Hold`].
+    Hold(HoldRecord),
 }
 
 impl Record {
@@ -166,6 +298,32 @@ impl Record {
             Self::Retraction(_) => RecordClass::Retraction,
             Self::Alert(_) => RecordClass::Alert,
             Self::Operation(_) => RecordClass::Operation,
+            Self::Governance(_) => RecordClass::Governance,
+            Self::Checkpoint(_) => RecordClass::Checkpoint,
+            Self::Login(_) => RecordClass::Login,
+            Self::Configuration(_) => RecordClass::Configuration,
+            Self::Erasure(_) => RecordClass::Erasure,
+            Self::Hold(_) => RecordClass::Hold,
+        }
+    }
+
+    /// When it came about, for looking up and retention.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Decision(record) => record.decision.decided_at,
+            Self::Refusal(record) => record.at,
+            Self::Case(case) => case.steps.last().map_or(Timestamp(0), |step| step.at),
+            Self::SignalIntent(record) => record.at,
+            Self::SignalSent(record) | Self::SignalReceived(record) => record.at,
+            Self::Retraction(record) => record.at,
+            Self::Alert(alert) => alert.at,
+            Self::Operation(record) => record.at,
+            Self::Governance(record) => record.at,
+            Self::Checkpoint(record) => record.at,
+            Self::Login(record) => record.at,
+            Self::Configuration(record) => record.at,
+            Self::Erasure(record) => record.at,
+            Self::Hold(record) => record.at,
         }
     }
 }
@@ -183,6 +341,12 @@ impl Encode for Record {
             Self::Retraction(record) => record.encode(out),
             Self::Alert(record) => record.encode(out),
             Self::Operation(record) => record.encode(out),
+            Self::Governance(record) => record.encode(out),
+            Self::Checkpoint(record) => record.encode(out),
+            Self::Login(record) => record.encode(out),
+            Self::Configuration(record) => record.encode(out),
+            Self::Erasure(record) => record.encode(out),
+            Self::Hold(record) => record.encode(out),
         }
     }
 }
@@ -200,6 +364,12 @@ impl Decode for Record {
             RecordClass::Retraction => Self::Retraction(Decode::decode(input)?),
             RecordClass::Alert => Self::Alert(Decode::decode(input)?),
             RecordClass::Operation => Self::Operation(Decode::decode(input)?),
+            RecordClass::Governance => Self::Governance(Decode::decode(input)?),
+            RecordClass::Checkpoint => Self::Checkpoint(Decode::decode(input)?),
+            RecordClass::Login => Self::Login(Decode::decode(input)?),
+            RecordClass::Configuration => Self::Configuration(Decode::decode(input)?),
+            RecordClass::Erasure => Self::Erasure(Decode::decode(input)?),
+            RecordClass::Hold => Self::Hold(Decode::decode(input)?),
         })
     }
 }

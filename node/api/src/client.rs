@@ -5,6 +5,7 @@ use std::time::Duration;
 use hansa_types::case::CaseState;
 use hansa_types::hash::Digest;
 use hansa_types::id::Actor;
+use hansa_types::subject::Subject;
 use hansa_types::uetr::Uetr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,9 +16,7 @@ use zeroize::Zeroizing;
 use crate::error::{ProblemBody, ProblemKind};
 use crate::http::PROBLEM_JSON;
 use crate::model::{
-    AlertList, AlertView, CaseAction, CaseList, CaseOpening, CaseResult, CaseView, ClusterRequest,
-    ClusterResult, ClusterView, EvidenceRequest, Leg, LogEntry, LogHistory, Readiness, RetractRequest,
-    SignalList, SignalView, Status, Submission,
+    AlertList, AlertView, CaseAction, CaseList, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, HoldView, Leg, LogEntry, LogHistory, LogPage, LogQuery, Readiness, RecordsStatus, RetractRequest, SignalList, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
 };
 use crate::token::ApiToken;
 
@@ -168,6 +167,36 @@ impl Client {
     /// Changes the group. Taking a replica in lasts as long as copying the log.
     pub fn administer(&self, request: &ClusterRequest) -> Result<ClusterResult, ClientError> {
         self.post("/v1/cluster", request)
+    }
+
+    /// A page of what the log holds under the query.
+    pub fn find(&self, query: &LogQuery) -> Result<LogPage, ClientError> {
+        self.post("/v1/log/find", query)
+    }
+
+    /// Places a legal hold on a subject's records, or lifts it.
+    pub fn hold(&self, action: &SubjectAction, held: bool) -> Result<HoldView, ClientError> {
+        self.post(if held { "/v1/subjects/hold" } else { "/v1/subjects/release" }, action)
+    }
+
+    /// Makes a subject's records unreadable for ever.
+    pub fn erase(&self, action: &SubjectAction) -> Result<ErasureView, ClientError> {
+        self.post("/v1/subjects/erase", action)
+    }
+
+    /// Everything that is held about a subject.
+    pub fn export_subject(&self, subject: Subject) -> Result<SubjectExport, ClientError> {
+        self.post("/v1/subjects/export", &SubjectQuestion { subject })
+    }
+
+    /// Lists or erases what is past retention.
+    pub fn expire(&self, request: &ExpiryRequest) -> Result<ExpiryView, ClientError> {
+        self.post("/v1/records/expire", request)
+    }
+
+    /// Rewrites what may hold erased keys, and says how complete the erasures are.
+    pub fn scrub(&self) -> Result<RecordsStatus, ClientError> {
+        self.post("/v1/records/scrub", &())
     }
 
     /// Where the node stands.

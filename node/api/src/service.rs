@@ -8,8 +8,7 @@ use hansa_types::uetr::Uetr;
 
 use crate::error::Problem;
 use crate::model::{
-    AlertView, CaseAction, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView,
-    EvidenceRequest, Leg, LogEntry, Readiness, SignalView, Status, Submission,
+    AlertView, CaseAction, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, HoldView, Leg, LogEntry, LogPage, LogQuery, Readiness, RecordsStatus, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
 };
 
 /// A node as its interfaces see it.
@@ -81,6 +80,33 @@ pub trait Service: Send + Sync + 'static {
     /// # Errors
     /// [`Problem::conflict`] if it would be wrong now, [`Problem::unavailable`] without a quorum.
     async fn administer(&self, request: ClusterRequest) -> Result<ClusterResult, Problem>;
+
+    /// Looks records up by what they are about.
+    ///
+    /// # Errors
+    /// [`Problem::malformed`] for a stretch of time that is too long or ends before it begins.
+    async fn find(&self, query: LogQuery) -> Result<LogPage, Problem>;
+
+    /// Places a legal hold on a subject's records, or lifts it.
+    ///
+    /// # Errors
+    /// [`Problem::conflict`] if the subject is held already, or not held.
+    async fn hold(&self, action: SubjectAction, held: bool) -> Result<HoldView, Problem>;
+
+    /// Makes a subject's records unreadable for ever.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] if nothing is held, [`Problem::conflict`] with every reason that forbids it.
+    async fn erase(&self, action: SubjectAction) -> Result<ErasureView, Problem>;
+
+    /// Everything that is held about a subject.
+    async fn export_subject(&self, question: SubjectQuestion) -> Result<SubjectExport, Problem>;
+
+    /// Lists or erases what is past retention.
+    async fn expire(&self, request: ExpiryRequest) -> Result<ExpiryView, Problem>;
+
+    /// Rewrites what may hold erased keys, and says how complete the erasures are.
+    async fn scrub(&self) -> Result<RecordsStatus, Problem>;
 
     /// Where the node stands, with its counters.
     async fn status(&self) -> Result<Status, Problem>;

@@ -50,7 +50,7 @@ struct File {
 }
 
 /// The model that a node starts with.
-const DEFAULT: &str = include_str!("../data/model-default.toml");
+pub const DEFAULT: &str = include_str!("../data/model-default.toml");
 
 impl RiskModel {
     /// Reads a model file (TOML: `version`, `hold_threshold`, and under `weights` one number for each factor; those

@@ -3,13 +3,18 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use hansa_api::Client;
-use hansa_api::model::{EvidenceRequest, Leg, LogEntry};
+use hansa_api::model::{EvidenceRequest, Leg, LogEntry, LogQuery};
+use hansa_types::date::Date;
+use hansa_types::hash::Field;
+use hansa_types::id::Timestamp;
+use hansa_types::record::RecordClass;
 use hansa_types::uetr::Uetr;
 
 use super::CliError;
 use super::output::{Output, short, table};
+use super::records::{self, SubjectArgs};
 
 /// What can be done with the log.
 #[derive(Debug, Subcommand)]
@@ -23,6 +28,11 @@ pub enum AuditCommand {
         #[arg(long)]
         leg: Option<Leg>,
     },
+    /// Find records by what they are about; everything named must hold.
+    #[command(
+        after_help = "Times are YYYY-MM-DD (its beginning, UTC) or Unix seconds.\n\nExample:\n  hansa audit find --account DE89370400440532013000 --since 2026-01-01 --class case"
+    )]
+    Find(Box<FindArgs>),
     /// Write the evidence on a payment to a file that `hansa-audit verify` checks without this node.
     #[command(
         after_help = "Example:\n  hansa audit export 97ed4827-7b6f-4491-a06f-b548d5a7512d --out payment.evidence"
@@ -39,10 +49,60 @@ pub enum AuditCommand {
     },
 }
 
+/// What to find.
+#[derive(Debug, Args)]
+pub struct FindArgs {
+    /// A payment's UETR.
+    #[arg(long)]
+    uetr: Option<Uetr>,
+    #[command(flatten)]
+    subject: SubjectArgs,
+    /// A signal's tag, 64 hexadecimal digits.
+    #[arg(long)]
+    tag: Option<Field>,
+    /// A signal's nullifier, 64 hexadecimal digits.
+    #[arg(long)]
+    nullifier: Option<Field>,
+    /// Not before.
+    #[arg(long, value_parser = time)]
+    since: Option<Timestamp>,
+    /// Not after.
+    #[arg(long, value_parser = time)]
+    until: Option<Timestamp>,
+    /// Of one class, for example decision or case.
+    #[arg(long)]
+    class: Option<RecordClass>,
+    /// Behind this entry: where the page before ended.
+    #[arg(long, value_name = "INDEX")]
+    after: Option<u64>,
+    /// How many entries at the most.
+    #[arg(long)]
+    limit: Option<usize>,
+}
+
+/// A time: a date's beginning, or Unix seconds.
+fn time(text: &str) -> Result<Timestamp, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Timestamp(seconds));
+    }
+    let date = Date::try_from(text).map_err(|e| e.to_string())?;
+    let days = u64::try_from(date.days_since_epoch()).map_err(|_| format!("{text} is before 1970"))?;
+    Ok(Timestamp(days * 86_400))
+}
+
 pub(super) fn execute(command: AuditCommand, client: &Client, out: &Output) -> Result<ExitCode, CliError> {
     match command {
         AuditCommand::Show { uetr, leg } => {
             out.print(&client.history(uetr, leg.as_ref())?, |entries| list(entries));
+        }
+        AuditCommand::Find(args) => {
+            let FindArgs { uetr, subject, tag, nullifier, since, until, class, after, limit } = *args;
+            let subject = subject.named();
+            let query = LogQuery { uetr, subject, tag, nullifier, since, until, class, after, limit };
+            out.print(&client.find(&query)?, |page| {
+                let more = page.next.map_or(String::new(), |next| format!("\nmore: --after {next}"));
+                format!("{}{more}", records::list(&page.entries))
+            });
         }
         AuditCommand::Export { uetr, leg, out: path } => {
             let bundle = client.evidence(&EvidenceRequest { uetr, leg })?;

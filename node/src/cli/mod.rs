@@ -5,6 +5,7 @@ mod cases;
 mod cluster;
 mod init;
 mod output;
+mod records;
 mod run;
 mod screen;
 mod signals;
@@ -73,6 +74,12 @@ pub enum Command {
     /// The audit log: what it holds on a payment, and evidence for an auditor.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Subjects: what is held about somebody, legal hold, erasure.
+    #[command(subcommand)]
+    Subject(records::SubjectCommand),
+    /// Records as a whole: retention, and how complete erasures are.
+    #[command(subcommand)]
+    Records(records::RecordsCommand),
 }
 
 /// Why a command failed.
@@ -99,6 +106,9 @@ pub enum CliError {
     /// What is screened against cannot be loaded.
     #[error(transparent)]
     Load(#[from] crate::load::LoadError),
+    /// Not enough was said.
+    #[error("{0}")]
+    Usage(&'static str),
     /// A file.
     #[error("{path}: {source}")]
     File {
@@ -126,6 +136,8 @@ impl Cli {
             Command::Cluster(cluster::ClusterCommand::Certificate(args)) => cluster::certificate(&args, &out),
             Command::Cluster(command) => cluster::execute(command, &client(&config)?, &out),
             Command::Audit(command) => audit::execute(command, &client(&config)?, &out),
+            Command::Subject(command) => records::subject(command, &client(&config)?, &out),
+            Command::Records(command) => records::records(command, &client(&config)?, &out),
         }
     }
 }

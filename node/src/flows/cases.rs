@@ -14,8 +14,9 @@ use hansa_types::signal::Category;
 
 use super::{inbound, outbound};
 use crate::book::{Book, OwnSignal};
-use crate::journal::{JournalError, Term};
+use crate::journal::JournalError;
 use crate::node::Node;
+use crate::terms::Term;
 
 /// Why a case was not opened or changed.
 #[derive(Debug, thiserror::Error)]
@@ -126,10 +127,12 @@ fn grown_from(node: &Node, case: &Case) -> Result<Option<Decision>, JournalError
 /// The decision on a payment.
 pub(crate) fn decision(node: &Node, key: &PaymentKey) -> Result<Option<DecisionRecord>, JournalError> {
     for index in node.journal.find(Term::Payment(key))? {
-        if let Some((_, Record::Decision(record))) = node.journal.read(index)?
-            && record.decision.key == *key
-        {
-            return Ok(Some(record));
+        match node.journal.read(index) {
+            Ok(Some((_, Record::Decision(record)))) if record.decision.key == *key => {
+                return Ok(Some(record));
+            }
+            Ok(_) | Err(JournalError::Erased(_)) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(None)

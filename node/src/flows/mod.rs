@@ -4,6 +4,8 @@ pub(crate) mod cases;
 pub(crate) mod inbound;
 pub(crate) mod outbound;
 pub(crate) mod payment;
+pub(crate) mod records;
 pub(crate) mod retraction;
+pub(crate) mod start;
 pub(crate) mod tags;
 pub(crate) mod without_quorum;

@@ -408,10 +408,14 @@ impl Decode for WrappedWitness {
 /// The ids of the signals, pending or sent, that grew from `decision`.
 pub(crate) fn signals_of_decision(node: &Node, decision: &Digest) -> Result<Vec<Digest>, JournalError> {
     let mut found = Vec::new();
-    for index in node.journal.find(crate::journal::Term::Decision(*decision))? {
-        if let Some((_, Record::SignalIntent(intent))) = node.journal.read(index)? {
-            let own = node.book().own.values().find(|own| own.body == intent.body).map(|own| own.id);
-            found.extend(own);
+    for index in node.journal.find(crate::terms::Term::Decision(*decision))? {
+        match node.journal.read(index) {
+            Ok(Some((_, Record::SignalIntent(intent)))) => {
+                let own = node.book().own.values().find(|own| own.body == intent.body).map(|own| own.id);
+                found.extend(own);
+            }
+            Ok(_) | Err(JournalError::Erased(_)) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(found)

@@ -22,10 +22,12 @@ use tokio::sync::Notify;
 use super::inbound;
 use super::tags::{self, Tags};
 use super::without_quorum;
+use crate::archive::Archive;
 use crate::customers::Customers;
-use crate::journal::{Journal, JournalError, Term};
+use crate::journal::{Journal, JournalError};
 use crate::node::Node;
 use crate::service::journal_problem;
+use crate::terms::Term;
 
 /// How many accounts may wait to be tagged; more are counted as lost until they are seen again.
 const MAX_SEEN: usize = 100_000;
@@ -199,19 +201,25 @@ pub(crate) fn restore(
     screener: &Screener,
     customers: &Customers,
     tags: &Tags,
+    archive: &Archive,
     now: Timestamp,
 ) -> Result<Past, JournalError> {
     let mut past = Past::default();
     let mut found = false;
     let mut seen: BTreeMap<Subject, Timestamp> = BTreeMap::new();
     for index in 0..journal.consensus().size() {
-        match journal.read(index)? {
+        let read = match journal.read(index) {
+            Err(JournalError::Erased(_)) => continue,
+            read => read?,
+        };
+        match read {
             Some((_, Record::Decision(DecisionRecord { decision, payment }))) => {
                 // The records key opened it; under another index key nothing decided would be found again.
                 found = found || journal.find(Term::Payment(&decision.key))?.contains(&index);
                 if !found {
                     return Err(JournalError::ForeignIndex);
                 }
+                archive.cited(&decision);
                 past.take_in(screener, &decision, &payment);
                 let subjects = accounts(&payment).filter_map(tags::subject);
                 seen.extend(subjects.map(|subject| (subject, decision.decided_at)));

@@ -1,13 +1,14 @@
 //! What stands between a connection and a handler: measuring, a task of its own, the token, and a place.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hansa_types::id::Timestamp;
 use tokio::time::timeout;
 
 use super::router::Shared;
@@ -80,8 +81,12 @@ pub(super) async fn authenticate(
     request: Request,
     next: Next,
 ) -> Response {
-    match presented(request.headers()) {
-        Some(token) if shared.token.admits(&token) => next.run(request).await,
+    let token = presented(request.headers());
+    let admitted = token.as_ref().is_some_and(|token| shared.token.admits(token));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+    shared.logins.note(admitted, Timestamp(now));
+    match token {
+        Some(_) if admitted => next.run(request).await,
         other => {
             let detail = if other.is_some() {
                 "the token is not this node's"

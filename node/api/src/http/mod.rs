@@ -56,6 +56,7 @@ pub(crate) use self::problem::PROBLEM_JSON;
 use self::router::Shared;
 use crate::config::ApiConfig;
 use crate::error::ServeError;
+use crate::logins::LoginCounter;
 use crate::metrics::HttpMetrics;
 use crate::service::Service;
 use crate::token::ApiToken;
@@ -78,6 +79,8 @@ pub struct Wiring {
     pub registry: Arc<Registry>,
     /// Metrics that come and go, and so have no place in a registry, shown after them.
     pub beside: Option<Beside>,
+    /// Counts who presents which token.
+    pub logins: Arc<LoginCounter>,
     /// The interface's own, registered in the same registry.
     pub metrics: HttpMetrics,
 }

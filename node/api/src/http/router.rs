@@ -14,6 +14,7 @@ use super::{guard, linger, routes};
 use crate::config::ApiConfig;
 use crate::error::{Problem, ProblemKind};
 use crate::http::{Beside, Wiring};
+use crate::logins::LoginCounter;
 use crate::metrics::HttpMetrics;
 use crate::service::Service;
 use crate::token::ApiToken;
@@ -25,6 +26,7 @@ pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
     pub(super) beside: Option<Beside>,
     pub(super) metrics: HttpMetrics,
+    pub(super) logins: Arc<LoginCounter>,
     /// A permit for each call under way.
     pub(super) calls: Arc<Semaphore>,
     pub(super) body_limit: usize,
@@ -34,13 +36,14 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(config: &ApiConfig, wiring: Wiring, calls: Arc<Semaphore>) -> Arc<Self> {
-        let Wiring { service, token, registry, beside, metrics } = wiring;
+        let Wiring { service, token, registry, beside, metrics, logins } = wiring;
         Arc::new(Self {
             service,
             token,
             registry,
             beside,
             metrics,
+            logins,
             calls,
             body_limit: config.body_limit,
             body_time: config.body_time(),
@@ -60,6 +63,13 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/signals", get(routes::signals))
         .route("/v1/signals/{id}/retract", post(routes::retract))
         .route("/v1/evidence", post(routes::evidence))
+        .route("/v1/log/find", post(routes::find))
+        .route("/v1/subjects/hold", post(routes::hold))
+        .route("/v1/subjects/release", post(routes::release))
+        .route("/v1/subjects/erase", post(routes::erase))
+        .route("/v1/subjects/export", post(routes::export_subject))
+        .route("/v1/records/expire", post(routes::expire))
+        .route("/v1/records/scrub", post(routes::scrub))
         .route("/v1/status", get(routes::status))
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::catch_up));
     let v1 = Router::new()
@@ -84,7 +94,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 
 async fn unknown_route(uri: Uri) -> Problem {
     Problem::not_found(format!("there is nothing at {}", uri.path()))
-        .with_hint("the interface is /v1/payments, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/status, /v1/cluster, /livez, /readyz and /metrics")
+        .with_hint("the interface is /v1/payments, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/log, /v1/subjects, /v1/records, /v1/status, /v1/cluster, /livez, /readyz and /metrics")
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {

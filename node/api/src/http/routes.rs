@@ -16,8 +16,7 @@ use super::extract::{Asked, Json, Segment, Verbose, Xml};
 use super::router::Shared;
 use crate::error::{Problem, ProblemBody, ProblemKind};
 use crate::model::{
-    AlertList, CaseAction, CaseList, CaseOpening, ClusterRequest, EvidenceRequest, Leg, LogHistory,
-    Readiness, RetractRequest, SignalList,
+    AlertList, CaseAction, CaseList, CaseOpening, ClusterRequest, EvidenceRequest, ExpiryRequest, Leg, LogHistory, LogQuery, Readiness, RetractRequest, SignalList, SubjectAction, SubjectQuestion,
 };
 
 /// The media type of `/metrics` (OpenMetrics 1.0).
@@ -136,6 +135,34 @@ pub(super) async fn retract(
 pub(super) async fn evidence(State(app): App, Json(request): Json<EvidenceRequest>) -> Answer {
     let bundle = app.service.evidence(request).await?;
     Ok(([(CONTENT_TYPE, "application/octet-stream")], bundle).into_response())
+}
+
+pub(super) async fn find(State(app): App, Json(query): Json<LogQuery>) -> Answer {
+    json(StatusCode::OK, &app.service.find(query).await?)
+}
+
+pub(super) async fn hold(State(app): App, Json(action): Json<SubjectAction>) -> Answer {
+    json(StatusCode::OK, &app.service.hold(action, true).await?)
+}
+
+pub(super) async fn release(State(app): App, Json(action): Json<SubjectAction>) -> Answer {
+    json(StatusCode::OK, &app.service.hold(action, false).await?)
+}
+
+pub(super) async fn erase(State(app): App, Json(action): Json<SubjectAction>) -> Answer {
+    json(StatusCode::OK, &app.service.erase(action).await?)
+}
+
+pub(super) async fn export_subject(State(app): App, Json(question): Json<SubjectQuestion>) -> Answer {
+    json(StatusCode::OK, &app.service.export_subject(question).await?)
+}
+
+pub(super) async fn expire(State(app): App, Json(request): Json<ExpiryRequest>) -> Answer {
+    json(StatusCode::OK, &app.service.expire(request).await?)
+}
+
+pub(super) async fn scrub(State(app): App) -> Answer {
+    json(StatusCode::OK, &app.service.scrub().await?)
 }
 
 pub(super) async fn status(State(app): App) -> Answer {

@@ -8,6 +8,7 @@
 mod cases;
 mod cluster;
 mod payments;
+mod records;
 mod signals;
 mod status;
 
@@ -20,6 +21,10 @@ pub use self::cluster::{
 pub use self::payments::{
     AnswerStatus, EvidenceRequest, FindingView, InternalAnswer, Leg, LogEntry, LogHistory, OUTWARD_DUPLICATE,
     PaymentAnswer, Submission,
+};
+pub use self::records::{
+    ErasureView, ExpiryRequest, ExpiryView, FoundEntry, HoldView, LogPage, LogQuery, RecordsStatus,
+    SubjectAction, SubjectExport, SubjectQuestion,
 };
 pub use self::signals::{Direction, RetractRequest, SignalList, SignalState, SignalView};
 pub use self::status::{

@@ -36,6 +36,16 @@ fn every_call_goes_there_and_back() {
     assert_eq!(client.retract(Digest([6; 32]), samples::actor()).unwrap().state, SignalState::Retracted);
     let request = EvidenceRequest { uetr: samples::uetr(), leg: Some(samples::leg()) };
     assert_eq!(client.evidence(&request).unwrap(), [0, 1, 2, 0xff]);
+    let query = LogQuery { after: Some(7), ..LogQuery::default() };
+    assert_eq!(client.find(&query).unwrap().entries, [samples::found()]);
+    let action = samples::subject_action();
+    assert!(client.hold(&action, true).unwrap().held);
+    assert!(!client.hold(&action, false).unwrap().held);
+    assert!(client.erase(&action).unwrap_err().to_string().contains("entry 41 is kept"));
+    assert_eq!(client.export_subject(action.subject).unwrap().entries, [samples::found()]);
+    let expiry = ExpiryRequest { erase: false, actor: samples::actor(), after: None };
+    assert_eq!(client.expire(&expiry).unwrap().expired.len(), 1);
+    assert_eq!(client.scrub().unwrap().in_raft_log, 1);
     assert_eq!(client.status().unwrap(), samples::status());
     assert!(client.metrics().unwrap().ends_with("# EOF\n"));
     let uetr = samples::uetr();
@@ -50,6 +60,13 @@ fn every_call_goes_there_and_back() {
         "step 1 confirmed olga@bank-a \"fraud\"".to_owned(),
         format!("retract {} olga@bank-a", "06".repeat(32)),
         format!("evidence {uetr} true"),
+        "find None after Some(7)".to_owned(),
+        "hold olga@bank-a true".to_owned(),
+        "hold olga@bank-a false".to_owned(),
+        "erase olga@bank-a".to_owned(),
+        "export account".to_owned(),
+        "expire false".to_owned(),
+        "scrub".to_owned(),
     ];
     assert_eq!(*node.fake.calls.lock().unwrap(), expected);
 }

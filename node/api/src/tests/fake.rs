@@ -136,6 +136,37 @@ impl Service for Fake {
         }
     }
 
+    async fn find(&self, query: LogQuery) -> Result<LogPage, Problem> {
+        self.note(format!("find {:?} after {:?}", query.class, query.after));
+        Ok(LogPage { entries: vec![samples::found()], next: Some(41) })
+    }
+
+    async fn hold(&self, action: SubjectAction, held: bool) -> Result<HoldView, Problem> {
+        self.note(format!("hold {} {held}", action.actor));
+        Ok(HoldView { subject: Digest([7; 32]), held, index: 12 })
+    }
+
+    async fn erase(&self, action: SubjectAction) -> Result<ErasureView, Problem> {
+        self.note(format!("erase {}", action.actor));
+        Err(Problem::conflict("entry 41 is kept until 2031"))
+    }
+
+    async fn export_subject(&self, question: SubjectQuestion) -> Result<SubjectExport, Problem> {
+        self.note(format!("export {}", question.subject.kind()));
+        let entries = vec![samples::found()];
+        Ok(SubjectExport { subject: Digest([7; 32]), hold: None, kept_until: None, entries })
+    }
+
+    async fn expire(&self, request: ExpiryRequest) -> Result<ExpiryView, Problem> {
+        self.note(format!("expire {}", request.erase));
+        Ok(ExpiryView { expired: vec![Digest([7; 32])], erased: 0, removed: 0, next: None })
+    }
+
+    async fn scrub(&self) -> Result<RecordsStatus, Problem> {
+        self.note("scrub".to_owned());
+        Ok(RecordsStatus { erased: 2, in_raft_log: 1, missing: vec![] })
+    }
+
     async fn status(&self) -> Result<Status, Problem> {
         Ok(samples::status())
     }
@@ -178,8 +209,14 @@ impl Node {
         let mut registry = Registry::default();
         let metrics = HttpMetrics::register(&mut registry);
         let service = Arc::clone(&fake) as Arc<dyn Service>;
-        let wiring =
-            Wiring { service, token: token.clone(), registry: Arc::new(registry), beside: None, metrics };
+        let wiring = Wiring {
+            service,
+            token: token.clone(),
+            registry: Arc::new(registry),
+            beside: None,
+            metrics,
+            logins: Arc::default(),
+        };
         config.listen = "127.0.0.1:0".parse().unwrap();
         let server = runtime.block_on(Server::bind(config, wiring)).unwrap();
         let address = server.local_addr();

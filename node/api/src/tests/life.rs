@@ -94,6 +94,7 @@ fn a_taken_port_and_an_open_address_are_refused() {
             registry: Arc::new(registry),
             beside: None,
             metrics,
+            logins: Arc::default(),
         };
         let config = ApiConfig { listen: listen.parse().unwrap(), ..ApiConfig::default() };
         node.runtime.block_on(Server::bind(config, wiring)).err().unwrap()

@@ -245,3 +245,25 @@ pub(super) fn joining() -> ClusterRequest {
         },
     }
 }
+
+/// An erased entry, as it is found.
+pub(super) fn found() -> FoundEntry {
+    FoundEntry {
+        index: 41,
+        class: hansa_types::record::RecordClass::Decision,
+        leaf: Digest([5; 32]),
+        published: true,
+        erased: true,
+        record: None,
+    }
+}
+
+/// A request about a subject.
+pub(super) fn subject_action() -> SubjectAction {
+    let account = hansa_types::payment::Account::from_iban_text("DE89370400440532013000");
+    SubjectAction {
+        subject: hansa_types::subject::Subject::Account(account),
+        reason: "request 17".to_owned(),
+        actor: actor(),
+    }
+}

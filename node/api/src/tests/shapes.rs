@@ -31,6 +31,7 @@ fn answers_keep_their_shape() {
     frozen(&samples::case_result(), vector!("case-result"));
     frozen(&AlertList { alerts: vec![samples::alert()] }, vector!("alerts"));
     frozen(&SignalList { signals: vec![samples::signal()] }, vector!("signals"));
+    frozen(&LogPage { entries: vec![samples::found()], next: Some(41) }, vector!("log-page"));
     frozen(&samples::status(), vector!("status"));
     frozen(&samples::cluster(), vector!("cluster"));
     frozen(&samples::readiness(false), vector!("readiness"));
@@ -53,6 +54,15 @@ fn requests_keep_their_shape() {
         &EvidenceRequest { uetr: samples::uetr(), leg: Some(samples::leg()) },
         vector!("evidence-request"),
     );
+    frozen(&samples::subject_action(), vector!("subject-action"));
+    let query = LogQuery {
+        subject: Some(samples::subject_action().subject),
+        since: Some(samples::NOW),
+        class: Some(hansa_types::record::RecordClass::Case),
+        after: Some(41),
+        ..LogQuery::default()
+    };
+    frozen(&query, vector!("log-query"));
     frozen(&RetractRequest { actor: samples::actor() }, vector!("retract-request"));
 }
 

@@ -5,7 +5,7 @@
 //! threshold alone. Only these candidates are scored, at most [`MAX_CANDIDATES`] of them: there is no scan of the whole
 //! list for a name that resembles nothing. All arithmetic is in integers, so that every replica finds the same.
 
-mod normalise;
+pub mod normalise;
 mod score;
 mod similarity;
 #[cfg(test)]
