@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::book::Book;
-use crate::config::{Config, NodeConfig};
+use crate::config::Config;
 use crate::events::{Event, Events};
 use crate::flows::payment::{self, InFlight, Seen};
 use crate::flows::tags::Tags;

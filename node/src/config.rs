@@ -65,13 +65,10 @@ pub struct Config {
     /// What happens to payments when the group cannot decide.
     #[serde(default)]
     pub payments: PaymentsConfig,
-    /// Where records may lie.
-    #[serde(default)]
-    pub records: RecordsConfig,
     /// The network of banks.
     #[serde(default)]
     pub p2p: P2pConfig,
-    /// What is kept, and for how long.
+    /// Where records may lie, and how long they are kept.
     #[serde(default)]
     pub records: RecordsConfig,
     /// The text of each section as it was read, overrides included: what is recorded when it changes.

@@ -17,12 +17,9 @@ use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
 use crate::book::alert_key;
-<<<<<<< HEAD
 use crate::provisional::ProvisionalError;
-=======
 use crate::terms::{Term, sealed_under, terms_of};
 use crate::vault::Vault;
->>>>>>> 8379708 (Record, find, keep and end every class of record)
 
 /// Current values that are kept beside the log, each encrypted under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -200,7 +197,7 @@ impl Journal {
     pub(crate) fn leaf_about(&self, record: &Record, payment: &PaymentKey) -> Result<Leaf, JournalError> {
         let mut leaf = self.leaf(record)?;
         if let PaymentKey::Uetr { uetr, .. } = payment {
-            leaf.terms.push(self.term(Term::Uetr(uetr)));
+            leaf.terms.push(self.term(&Term::Uetr(uetr)));
         }
         Ok(leaf)
     }
@@ -208,7 +205,6 @@ impl Journal {
     /// Proposes a command; returns once it is committed, durable and applied.
     ///
     /// Consensus may have proposed it twice, when the first answer was lost: the outcome is that of the first.
-<<<<<<< HEAD
     pub(crate) async fn propose(&self, command: Command) -> Result<Outcome, JournalError> {
         self.deliver(None, command).await
     }
@@ -219,11 +215,9 @@ impl Journal {
         self.deliver(Some(seen), command).await
     }
 
-    async fn deliver(&self, seen: Option<u64>, command: Command) -> Result<Outcome, JournalError> {
-=======
-    pub(crate) async fn propose(&self, mut command: Command) -> Result<Outcome, JournalError> {
+    async fn deliver(&self, seen: Option<u64>, mut command: Command) -> Result<Outcome, JournalError> {
         for _ in 0..MAX_RESEALS {
-            match self.propose_once(command.clone()).await? {
+            match self.deliver_once(seen, command.clone()).await? {
                 // Another replica made a subject's key first, or it was erased.
                 Outcome::SubjectKeyTaken => {
                     if let Err(error) = self.consensus.barrier().await {
@@ -237,8 +231,7 @@ impl Journal {
         Err(JournalError::KeysChanging)
     }
 
-    async fn propose_once(&self, command: Command) -> Result<Outcome, JournalError> {
->>>>>>> 8379708 (Record, find, keep and end every class of record)
+    async fn deliver_once(&self, seen: Option<u64>, command: Command) -> Result<Outcome, JournalError> {
         let salt = command.leaf().map(|leaf| leaf.envelope.salt());
         let scope = match &command {
             Command::Received { signal, .. } => {
@@ -333,9 +326,6 @@ impl Journal {
         Ok(())
     }
 
-<<<<<<< HEAD
-    /// One current value.
-=======
     /// All current values of a collection but those that were erased.
     pub(crate) fn documents<T: Decode>(&self, collection: Collection) -> Result<Vec<T>, JournalError> {
         let mut values = Vec::new();
@@ -348,20 +338,12 @@ impl Journal {
     }
 
     /// One current value, unless it is erased.
->>>>>>> 8379708 (Record, find, keep and end every class of record)
     pub(crate) fn read_document<T: Decode>(
         &self,
         collection: Collection,
         key: &[u8],
     ) -> Result<Option<T>, JournalError> {
         let Some(value) = self.consensus.document(collection as u8, key)? else { return Ok(None) };
-<<<<<<< HEAD
-        let plain = self.documents.unwrap(&document_context(collection, key), &value)?;
-        Ok(Some(T::from_bytes(&plain)?))
-    }
-
-    /// The envelope and the record at `index`.
-=======
         let opened = self.open_document(collection as u8, key, &value)?;
         opened.map(|(_, plain)| Ok(T::from_bytes(&plain)?)).transpose()
     }
@@ -397,7 +379,6 @@ impl Journal {
     }
 
     /// The envelope and the record at `index`; [`JournalError::Erased`] if the record can no longer be read.
->>>>>>> 8379708 (Record, find, keep and end every class of record)
     pub(crate) fn read(&self, index: u64) -> Result<Option<(Envelope, Record)>, JournalError> {
         let Some(envelope) = self.consensus.leaf(index)? else { return Ok(None) };
         let key = self.leaf_key(index, &envelope)?;

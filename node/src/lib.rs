@@ -22,11 +22,8 @@ mod link;
 mod load;
 mod metrics;
 mod node;
-<<<<<<< HEAD
 mod provisional;
-=======
 mod retention;
->>>>>>> 8379708 (Record, find, keep and end every class of record)
 mod service;
 mod terms;
 mod vault;

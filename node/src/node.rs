@@ -28,11 +28,8 @@ use crate::flows::tags::Tags;
 use crate::journal::{Journal, JournalError};
 use crate::link::Link;
 use crate::metrics::Metrics;
-<<<<<<< HEAD
 use crate::provisional::Provisional;
-=======
 use crate::retention::Retention;
->>>>>>> 8379708 (Record, find, keep and end every class of record)
 
 /// One running node. Whoever needs both locks `past` before `book`.
 pub(crate) struct Node {

@@ -4,16 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hansa_api::model::{
-<<<<<<< HEAD
-    AlertView, Anonymity, CaseAction, CaseOpening, CaseResult, CaseView, Check, ClusterRequest,
-    ClusterResult, ClusterView, ConsortiumView, Counters, Direction, EvidenceRequest, Leg, LogEntry, LogView,
-    PeerView, RaftView, Readiness, SignalCounters, SignalState, SignalView, Status, Submission,
-=======
-    AlertView, Anonymity, CaseAction, CaseOpening, CaseResult, CaseView, Check, ConsortiumView, Counters,
-    Direction, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, HoldView, Leg, LogEntry, LogPage,
-    LogQuery, LogView, PeerView, RaftView, Readiness, RecordsStatus, SignalCounters, SignalState, SignalView,
-    Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
->>>>>>> 8379708 (Record, find, keep and end every class of record)
+    AlertView, Anonymity, CaseAction, CaseOpening, CaseResult, CaseView, Check, ClusterRequest, ClusterResult, ClusterView, ConsortiumView, Counters, Direction, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, HoldView, Leg, LogEntry, LogPage, LogQuery, LogView, PeerView, RaftView, Readiness, RecordsStatus, SignalCounters, SignalState, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
 };
 use hansa_api::{Problem, Service};
 use hansa_audit_log::merkle::leaf_hash;
@@ -125,7 +116,6 @@ impl Service for NodeService {
         }
     }
 
-<<<<<<< HEAD
     async fn catch_up(&self) -> bool {
         self.0.catch_up().await
     }
@@ -136,7 +126,8 @@ impl Service for NodeService {
 
     async fn administer(&self, request: ClusterRequest) -> Result<ClusterResult, Problem> {
         cluster::administer(&self.0, request).await
-=======
+    }
+
     async fn find(&self, query: LogQuery) -> Result<LogPage, Problem> {
         answers::find(&self.0, &query)
     }
@@ -159,7 +150,6 @@ impl Service for NodeService {
 
     async fn scrub(&self) -> Result<RecordsStatus, Problem> {
         answers::scrub(&self.0).await
->>>>>>> 8379708 (Record, find, keep and end every class of record)
     }
 
     async fn status(&self) -> Result<Status, Problem> {
