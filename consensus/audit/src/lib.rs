@@ -5,16 +5,20 @@
 //! unchanged without saying what it says, and giving out one leaf's key opens that leaf alone.
 //!
 //! The formats are those of C2SP, so that foreign tools verify them: [`note`] (signed-note), [`checkpoint`]
-//! (tlog-checkpoint), [`cosignature`] (tlog-cosignature), [`proof`] (tlog-proof). [`evidence`] is our own bundle of
-//! disclosed records, which `hansa-audit verify` reads.
+//! (tlog-checkpoint), [`cosignature`] (tlog-cosignature), [`proof`] (tlog-proof), [`witness`] (tlog-witness), [`policy`]
+//! (tlog-policy). [`evidence`] is our own bundle of disclosed records, which `hansa-audit verify` reads; [`fork`] is two
+//! checkpoints that cannot both be true, which `hansa-audit fork` reads.
 
 pub mod checkpoint;
 pub mod cosignature;
 pub mod envelope;
 pub mod evidence;
+pub mod fork;
 pub mod merkle;
 pub mod note;
+pub mod policy;
 pub mod proof;
+pub mod witness;
 
 #[cfg(test)]
 mod testing;
