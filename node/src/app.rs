@@ -298,6 +298,7 @@ fn check_membership(
     let wanted = [
         (Purpose::Governance, member.governance_key),
         (Purpose::Log, member.log_key),
+        (Purpose::Cosigner, member.cosigner_key),
         (Purpose::Peer, member.peer_key),
     ];
     for (purpose, key) in wanted {

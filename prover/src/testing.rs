@@ -75,6 +75,7 @@ pub(crate) fn manifest(key: &VerifyingKey, secrets: &[MemberSecrets]) -> Manifes
             parent: "5493001KJTIIGC8Y1R12".parse().unwrap(),
             governance_key: key_of(i, 1),
             log_key: key_of(i, 2),
+            cosigner_key: key_of(i, 100),
             peer_key: key_of(i, 3),
             membership: secrets.membership(),
             traces,
@@ -103,6 +104,7 @@ pub(crate) fn manifest(key: &VerifyingKey, secrets: &[MemberSecrets]) -> Manifes
         signal_limit: LIMIT,
         signal_lifetime: 3,
         tag_key: [0; 32],
+        witness_quorum: 1,
     };
     manifest.check().unwrap();
     manifest

@@ -37,6 +37,9 @@ const SIGNAL_LIMIT: u32 = 20;
 const SIGNAL_LIFETIME: u32 = 7;
 /// Where the banks and their replicas are.
 const JURISDICTIONS: [&str; 3] = ["DE", "FR", "NL"];
+/// Of the two others: a checkpoint is published though one of them is down. Two views of a log could then each find a
+/// witness, and are caught by comparing checkpoints.
+const WITNESS_QUORUM: u8 = 1;
 
 /// Why the consortium was not made.
 #[derive(Debug, thiserror::Error)]
@@ -396,6 +399,7 @@ fn manifest(members: BTreeMap<BankId, Member>, circuit: Circuit, tag_key: [u8; 3
         signal_limit: SIGNAL_LIMIT,
         signal_lifetime: SIGNAL_LIFETIME,
         tag_key,
+        witness_quorum: WITNESS_QUORUM,
     }
 }
 

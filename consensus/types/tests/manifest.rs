@@ -43,6 +43,7 @@ fn member(n: u8) -> Member {
         parent: "5493001KJTIIGC8Y1R12".try_into().unwrap(),
         governance_key: Key::new(n).public_key(),
         log_key: Key::new(n + 50).public_key(),
+        cosigner_key: Key::new(n + 75).public_key(),
         peer_key: Key::new(n + 100).public_key(),
         membership: Field([n; 32]),
         traces: BTreeMap::from([(Epoch(0), Field([n + 150; 32]))]),
@@ -71,6 +72,7 @@ fn manifest() -> Manifest {
         signal_limit: 8,
         signal_lifetime: 4,
         tag_key: [3; 32],
+        witness_quorum: 1,
     }
 }
 
@@ -85,6 +87,32 @@ fn a_fully_signed_manifest_opens() {
     let bytes = signed(manifest()).to_bytes();
     assert_eq!(SignedManifest::open(&bytes).unwrap(), manifest());
     assert_eq!(Manifest::from_bytes(&manifest().to_bytes()), Ok(manifest()));
+}
+
+#[test]
+fn the_encoding_is_frozen() {
+    let vector = include_str!("vectors/manifest.txt").trim();
+    let frozen = hex::encode(manifest().to_bytes());
+    assert_eq!(frozen, vector, "a changed encoding needs a new MANIFEST_VERSION");
+}
+
+#[test]
+fn the_witness_quorum_is_within_the_other_members() {
+    for (quorum, sound) in [(0, false), (1, true), (2, true), (3, false)] {
+        assert_eq!(Manifest { witness_quorum: quorum, ..manifest() }.check().is_ok(), sound, "{quorum}");
+    }
+    let mut alone = Manifest { witness_quorum: 0, ..manifest() };
+    alone.members.retain(|id, _| *id == bank(1));
+    alone.gateways.clear();
+    assert!(alone.check().is_ok(), "nobody is there to witness");
+}
+
+#[test]
+fn a_log_is_found_by_its_origin() {
+    let manifest = manifest();
+    let origin = manifest.log_origin(&bank(2));
+    assert_eq!(manifest.log_owner(&origin).map(|(id, _)| id), Some(&bank(2)));
+    assert_eq!(manifest.log_owner("hansa/other/bank-2"), None);
 }
 
 #[test]

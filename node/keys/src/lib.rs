@@ -31,9 +31,12 @@ pub enum Purpose {
     Witness,
     /// The bearer token of the HTTP interface.
     Api,
+    /// Cosigns the checkpoints of other banks' logs (Ed25519).
+    Cosigner,
 }
 codec_enum!(Purpose {
     Governance = 1, "governance", Log = 2, "log", Peer = 3, "peer", Member = 4, "member",
     Records = 5, "records",
     Index = 6, "index", Witness = 7, "witness", Api = 8, "api",
+    Cosigner = 9, "cosigner",
 });

@@ -79,6 +79,7 @@ pub fn init(args: &InitArgs) -> Result<Member, InitError> {
         parent: args.parent,
         governance_key: keys.signer(Purpose::Governance)?.public_key(),
         log_key: keys.signer(Purpose::Log)?.public_key(),
+        cosigner_key: keys.signer(Purpose::Cosigner)?.public_key(),
         peer_key: keys.signer(Purpose::Peer)?.public_key(),
         membership: secrets.membership(),
         traces: epochs.map(|epoch| (epoch, secrets.trace_commitment(epoch))).collect(),

@@ -112,6 +112,7 @@ fn manifest(key: &VerifyingKey, banks: &[(BankId, MemberSecrets)]) -> Manifest {
             parent: lei,
             governance_key: PublicKey(OsRng.r#gen()),
             log_key: PublicKey(OsRng.r#gen()),
+            cosigner_key: PublicKey(OsRng.r#gen()),
             peer_key: PublicKey(OsRng.r#gen()),
             membership: secrets.membership(),
             traces: BTreeMap::from([(EPOCH, secrets.trace_commitment(EPOCH))]),
@@ -138,5 +139,6 @@ fn manifest(key: &VerifyingKey, banks: &[(BankId, MemberSecrets)]) -> Manifest {
         signal_limit: LIMIT,
         signal_lifetime: LIFETIME,
         tag_key: [0; 32],
+        witness_quorum: 1,
     }
 }

@@ -115,6 +115,7 @@ fn member(bank: &str, secrets: &MemberSecrets) -> Member {
         parent: "5493001KJTIIGC8Y1R12".parse().unwrap(),
         governance_key: other_key(0x40),
         log_key: LogKey::of(bank).public_key(),
+        cosigner_key: cosigner(bank).public_key(),
         peer_key: other_key(0x80),
         membership: secrets.membership(),
         traces: BTreeMap::from([(EPOCH, secrets.trace_commitment(EPOCH))]),
@@ -145,6 +146,7 @@ fn manifest(members: BTreeMap<BankId, Member>, key: &VerifyingKey, tag_key: &Dev
         signal_limit: SIGNAL_LIMIT,
         signal_lifetime: 3,
         tag_key: tag_key.public_key(),
+        witness_quorum: 1,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::model::Model;
 use crate::signal::Severity;
 
 /// The version byte of a manifest.
-pub const MANIFEST_VERSION: u8 = 1;
+pub const MANIFEST_VERSION: u8 = 2;
 /// The most members: the member tree has 4^5 leaves.
 pub const MAX_MEMBERS: usize = 1024;
 /// The most models in the registry: its tree has 4^2 leaves.
@@ -67,6 +67,8 @@ pub struct Member {
     pub governance_key: PublicKey,
     /// Signs the checkpoints of the bank's log.
     pub log_key: PublicKey,
+    /// Cosigns the checkpoints of the other members' logs.
+    pub cosigner_key: PublicKey,
     /// The libp2p identity of the bank's node.
     pub peer_key: PublicKey,
     /// `P(1, sk)`: the membership commitment.
@@ -74,7 +76,16 @@ pub struct Member {
     /// `P(3, t_e)` for each epoch in which it may signal; an epoch without one has no leaf.
     pub traces: BTreeMap<Epoch, Field>,
 }
-codec_struct!(Member { institution, parent, governance_key, log_key, peer_key, membership, traces });
+codec_struct!(Member {
+    institution,
+    parent,
+    governance_key,
+    log_key,
+    cosigner_key,
+    peer_key,
+    membership,
+    traces
+});
 
 /// A lawful channel for sharing. Signals name one; there is none without.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -158,6 +169,8 @@ pub struct Manifest {
     pub signal_lifetime: u32,
     /// The ristretto255 public key of the tag function (RFC 9497 VOPRF mode).
     pub tag_key: [u8; 32],
+    /// How many of the other members must have cosigned a checkpoint before it counts as published.
+    pub witness_quorum: u8,
 }
 
 impl Manifest {
@@ -169,6 +182,16 @@ impl Manifest {
     /// The C2SP origin of a member's log.
     pub fn log_origin(&self, bank: &BankId) -> String {
         format!("hansa/{}/{bank}", self.name)
+    }
+
+    /// The C2SP key name under which a member cosigns.
+    pub fn witness_name(&self, bank: &BankId) -> String {
+        format!("hansa/{}/{bank}/witness", self.name)
+    }
+
+    /// The member whose log is called `origin`.
+    pub fn log_owner(&self, origin: &str) -> Option<(&BankId, &Member)> {
+        self.members.iter().find(|(bank, _)| self.log_origin(bank) == origin)
     }
 
     /// The model of `version`.
@@ -203,6 +226,7 @@ impl Encode for Manifest {
         self.signal_limit.encode(out);
         self.signal_lifetime.encode(out);
         self.tag_key.encode(out);
+        self.witness_quorum.encode(out);
     }
 }
 
@@ -221,6 +245,7 @@ impl Decode for Manifest {
             signal_limit: Decode::decode(input)?,
             signal_lifetime: Decode::decode(input)?,
             tag_key: Decode::decode(input)?,
+            witness_quorum: Decode::decode(input)?,
         })
     }
 }

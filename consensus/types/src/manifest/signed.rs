@@ -113,6 +113,11 @@ impl Manifest {
         if self.signal_limit == 0 || self.signal_limit > u32::from(u16::MAX) || self.signal_lifetime == 0 {
             return fail("the signal limit is 1 to 65535 per epoch, the lifetime at least one epoch".into());
         }
+        let others = self.members.len() - 1;
+        let most = u8::try_from(others).unwrap_or(u8::MAX);
+        if !(most.min(1)..=most).contains(&self.witness_quorum) {
+            return fail(format!("the witness quorum must be from 1 to the {others} other members"));
+        }
         self.check_members()?;
         self.gateways.iter().try_for_each(|(id, gateway)| {
             match gateway.members.iter().find(|bank| !self.members.contains_key(*bank)) {
@@ -126,7 +131,13 @@ impl Manifest {
     fn check_members(&self) -> Result<(), ManifestError> {
         let mut seen = BTreeSet::new();
         for (bank, member) in &self.members {
-            let keys = [member.governance_key.0, member.log_key.0, member.peer_key.0, member.membership.0];
+            let keys = [
+                member.governance_key.0,
+                member.log_key.0,
+                member.cosigner_key.0,
+                member.peer_key.0,
+                member.membership.0,
+            ];
             if keys.iter().any(|key| !seen.insert(*key)) {
                 return Err(ManifestError::Content(format!(
                     "a key of {bank} is used twice: each has one purpose"
