@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 
 use crate::config::Limits;
 use crate::error::StartError;
+use crate::exchange::{self, Exchange};
 use crate::gossip::{self, Gossip};
 use crate::identity::Identity;
 
@@ -41,6 +42,7 @@ pub(crate) struct Behaviour {
     memory: memory_connection_limits::Behaviour,
     identify: identify::Behaviour,
     pub(crate) gossip: Gossip,
+    pub(crate) exchange: Exchange,
 }
 
 /// Builds the swarm for `others`, the members apart from this node. Needs a Tokio runtime.
@@ -73,6 +75,7 @@ pub(crate) fn swarm(
                         .with_hide_listen_addrs(true),
                 ),
                 gossip,
+                exchange: exchange::behaviour(limits),
             }
         })
         .unwrap_or_else(|never: Infallible| match never {})

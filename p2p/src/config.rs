@@ -62,6 +62,10 @@ pub struct Limits {
     pub max_message_bytes: u32,
     /// Messages from one member that await a verdict; what exceeds it is ignored and counted.
     pub undecided_per_peer: u32,
+    /// Requests of one member that await an answer, and those this node has open with it; more are refused.
+    pub requests_per_peer: u32,
+    /// Requests that one member may send a minute; more are refused.
+    pub requests_per_minute: u32,
     /// Incoming connections whose handshake is not done.
     pub pending_incoming: u32,
     /// Bytes of the process's memory above which no new connection is made or taken.
@@ -77,6 +81,8 @@ impl Default for Limits {
         Self {
             max_message_bytes: 16 << 10,
             undecided_per_peer: 256,
+            requests_per_peer: 8,
+            requests_per_minute: 600,
             pending_incoming: 64,
             memory_bytes: 4 << 30,
             redial_base_ms: 500,
@@ -89,6 +95,8 @@ impl Limits {
     fn check(&self) -> Result<(), ConfigError> {
         within("max_message_bytes", self.max_message_bytes.into(), 1 << 10, 1 << 20)?;
         within("undecided_per_peer", self.undecided_per_peer.into(), 1, 1 << 12)?;
+        within("requests_per_peer", self.requests_per_peer.into(), 1, 64)?;
+        within("requests_per_minute", self.requests_per_minute.into(), 1, 1 << 16)?;
         within("pending_incoming", self.pending_incoming.into(), 1, 1 << 10)?;
         within("memory_bytes", self.memory_bytes, 64 << 20, 1 << 40)?;
         within("redial_base_ms", self.redial_base_ms.into(), 10, 60_000)?;
@@ -101,6 +109,10 @@ impl Limits {
 
     pub(crate) fn undecided_per_peer(&self) -> usize {
         self.undecided_per_peer as usize
+    }
+
+    pub(crate) fn requests_per_peer(&self) -> usize {
+        self.requests_per_peer as usize
     }
 
     pub(crate) fn redial_base(&self) -> Duration {
@@ -163,6 +175,8 @@ mod tests {
         };
         refuse(|l| l.max_message_bytes = 2 << 20, "max_message_bytes");
         refuse(|l| l.undecided_per_peer = 0, "undecided_per_peer");
+        refuse(|l| l.requests_per_peer = 65, "requests_per_peer");
+        refuse(|l| l.requests_per_minute = 0, "requests_per_minute");
         refuse(|l| l.pending_incoming = 0, "pending_incoming");
         refuse(|l| l.memory_bytes = 1, "memory_bytes");
         refuse(|l| l.redial_base_ms = 1, "redial_base_ms");

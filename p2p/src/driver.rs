@@ -1,6 +1,7 @@
 //! The task that owns the swarm: it carries commands in, events out, and settles every message exactly once.
 
 mod connections;
+mod requests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -8,16 +9,18 @@ use std::time::Duration;
 use futures::StreamExt;
 use libp2p::gossipsub::{self, MessageAcceptance, TopicHash};
 use libp2p::swarm::SwarmEvent;
-use libp2p::{Multiaddr, PeerId, Swarm, identify};
+use libp2p::{Multiaddr, PeerId, Swarm, identify, request_response};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 pub(crate) use self::connections::Connections;
+use self::requests::Requests;
 use crate::behaviour::{Behaviour, BehaviourEvent, PROTOCOL};
 use crate::config::Limits;
 use crate::copies::Copies;
-use crate::error::PublishError;
+use crate::error::{PublishError, RequestError};
+use crate::exchange::{RequestId, Response};
 use crate::gossip::DUPLICATE_CACHE;
 use crate::message::{ContentIdFn, MessageId, Verdict, content_id};
 use crate::metrics::{Metrics, PublishOutcome, UnaskedReason};
@@ -35,6 +38,8 @@ const NOT_DUE: Duration = Duration::from_secs(3600);
 pub(crate) enum Command {
     Publish { bytes: Vec<u8>, reply: oneshot::Sender<Result<Published, PublishError>> },
     Report { message: MessageId, verdict: Verdict },
+    Request { peer: PeerId, bytes: Vec<u8>, reply: oneshot::Sender<Result<Vec<u8>, RequestError>> },
+    Respond { request: RequestId, bytes: Vec<u8> },
     Peers { reply: oneshot::Sender<Vec<PeerStatus>> },
     Shutdown,
 }
@@ -45,6 +50,7 @@ pub(crate) struct Driver {
     topic: TopicHash,
     connections: Connections,
     copies: Copies,
+    requests: Requests,
     content_id: ContentIdFn,
     limits: Limits,
     /// Messages that gossipsub holds for published though no queue took them, and since when.
@@ -71,6 +77,7 @@ impl Driver {
             topic,
             connections,
             copies: Copies::new(limits.undecided_per_peer()),
+            requests: Requests::new(&limits),
             content_id,
             limits,
             unsent: BTreeMap::new(),
@@ -125,6 +132,14 @@ impl Driver {
         match command {
             Command::Publish { bytes, reply } => drop(reply.send(self.publish(bytes))),
             Command::Report { message, verdict } => self.settle(message, verdict),
+            Command::Request { peer, bytes, reply } => {
+                let exchange = &mut self.swarm.behaviour_mut().exchange;
+                self.requests.ask(exchange, peer, bytes, reply, &self.metrics);
+            }
+            Command::Respond { request, bytes } => {
+                let exchange = &mut self.swarm.behaviour_mut().exchange;
+                self.requests.answer(exchange, request, bytes, &self.metrics);
+            }
             Command::Peers { reply } => drop(reply.send(self.peers())),
             Command::Shutdown => {}
         }
@@ -186,6 +201,7 @@ impl Driver {
     fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Exchange(event)) => self.on_exchange(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
                 peer_id,
                 info,
@@ -243,6 +259,16 @@ impl Driver {
             self.settle(id, Verdict::Ignore);
         }
         self.metrics.undecided.set(i64::try_from(self.copies.undecided()).unwrap_or(i64::MAX));
+    }
+
+    fn on_exchange(&mut self, event: request_response::Event<Vec<u8>, Response>) {
+        let exchange = &mut self.swarm.behaviour_mut().exchange;
+        let Some(event) = self.requests.on_event(event, exchange, &self.metrics) else { return };
+        if let Err(TrySendError::Full(event) | TrySendError::Closed(event)) = self.events.try_send(event)
+            && let Event::Request { id, .. } = event
+        {
+            self.requests.turn_away(exchange, id, &self.metrics);
+        }
     }
 
     fn settle(&mut self, id: MessageId, verdict: Verdict) {

@@ -115,6 +115,53 @@ pub enum PublishError {
     Stopped(#[from] Stopped),
 }
 
+/// Why a request has no answer. Ask again later unless it is too large.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Larger than the network carries.
+    #[error("the request has {bytes} bytes; at most {limit} are carried")]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// There is no connection.
+    #[error("member {0} is not connected: ask again when it is")]
+    NotConnected(PeerId),
+    /// Too many requests at once or in a minute, here or at the member.
+    #[error("too many requests are open with this member or were sent within a minute: ask more slowly")]
+    Busy,
+    /// No answer in time. The member may have got the request.
+    #[error("the member did not answer in time")]
+    TimedOut,
+    /// The connection ended. The member may have got the request.
+    #[error("the connection ended before the answer: {0}")]
+    Lost(String),
+    /// The member's release knows no requests.
+    #[error("the member does not take requests: it runs an earlier release")]
+    Unsupported,
+    /// The driver is gone.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// Why an answer was not taken.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RespondError {
+    /// Larger than the network carries.
+    #[error("the answer has {bytes} bytes; at most {limit} are carried")]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The driver is gone.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
 /// The network was shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the network has stopped")]

@@ -1,7 +1,8 @@
 //! Gossip between the consortium's banks: libp2p over QUIC, members only, judged before forwarded.
 //!
 //! Messages are opaque bytes here. The caller says which bytes carry the same content ([`ContentIdFn`]) and judges
-//! each message ([`Verdict`]); nothing is forwarded before an [`Verdict::Accept`]. One task owns the swarm
+//! each message ([`Verdict`]); nothing is forwarded before an [`Verdict::Accept`]. One member can also be asked directly
+//! ([`NetworkHandle::request`]), within bounds of its own. One task owns the swarm
 //! (`driver`), and [`NetworkHandle`] talks to it over a bounded channel: there is no lock around it.
 //!
 //! # One signal, many byte strings
@@ -28,6 +29,7 @@ mod config;
 mod copies;
 mod driver;
 mod error;
+mod exchange;
 mod gossip;
 mod identity;
 mod message;
@@ -37,7 +39,8 @@ mod redial;
 
 pub use config::{Config, Limits, MAX_LISTEN_ADDRESSES, MAX_MEMBERS};
 pub use copies::{ACCEPTED_CONTENTS, MAX_COPIES_PER_PEER};
-pub use error::{ConfigError, PublishError, StartError, Stopped};
+pub use error::{ConfigError, PublishError, RequestError, RespondError, StartError, Stopped};
+pub use exchange::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, REQUEST_TIMEOUT, RequestId};
 pub use gossip::{DUPLICATE_CACHE, FULL_MESH_PEERS, VERDICT_DEADLINE};
 pub use identity::{Identity, InvalidPeerKey, peer_id};
 pub use libp2p::{Multiaddr, PeerId};

@@ -52,6 +52,24 @@ pub(crate) enum PublishOutcome {
     Refused,
 }
 
+/// What became of a request of this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum RequestOutcome {
+    Answered,
+    Busy,
+    NotConnected,
+    TimedOut,
+    Lost,
+}
+
+/// What became of a request of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum ServedOutcome {
+    Answered,
+    Busy,
+    Lost,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum VerdictLabel {
     Accept,
@@ -80,6 +98,8 @@ labels! {
     DeniedLabels { reason: DeniedReason }
     PublishLabels { outcome: PublishOutcome }
     VerdictLabels { verdict: VerdictLabel }
+    RequestLabels { outcome: RequestOutcome }
+    ServedLabels { outcome: ServedOutcome }
 }
 
 /// In front of every name.
@@ -129,6 +149,8 @@ pub(crate) struct Metrics {
     verdicts: Family<VerdictLabels, Counter>,
     published: Family<PublishLabels, Counter>,
     denied: Family<DeniedLabels, Counter>,
+    requests: Family<RequestLabels, Counter>,
+    served: Family<ServedLabels, Counter>,
     pub(crate) connections_replaced: Counter,
     pub(crate) dials_failed: Counter,
     pub(crate) handshakes_failed: Counter,
@@ -145,6 +167,7 @@ impl Metrics {
         drop(m.unasked.get_or_create(&UnaskedLabels { reason: UnaskedReason::ConsumerSlow }));
         drop(m.denied.get_or_create(&DeniedLabels { reason: DeniedReason::NotMember }));
         drop(m.published.get_or_create(&PublishLabels { outcome: PublishOutcome::NoSubscriber }));
+        drop(m.served.get_or_create(&ServedLabels { outcome: ServedOutcome::Busy }));
         for verdict in [VerdictLabel::Accept, VerdictLabel::Ignore, VerdictLabel::Reject] {
             drop(m.verdicts.get_or_create(&VerdictLabels { verdict }));
         }
@@ -167,6 +190,16 @@ impl Metrics {
         registry.register("verdicts", "Verdicts as told to gossipsub", m.verdicts.clone());
         registry.register("published", "Messages to publish, by what became of them", m.published.clone());
         registry.register("connections_denied", "Connections refused, by reason", m.denied.clone());
+        registry.register(
+            "requests",
+            "Requests to single members, by what became of them",
+            m.requests.clone(),
+        );
+        registry.register(
+            "requests_served",
+            "Requests of members, by what became of them; busy ones exceeded the member's own bounds",
+            m.served.clone(),
+        );
         registry.register(
             "connections_replaced",
             "Second connections of a member, which ended the first: after a crash, or when both dialled at once",
@@ -198,6 +231,14 @@ impl Metrics {
 
     pub(crate) fn published(&self, outcome: PublishOutcome) {
         self.published.get_or_create(&PublishLabels { outcome }).inc();
+    }
+
+    pub(crate) fn requested(&self, outcome: RequestOutcome) {
+        self.requests.get_or_create(&RequestLabels { outcome }).inc();
+    }
+
+    pub(crate) fn served(&self, outcome: ServedOutcome) {
+        self.served.get_or_create(&ServedLabels { outcome }).inc();
     }
 
     pub(crate) fn denied(&self, reason: DeniedReason) {

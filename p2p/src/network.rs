@@ -12,7 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::behaviour;
 use crate::config::{Config, MAX_MEMBERS, is_quic};
 use crate::driver::{Command, Connections, Driver};
-use crate::error::{PublishError, StartError, Stopped};
+use crate::error::{PublishError, RequestError, RespondError, StartError, Stopped};
+use crate::exchange::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, RequestId};
 use crate::identity::Identity;
 use crate::message::{ContentIdFn, MessageId, Verdict};
 use crate::metrics::{self, NetworkMetrics};
@@ -80,6 +81,16 @@ pub enum Event {
         /// The message.
         bytes: Vec<u8>,
     },
+    /// A member asks this node alone; answer with [`NetworkHandle::respond`] within
+    /// [`REQUEST_TIMEOUT`](crate::REQUEST_TIMEOUT).
+    Request {
+        /// Names it in the answer.
+        id: RequestId,
+        /// Who asks.
+        from: PeerId,
+        /// What.
+        bytes: Vec<u8>,
+    },
     /// A member has its first connection with this node.
     PeerConnected(PeerId),
     /// A member is connected and listens to the topic: what is published from now on reaches it.
@@ -143,8 +154,8 @@ impl Network {
         metrics.show_libp2p(registry);
         let limits = setup.config.limits;
         let (to_driver, commands) = mpsc::channel(COMMAND_QUEUE);
-        let (events, from_driver) =
-            mpsc::channel(peers.len().saturating_mul(limits.undecided_per_peer()) + STATUS_EVENTS);
+        let undecided = limits.undecided_per_peer() + limits.requests_per_peer();
+        let (events, from_driver) = mpsc::channel(peers.len().saturating_mul(undecided) + STATUS_EVENTS);
         let handle = NetworkHandle { commands: to_driver, max_message_bytes: limits.max_message_bytes() };
         let pauses = Pauses { seed: setup.jitter_seed, base: limits.redial_base(), max: limits.redial_max() };
         let connections = Connections::new(*swarm.local_peer_id(), members, pauses);
@@ -195,6 +206,22 @@ impl NetworkHandle {
     /// Gives the verdict on a message. One given twice, or after the deadline, changes nothing.
     pub async fn report(&self, message: MessageId, verdict: Verdict) -> Result<(), Stopped> {
         self.commands.send(Command::Report { message, verdict }).await.map_err(|_| Stopped)
+    }
+
+    /// Asks one member something, and returns its answer.
+    pub async fn request(&self, peer: PeerId, bytes: Vec<u8>) -> Result<Vec<u8>, RequestError> {
+        if bytes.len() > MAX_REQUEST_BYTES {
+            return Err(RequestError::TooLarge { bytes: bytes.len(), limit: MAX_REQUEST_BYTES });
+        }
+        self.ask(|reply| Command::Request { peer, bytes, reply }).await?
+    }
+
+    /// Answers a member's request. One answered twice, or too late, changes nothing.
+    pub async fn respond(&self, request: RequestId, bytes: Vec<u8>) -> Result<(), RespondError> {
+        if bytes.len() > MAX_RESPONSE_BYTES {
+            return Err(RespondError::TooLarge { bytes: bytes.len(), limit: MAX_RESPONSE_BYTES });
+        }
+        Ok(self.commands.send(Command::Respond { request, bytes }).await.map_err(|_| Stopped)?)
     }
 
     /// How the node stands with every other member, in the order of their peer ids.

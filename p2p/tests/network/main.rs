@@ -5,3 +5,4 @@
 mod gossip;
 mod members;
 mod nodes;
+mod requests;
