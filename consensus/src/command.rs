@@ -5,6 +5,8 @@
 
 use hansa_audit_log::envelope::{Envelope, MAX_LEAF};
 use hansa_audit_log::merkle::Hash;
+use hansa_audit_log::note::MAX_NOTE_BYTES;
+use hansa_audit_log::witness::Seen;
 use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
 use hansa_types::codec_struct;
 use hansa_types::hash::{Digest, digest};
@@ -29,6 +31,8 @@ pub const MAX_FOLLOW_UPS: usize = 64;
 pub const MAX_INTENT_PAYLOAD: usize = 64 << 10;
 /// The longest encoded command, in bytes.
 pub const MAX_COMMAND: usize = 4 << 20;
+/// The longest name of a log, in bytes: C2SP's key names are no longer.
+pub const MAX_ORIGIN: usize = 255;
 
 /// Names a leaf that has no natural unique key.
 const LEAF_DOMAIN: &str = "hansa/leaf-unique/v1";
@@ -190,6 +194,19 @@ pub enum Command {
     Finalize {
         /// The version.
         level: u32,
+    },
+    /// Remembers a log's checkpoint before this bank cosigns it, if nothing changed since it was checked: the check and
+    /// the memory are one entry, so two requests side by side cannot roll it back. A cosignature is no leaf: logs that
+    /// witness one another would otherwise grow for ever because each other did.
+    Witness {
+        /// The log.
+        origin: String,
+        /// What the checkpoint was checked against.
+        old: Option<Seen>,
+        /// What is remembered from now on.
+        new: Seen,
+        /// The checkpoint as its log signed it.
+        note: Vec<u8>,
     },
 }
 
@@ -424,6 +441,13 @@ impl Encode for Command {
                 out.u8(8);
                 level.encode(out);
             }
+            Self::Witness { origin, old, new, note } => {
+                out.u8(9);
+                origin.encode(out);
+                old.encode(out);
+                new.encode(out);
+                out.bytes(note);
+            }
         }
     }
 }
@@ -434,6 +458,7 @@ impl Decode for Command {
         match kind {
             6 => return Ok(Self::Checkpoint { size: Decode::decode(input)?, root: input.array()? }),
             8 => return Ok(Self::Finalize { level: Decode::decode(input)? }),
+            9 => return witness(input),
             _ => {}
         }
         let leaf = Leaf::decode(input)?;
@@ -464,6 +489,14 @@ impl Decode for Command {
             other => return Err(CodecError::invalid("command", format!("{other} is not one of its kinds"))),
         })
     }
+}
+
+fn witness(input: &mut Reader<'_>) -> Result<Command, CodecError> {
+    let origin = std::str::from_utf8(input.bytes("origin", MAX_ORIGIN)?)
+        .map_err(|error| CodecError::invalid("origin", error.to_string()))?
+        .to_owned();
+    let (old, new) = (Decode::decode(input)?, Decode::decode(input)?);
+    Ok(Command::Witness { origin, old, new, note: input.bytes("note", MAX_NOTE_BYTES)?.to_vec() })
 }
 
 fn follow_up(input: &mut Reader<'_>) -> Result<Vec<Leaf>, CodecError> {

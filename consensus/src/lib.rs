@@ -56,6 +56,7 @@ pub use crate::error::{
 pub use crate::outcome::Outcome;
 pub use crate::role::Role;
 pub use crate::state::{Change, Document, ErasedKey, PendingIntent, SignalState, TreeHead};
+pub use crate::state::{Change, Document, PendingIntent, SignalState, TreeHead, Witnessed};
 
 use crate::answer::Answers;
 use crate::cluster::Cluster;
@@ -445,6 +446,16 @@ impl Consensus {
     /// The size and root that were last recorded for signing.
     pub fn last_checkpoint(&self) -> Result<Option<TreeHead>, StoreError> {
         self.state.last_checkpoint()
+    }
+
+    /// What this bank remembers of a log: the checkpoint last cosigned.
+    pub fn witnessed(&self, origin: &str) -> Result<Option<Witnessed>, StoreError> {
+        self.state.witnessed(origin)
+    }
+
+    /// Everything this bank remembers as a witness, by origin.
+    pub fn all_witnessed(&self) -> Result<Vec<Witnessed>, StoreError> {
+        self.state.all_witnessed()
     }
 
     /// Takes a snapshot of the state now, and lets the log before it be purged.

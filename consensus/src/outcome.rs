@@ -1,5 +1,6 @@
 //! What a command came to: the same on every replica, and the same to whoever proposed it through another one.
 
+use hansa_audit_log::witness::Seen;
 use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
 use hansa_types::verify::VerifyError;
 
@@ -62,6 +63,13 @@ pub enum Outcome {
         /// The version.
         level: u32,
     },
+    /// The checkpoint is remembered and may be cosigned.
+    Witnessed,
+    /// Another checkpoint was remembered meanwhile: check again, against this.
+    WitnessRefused {
+        /// What is remembered.
+        seen: Option<Seen>,
+    },
 }
 
 impl Encode for Outcome {
@@ -84,6 +92,8 @@ impl Encode for Outcome {
             Self::Stale { size } => numbered(15, size, out),
             Self::Finalized { level } => numbered(16, level, out),
             Self::SubjectKeyTaken => out.u8(20),
+            Self::Witnessed => out.u8(17),
+            Self::WitnessRefused { seen } => numbered(18, seen, out),
         }
     }
 }
@@ -108,6 +118,8 @@ impl Decode for Outcome {
             15 => Self::Stale { size: Decode::decode(input)? },
             16 => Self::Finalized { level: Decode::decode(input)? },
             20 => Self::SubjectKeyTaken,
+            17 => Self::Witnessed,
+            18 => Self::WitnessRefused { seen: Decode::decode(input)? },
             other => return Err(CodecError::invalid("outcome", format!("{other} is not one of its kinds"))),
         })
     }

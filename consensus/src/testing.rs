@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hansa_audit_log::envelope::{Envelope, RecordsKey};
+use hansa_audit_log::witness::Seen;
 use hansa_types::hash::{Digest, Field};
 use hansa_types::id::{Epoch, GatewayId, Timestamp};
 use hansa_types::record::RecordClass;
@@ -105,6 +106,15 @@ pub(crate) fn intent(seed: u64, id: u8, counter: u32, subject: u8) -> Command {
 
 pub(crate) fn expire(seed: u64, id: u8) -> Command {
     Command::Expire { leaf: leaf(seed), intent: Digest([id; 32]) }
+}
+
+/// A checkpoint of another log, checked against `old`; sizes 0 stand for nothing.
+pub(crate) fn witness(log: u8, old: u64, new: u64, root: u8) -> Command {
+    let seen = |size| Seen { size, root: [root; 32] };
+    let origin = format!("bank-{log}.example/audit");
+    let text = format!("{origin}\n{new}\n");
+    let note = format!("{text}\n\u{2014} {origin} AAAAAAA=\n").into_bytes();
+    Command::Witness { origin, old: (old > 0).then(|| seen(old)), new: seen(new), note }
 }
 
 pub(crate) fn sent(seed: u64, id: u8, signal: Signal) -> Command {

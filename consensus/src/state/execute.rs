@@ -11,6 +11,7 @@ use hansa_types::verify::SignalVerifier;
 
 use super::transaction::{Placed, Transaction};
 use super::{LEVEL, TreeHead, decode, scope_key, signals, subjects, tree_error};
+use super::{LEVEL, TreeHead, decode, scope_key, signals, tree_error, witness};
 use crate::command::{Command, Intent, Leaf, Proposal};
 use crate::outcome::{CheckpointRefusal, IntentRefusal, Outcome};
 use crate::store::{StoreError, Table};
@@ -71,6 +72,9 @@ fn execute(
         Command::Hold { leaf, subject, held } => subjects::hold(transaction, leaf, subject, held),
         Command::Erase { leaf, subject, seen, forget } => {
             subjects::erase(transaction, leaf, subject, seen, &forget)
+        }
+        Command::Witness { origin, old, new, note } => {
+            witness::remember(transaction, &origin, old, new, note)
         }
         Command::Checkpoint { size, root } => checkpoint(transaction, TreeHead { size, root }),
         Command::Finalize { level } => finalize(transaction, level),

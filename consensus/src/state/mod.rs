@@ -8,6 +8,7 @@ mod read;
 mod signals;
 mod subjects;
 mod transaction;
+mod witness;
 
 #[cfg(test)]
 mod subject_tests;
@@ -26,6 +27,7 @@ use hansa_types::verify::SignalVerifier;
 pub use self::read::{Document, PendingIntent};
 pub use self::signals::SignalState;
 pub use self::subjects::ErasedKey;
+pub use self::witness::Witnessed;
 
 use self::transaction::Transaction;
 use crate::command::{BASE_LEVEL, Proposal};

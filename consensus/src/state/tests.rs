@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hansa_audit_log::merkle::{empty_root, leaf_hash, verify_consistency, verify_inclusion};
+use hansa_audit_log::witness::Seen;
 use hansa_types::hash::Field;
 use hansa_types::record::ScopeKey;
 use hansa_types::signal::Signal;
@@ -217,6 +218,27 @@ fn a_damaged_tree_is_refused_at_the_start() {
     assert!(matches!(damaged, Some(StoreError::Corrupt { table: "nodes", .. })), "{damaged:?}");
 }
 
+#[test]
+fn what_is_cosigned_is_remembered_first_and_never_rolled_back() {
+    let (_, machine) = machine();
+    let seen = |size, root| Some(Seen { size, root: [root; 32] });
+    let refused = |seen| Outcome::WitnessRefused { seen };
+    assert_eq!(run(&machine, witness(1, 3, 5, 0)), refused(None), "nothing is remembered yet");
+    assert_eq!(run(&machine, witness(1, 0, 3, 0)), Outcome::Witnessed);
+    assert_eq!(run(&machine, witness(1, 0, 3, 0)), Outcome::Witnessed, "proposed again");
+    assert_eq!(run(&machine, witness(1, 0, 3, 7)), refused(seen(3, 0)), "another root");
+    // The race: both were checked against 3, and the larger came first.
+    assert_eq!(run(&machine, witness(1, 3, 9, 0)), Outcome::Witnessed);
+    assert_eq!(run(&machine, witness(1, 3, 5, 0)), refused(seen(9, 0)));
+    assert_eq!(run(&machine, witness(1, 9, 8, 0)), refused(seen(9, 0)), "whatever was checked");
+    assert_eq!(run(&machine, witness(1, 9, 9, 0)), Outcome::Witnessed, "again, though nothing grew");
+    assert_eq!(machine.witnessed("bank-1.example/audit").unwrap().unwrap().seen, seen(9, 0).unwrap());
+    assert_eq!(machine.witnessed("bank-2.example/audit").unwrap(), None);
+    run(&machine, witness(2, 0, 1, 0));
+    assert_eq!(machine.all_witnessed().unwrap().len(), 2);
+    assert_eq!(machine.size(), 0, "a cosignature is no leaf");
+}
+
 fn any_command() -> impl Strategy<Value = Command> {
     let small = || 0..5u8;
     prop_oneof![
@@ -248,6 +270,8 @@ fn any_command() -> impl Strategy<Value = Command> {
             seen,
             forget: vec![[subject; 32]],
         }),
+        (small(), 0..4u64, 1..6u64, 0..2u8)
+            .prop_map(|(log, old, new, root)| witness(log, old, new, root)),
         (0..6u64).prop_map(|size| Command::Checkpoint {
             size,
             root: if size == 0 { empty_root() } else { [0; 32] }

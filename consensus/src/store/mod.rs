@@ -53,13 +53,15 @@ pub(crate) enum Table {
     Erased,
     /// Subject -> leaf index of the legal hold it is under.
     Holds,
+    /// Origin of a log -> the checkpoint last cosigned.
+    Witness,
     /// Applied log id, membership, tree size and root, last checkpoint.
     State,
 }
 
 impl Table {
     /// Every table.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::RaftLog,
         Self::RaftMeta,
         Self::Leaves,
@@ -72,10 +74,7 @@ impl Table {
         Self::Counters,
         Self::Subjects,
         Self::Signals,
-        Self::SubjectKeys,
-        Self::LeafKeys,
-        Self::Erased,
-        Self::Holds,
+    Self::Erased, Self::Holds, Self::LeafKeys, Self::SubjectKeys, Self::Witness,
         Self::State,
     ];
 
@@ -103,6 +102,7 @@ impl Table {
             Self::LeafKeys => "leaf-keys",
             Self::Erased => "erased",
             Self::Holds => "holds",
+            Self::Witness => "witness",
             Self::State => "state",
         }
     }
