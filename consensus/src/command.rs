@@ -249,7 +249,7 @@ impl Command {
             | Self::Retract { leaf, .. }
             | Self::Hold { leaf, .. }
             | Self::Erase { leaf, .. } => Some(leaf),
-            Self::Checkpoint { .. } | Self::Finalize { .. } => None,
+            Self::Checkpoint { .. } | Self::Finalize { .. } | Self::Witness { .. } => None,
         }
     }
 

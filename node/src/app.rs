@@ -33,6 +33,8 @@ use crate::events::{Event, Events};
 use crate::flows::payment::{self, InFlight, Seen};
 use crate::flows::tags::Tags;
 use crate::flows::{inbound, outbound, start, without_quorum};
+use crate::flows::witness::{self, Cosigning};
+use crate::flows::{inbound, outbound, without_quorum};
 use crate::follow;
 use crate::journal::{Journal, JournalError};
 use crate::lead::{self, LeadError};
@@ -89,6 +91,9 @@ pub enum StartError {
         /// Of whom.
         bank: BankId,
     },
+    /// The name of a log or witness.
+    #[error("the manifest's names cannot stand in a checkpoint: {0}")]
+    WitnessName(#[from] hansa_audit_log::note::KeyError),
     /// The gateway to share through does not exist.
     #[error("signalling.gateway is {0}, which the manifest does not have")]
     NoGateway(GatewayId),
@@ -239,6 +244,7 @@ async fn build(
     let changes = consensus.changes();
     let journal = Journal::new(Arc::new(consensus), &keys, manifest.log_origin(&bank))?;
     let book = Book::load(&journal)?;
+    let cosigning = Cosigning::new(&manifest, &bank, Box::new(keys.signer(Purpose::Cosigner)?))?;
     let mut past = payment::restore(&journal, &screener, &customers, &tags, &archive, now())?;
     let records = keys.secret(Purpose::Records)?;
     let provisional = Provisional::open(&config.consensus.data_dir, &records, config.payments.journal_limit)?;
@@ -249,6 +255,7 @@ async fn build(
         secrets: MemberSecrets::from_seed(keys.secret(Purpose::Member)?.expose()),
         log_key: Box::new(keys.signer(Purpose::Log)?),
         witness_key: keys.secret(Purpose::Witness)?,
+        cosigning,
         gateway: config.signalling.gateway,
         in_flight: InFlight::default(),
         payments: config.payments.clone(),
@@ -414,6 +421,9 @@ pub(crate) fn spawn_duties(
     tasks.spawn(outbound::run(node.clone()));
     let record_every = u64::from(config.records.checkpoint_minutes.max(1)) * 60;
     tasks.spawn(tick(node.clone(), every(config.node.checkpoint_seconds), record_every));
+    if node.manifest.members.len() > 1 {
+        tasks.spawn(witness::run(node.clone(), every(config.node.witness_seconds)));
+    }
     tasks
 }
 

@@ -97,6 +97,13 @@ pub struct NodeConfig {
     /// How often a grown log gets a new signed checkpoint.
     #[serde(default = "checkpoint_seconds")]
     pub checkpoint_seconds: u32,
+    /// How often the other members are asked to cosign, and checkpoints are compared, whether or not anything happened.
+    #[serde(default = "witness_seconds")]
+    pub witness_seconds: u32,
+}
+
+fn witness_seconds() -> u32 {
+    10
 }
 
 fn checkpoint_seconds() -> u32 {

@@ -103,6 +103,24 @@ pub enum Event {
         /// Where the log holds the decision that stands.
         index: u64,
     },
+    /// Enough members cosigned a checkpoint of this bank's log.
+    CheckpointPublished {
+        /// How many entries it covers.
+        size: u64,
+        /// How many members cosigned it.
+        cosigners: usize,
+    },
+    /// A log was found to have two views, or to hide that it has none.
+    LogForked {
+        /// Whose.
+        bank: BankId,
+        /// Whether two signed checkpoints prove it; else it is a suspicion.
+        proved: bool,
+        /// The size of the checkpoint that gave it away.
+        size: u64,
+        /// Names the evidence kept.
+        evidence: Digest,
+    },
     /// The node stops, with nothing left undone.
     Stopped,
 }

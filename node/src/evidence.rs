@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hansa_audit_log::checkpoint::{Checkpoint, CheckpointError as NoteError};
 use hansa_audit_log::evidence::{Attachment, AttachmentKind, Disclosure, Evidence, MAX_RECORDS};
+use hansa_audit_log::note::SignedNote;
 use hansa_consensus::{CheckpointError, ReadError};
 use hansa_types::codec::Encode;
 use hansa_types::payment::PaymentKey;
@@ -59,7 +60,8 @@ pub(crate) async fn export(node: &Arc<Node>, key: &PaymentKey) -> Result<Evidenc
     if indices.len() > MAX_RECORDS {
         return Err(ExportError::TooMany(indices.len()));
     }
-    let note = node.journal.consensus().sign_checkpoint(node.journal.origin(), &*node.log_key).await?;
+    let last = indices.last().copied().unwrap_or(0);
+    let note = checkpoint_over(node, last).await?;
     let size = Checkpoint::open(&note, node.journal.origin(), &node.log_key.public_key())?.size;
     let mut signals = Vec::new();
     let mut disclosures = Vec::new();
@@ -81,6 +83,17 @@ pub(crate) async fn export(node: &Arc<Node>, key: &PaymentKey) -> Result<Evidenc
     }
     let attachments = attachments(node, &record, &signals).await?;
     Ok(Evidence::new(note, disclosures, attachments))
+}
+
+/// A checkpoint that covers the leaf at `last`: the published one with its cosignatures where it reaches that far, else
+/// one that this bank signs alone.
+async fn checkpoint_over(node: &Node, last: u64) -> Result<SignedNote, ExportError> {
+    let consensus = node.journal.consensus();
+    let published = consensus.witnessed(node.journal.origin()).map_err(JournalError::from)?;
+    match published.filter(|published| published.seen.size > last) {
+        Some(published) => Ok(published.note),
+        None => Ok(consensus.sign_checkpoint(node.journal.origin(), &*node.log_key).await?),
+    }
 }
 
 /// What stands beside the log: the key that signals are checked with, the openings of this bank's own commitments, and

@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use hansa_audit_log::envelope::{Envelope, LeafKey, OpenError, SealError};
 use hansa_consensus::{Command, Consensus, Document, DocumentWrite, IndexTerm, Leaf, SubjectRef};
+use hansa_audit_log::envelope::{Envelope, OpenError, RecordsKey, SealError};
+use hansa_audit_log::note::SignNoteError;
+use hansa_consensus::{Command, Consensus, Document, DocumentWrite, IndexTerm, Leaf};
 use hansa_consensus::{Outcome, ProposeError, StoreError, Unique};
 use hansa_keys::{KeyError, KeyFolder, Purpose, Secret, UnwrapError};
 use hansa_types::case::{Alert, Case};
@@ -33,6 +36,8 @@ pub(crate) enum Collection {
     OwnSignals = 3,
     /// What was last recorded of what is set outside: configuration, manifest.
     Recorded = 5,
+    /// Evidence of forks by proved or suspected, and bank.
+    Forks = 16,
 }
 
 /// Why a record cannot be written or read.
@@ -73,6 +78,9 @@ pub enum JournalError {
         "the index key is not the one this log was written with: decided payments would be decided again"
     )]
     ForeignIndex,
+    /// The cosigner key did not sign.
+    #[error("a checkpoint could not be cosigned: {0}")]
+    Cosign(SignNoteError),
     /// Subjects could not be tagged.
     #[error("subjects could not be tagged: {0}")]
     Tags(String),
@@ -294,6 +302,11 @@ impl Journal {
     /// What makes the record of an answer that the log contradicts the only one.
     pub(crate) fn unique_conflict(&self, given: &Digest) -> Unique {
         Unique { key: self.index.mac(&[b"conflict\0", &given.0]), content: given.0 }
+    }
+
+    /// What makes one fork of a log enough.
+    pub(crate) fn unique_fork(&self, key: &[u8]) -> Unique {
+        Unique { key: self.index.mac(&[b"fork\0", key]), content: [0; 32] }
     }
 
     /// The digest under which consensus allows one signal per subject and epoch.

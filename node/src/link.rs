@@ -7,8 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use hansa_keys::Secret;
 use hansa_p2p::{
-    Config, Event, Identity, Member, MessageId, Network, NetworkHandle, NetworkMetrics, PeerStatus,
-    PublishError, Published, Setup, StartError, Stopped, Verdict,
+    Config, Event, Identity, Member, MessageId, Network, NetworkHandle, NetworkMetrics, PeerId, PeerStatus,
+    PublishError, Published, RequestError, RequestId, RespondError, Setup, StartError, Stopped, Verdict,
 };
 use hansa_types::codec::Decode;
 use hansa_types::signal::Gossip;
@@ -82,6 +82,16 @@ impl Link {
     /// How this replica stands with every other member.
     pub(crate) async fn peers(&self) -> Result<Vec<PeerStatus>, Stopped> {
         self.handle()?.peers().await
+    }
+
+    /// Asks one member something, and returns its answer.
+    pub(crate) async fn request(&self, peer: PeerId, bytes: Vec<u8>) -> Result<Vec<u8>, RequestError> {
+        self.handle()?.request(peer, bytes).await
+    }
+
+    /// Answers a member's request.
+    pub(crate) async fn respond(&self, request: RequestId, bytes: Vec<u8>) -> Result<(), RespondError> {
+        self.handle()?.respond(request, bytes).await
     }
 
     fn handle(&self) -> Result<NetworkHandle, Stopped> {

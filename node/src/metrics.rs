@@ -7,6 +7,7 @@ use std::time::Duration;
 use hansa_api::model::StageTimes;
 use hansa_p2p::Verdict as GossipVerdict;
 use hansa_types::decision::Verdict;
+use hansa_types::id::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -45,6 +46,66 @@ struct OutcomeLabel {
     outcome: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabel {
+    status: u16,
+}
+
+/// How this bank's checkpoints fare with its witnesses, and theirs with it.
+#[derive(Default)]
+struct WitnessMetrics {
+    published_size: Gauge,
+    published_at: Gauge,
+    cosigners: Gauge,
+    missed: Gauge,
+    answers: Family<StatusLabel, Counter>,
+    refusals: Family<StatusLabel, Counter>,
+    forks: Family<WhatLabel, Counter>,
+}
+
+impl WitnessMetrics {
+    fn register(&self, registry: &mut Registry) {
+        for what in ["proof", "suspicion"] {
+            drop(self.forks.get_or_create(&WhatLabel { what: what.to_owned() }));
+        }
+        for status in [409, 422] {
+            drop(self.refusals.get_or_create(&StatusLabel { status }));
+        }
+        drop(self.answers.get_or_create(&StatusLabel { status: 200 }));
+        registry.register(
+            "published_size",
+            "Entries that the last published checkpoint covers",
+            self.published_size.clone(),
+        );
+        registry.register(
+            "published_at",
+            "When enough members last cosigned, in Unix seconds: alert on its age",
+            self.published_at.clone(),
+        );
+        registry.register("cosigners", "Members that cosigned in the last interval", self.cosigners.clone());
+        registry.register(
+            "witness_missed",
+            "Intervals in a row in which too few members cosigned: alert from 3",
+            self.missed.clone(),
+        );
+        registry.register(
+            "witness_answers",
+            "Answers to members that asked for a cosignature, by tlog-witness status",
+            self.answers.clone(),
+        );
+        registry.register(
+            "witness_refusals",
+            "Members that refused to cosign, by tlog-witness status: investigate any",
+            self.refusals.clone(),
+        );
+        registry.register(
+            "forks",
+            "Logs found to have forked, by proof or suspicion: investigate any",
+            self.forks.clone(),
+        );
+    }
+}
+
 /// The node's own metrics; each sibling brings its own.
 pub(crate) struct Metrics {
     payments: Family<VerdictLabel, Counter>,
@@ -55,6 +116,7 @@ pub(crate) struct Metrics {
     reconciled: Family<OutcomeLabel, Counter>,
     provisional: Gauge,
     queue: Gauge,
+    witness: WitnessMetrics,
     seconds: Family<StageLabel, Histogram, fn() -> Histogram>,
     recent: Mutex<BTreeMap<&'static str, Recent>>,
 }
@@ -78,6 +140,7 @@ impl Metrics {
             reconciled: Family::default(),
             provisional: Gauge::default(),
             queue: Gauge::default(),
+            witness: WitnessMetrics::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             recent: Mutex::default(),
         };
@@ -133,6 +196,7 @@ impl Metrics {
             "Signals committed and not yet with the network",
             metrics.queue.clone(),
         );
+        metrics.witness.register(registry);
         registry.register("stage_seconds", "How long each stage of a flow took", metrics.seconds.clone());
         metrics
     }
@@ -176,6 +240,35 @@ impl Metrics {
     /// How many signals wait.
     pub(crate) fn queue(&self, length: usize) {
         self.queue.set(i64::try_from(length).unwrap_or(i64::MAX));
+    }
+
+    /// A checkpoint of this size was published.
+    pub(crate) fn cosigned(&self, size: u64, cosigners: usize, at: Timestamp) {
+        self.witness.published_size.set(i64::try_from(size).unwrap_or(i64::MAX));
+        self.witness.published_at.set(i64::try_from(at.0).unwrap_or(i64::MAX));
+        self.witness_missed(0, cosigners);
+    }
+
+    /// Too few cosigned for so many intervals in a row; in the last one, so many did.
+    pub(crate) fn witness_missed(&self, intervals: u32, cosigners: usize) {
+        self.witness.missed.set(intervals.into());
+        self.witness.cosigners.set(i64::try_from(cosigners).unwrap_or(i64::MAX));
+    }
+
+    /// Another member's request was answered.
+    pub(crate) fn witness_answered(&self, status: u16) {
+        self.witness.answers.get_or_create(&StatusLabel { status }).inc();
+    }
+
+    /// A witness refused this bank's checkpoint.
+    pub(crate) fn witness_refused(&self, status: u16) {
+        self.witness.refusals.get_or_create(&StatusLabel { status }).inc();
+    }
+
+    /// A log has forked, or is suspected.
+    pub(crate) fn fork(&self, proved: bool) {
+        let what = if proved { "proof" } else { "suspicion" };
+        self.witness.forks.get_or_create(&WhatLabel { what: what.to_owned() }).inc();
     }
 
     /// A stage took so long.

@@ -25,6 +25,7 @@ use crate::customers::Customers;
 use crate::events::{Event, Events};
 use crate::flows::payment::{InFlight, Past, Seen};
 use crate::flows::tags::Tags;
+use crate::flows::witness::Cosigning;
 use crate::journal::{Journal, JournalError};
 use crate::link::Link;
 use crate::metrics::Metrics;
@@ -43,6 +44,7 @@ pub(crate) struct Node {
     pub(crate) secrets: MemberSecrets,
     pub(crate) log_key: Box<dyn Signer>,
     pub(crate) witness_key: Secret,
+    pub(crate) cosigning: Cosigning,
     pub(crate) journal: Journal,
     pub(crate) screener: Screener,
     /// The lists and models that decisions cite.
@@ -139,7 +141,7 @@ impl Node {
                 let connected = self.with_connected(|peers| peers.remove(&peer));
                 self.emit_peer(peer, |bank| Event::PeerDisconnected { bank, connected });
             }
-            NetworkEvent::PeerConnected(_) | NetworkEvent::Message { .. } => {}
+            NetworkEvent::PeerConnected(_) | NetworkEvent::Message { .. } | NetworkEvent::Request { .. } => {}
         }
     }
 

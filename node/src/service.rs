@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hansa_api::model::{
-    AlertView, Anonymity, CaseAction, CaseOpening, CaseResult, CaseView, Check, ClusterRequest, ClusterResult, ClusterView, ConsortiumView, Counters, Direction, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, HoldView, Leg, LogEntry, LogPage, LogQuery, LogView, PeerView, RaftView, Readiness, RecordsStatus, SignalCounters, SignalState, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
+    AlertView, Anonymity, CaseAction, CaseOpening, CaseResult, CaseView, Check, ClusterRequest, ClusterResult, ClusterView, ConsortiumView, Counters, Direction, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry, LogPage, LogQuery, LogView, PeerView, RaftView, Readiness, RecordsStatus, SignalCounters, SignalState, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
 };
 use hansa_api::{Problem, Service};
+use hansa_audit_log::fork::{Finding, Fork, ForkError};
 use hansa_audit_log::merkle::leaf_hash;
 use hansa_types::case::CaseState;
 use hansa_types::hash::Digest;
@@ -23,6 +24,8 @@ use crate::flows::cases::{self, CaseError};
 use crate::flows::payment;
 use crate::flows::retraction::{self, RetractError};
 use crate::journal::JournalError;
+use crate::flows::witness;
+use crate::journal::{JournalError, Term};
 use crate::node::Node;
 use crate::terms::Term;
 
@@ -152,6 +155,23 @@ impl Service for NodeService {
         answers::scrub(&self.0).await
     }
 
+    async fn forks(&self) -> Result<Vec<ForkView>, Problem> {
+        let kept = witness::kept(&self.0).map_err(journal_problem)?;
+        let view = |kept: witness::KeptFork| {
+            let wrong = |error: ForkError| Problem::internal(error.to_string());
+            let fork = Fork::from_file(&kept.file).map_err(wrong)?;
+            let member = self.0.manifest.members.get(&kept.bank);
+            let member = member.ok_or_else(|| Problem::internal(format!("{} is no member", kept.bank)))?;
+            let origin = self.0.manifest.log_origin(&kept.bank);
+            let (proved, sizes) = match fork.verify(&member.log_key, &origin).map_err(wrong)? {
+                Finding::Proof { size, .. } => (true, [size; 2]),
+                Finding::Suspicion { sizes } => (false, sizes),
+            };
+            Ok(ForkView::new(kept.bank, proved, sizes, kept.at, fork.id(), &kept.file))
+        };
+        kept.into_iter().map(view).collect()
+    }
+
     async fn status(&self) -> Result<Status, Problem> {
         let node = &self.0;
         let peers = self.peers().await;
@@ -228,8 +248,13 @@ impl NodeService {
     }
 
     fn published(&self) -> Result<u64, Problem> {
-        let last = self.0.journal.consensus().last_checkpoint();
-        Ok(last.map_err(|error| journal_problem(error.into()))?.map_or(0, |head| head.size))
+        let consensus = self.0.journal.consensus();
+        let problem = |error: hansa_consensus::StoreError| journal_problem(error.into());
+        if self.0.manifest.witness_quorum == 0 {
+            return Ok(consensus.last_checkpoint().map_err(problem)?.map_or(0, |head| head.size));
+        }
+        let published = consensus.witnessed(self.0.journal.origin()).map_err(problem)?;
+        Ok(published.map_or(0, |published| published.seen.size))
     }
 
     /// The records under a UETR, with index and leaf hash.

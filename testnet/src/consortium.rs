@@ -243,6 +243,7 @@ proving_key = "../proving.key"
 verifying_key = "../verifying.key"
 development_tag_key = "../tag.key"
 customers = "customers.csv"
+witness_seconds = 1
 
 [api]
 listen = "127.0.0.1:{api_port}"

@@ -142,7 +142,7 @@ fn a_node_with_another_banks_keys_does_not_start() {
 
 #[test]
 fn every_key_that_the_manifest_pins_is_compared() {
-    for purpose in [Purpose::Governance, Purpose::Log, Purpose::Peer, Purpose::Member] {
+    for purpose in [Purpose::Governance, Purpose::Log, Purpose::Cosigner, Purpose::Peer, Purpose::Member] {
         let variant = Variant::new(&format!("key-{purpose}"));
         copy_keys(&variant.shared.ours.banks[common::B], &variant.folder, &[purpose]);
         let named = format!("the {purpose} key");

@@ -1,7 +1,7 @@
 //! The transparency log of one bank as pure functions: no I/O, no clock, no async.
 //!
-//! An entry is *sequenced* (it has an index), *integrated* (it is in the [`merkle`] tree), and *published* (a signed
-//! [`checkpoint`] covers it). What a leaf holds is sealed ([`envelope`]): the tree proves that a record existed
+//! An entry is *sequenced* (it has an index), *integrated* (it is in the [`merkle`] tree), *signed* (a [`checkpoint`]
+//! covers it) and *published* (as many as the [`policy`] wants cosigned that checkpoint). What a leaf holds is sealed ([`envelope`]): the tree proves that a record existed
 //! unchanged without saying what it says, and giving out one leaf's key opens that leaf alone.
 //!
 //! The formats are those of C2SP, so that foreign tools verify them: [`note`] (signed-note), [`checkpoint`]

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use hansa_audit_log::evidence::{Evidence, EvidenceError};
 use hansa_types::manifest::{ManifestError, SignedManifest};
 
+use crate::fork::{ForkReport, NoFork, forked};
 use crate::report::{Report, contents};
 use crate::verify::{VerifyError, verify};
 
@@ -30,6 +31,15 @@ pub enum Command {
     #[command(after_help = "Example:\n  hansa-audit verify payment.evidence --manifest manifest.hansa")]
     Verify {
         /// The bundle.
+        file: PathBuf,
+        /// The consortium's manifest, from a source the auditor trusts.
+        #[arg(long, value_name = "FILE")]
+        manifest: PathBuf,
+    },
+    /// Check that two checkpoints prove that a member's log has forked.
+    #[command(after_help = "Example:\n  hansa-audit fork bank-c-3f2a9c.fork --manifest manifest.hansa")]
+    Fork {
+        /// The evidence, as `hansa audit forks --out` writes it.
         file: PathBuf,
         /// The consortium's manifest, from a source the auditor trusts.
         #[arg(long, value_name = "FILE")]
@@ -60,6 +70,9 @@ pub enum AuditError {
     /// The bundle's form.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    /// What the evidence of a fork shows.
+    #[error(transparent)]
+    Fork(#[from] NoFork),
     /// What the bundle shows.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -73,6 +86,10 @@ impl Cli {
                 let manifest = SignedManifest::open(&read(&manifest)?)?;
                 let report = verify(&read(&file)?, &manifest)?;
                 print(&report, self.json, Report::to_string);
+            }
+            Command::Fork { file, manifest } => {
+                let manifest = SignedManifest::open(&read(&manifest)?)?;
+                print(&forked(&read(&file)?, &manifest)?, self.json, ForkReport::to_string);
             }
             Command::Show { file } => {
                 let bytes = read(&file)?;

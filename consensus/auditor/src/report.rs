@@ -10,7 +10,7 @@ use serde::Serialize;
 /// Something that the bundle proves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Statement {
-    /// What it is about: `log`, `decision`, `signal`, `opening` or `tag`.
+    /// What it is about: `witness`, `log`, `decision`, `signal`, `opening` or `tag`.
     pub about: &'static str,
     /// What is shown.
     pub shown: String,

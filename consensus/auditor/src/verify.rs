@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use hansa_audit_log::checkpoint::CheckpointError;
 use hansa_audit_log::evidence::{AttachmentKind, DisclosedRecord, Evidence, EvidenceError};
 use hansa_audit_log::note::SignedNote;
+use hansa_audit_log::policy::{Policy, PolicyError};
 use hansa_prover::keys::{KeyError, VerifyingKey};
 use hansa_prover::opening::DecisionOpening;
 use hansa_prover::tag::{SubjectSecret, TagError, TagTranscript};
@@ -70,7 +72,7 @@ pub fn verify(bytes: &[u8], manifest: &Manifest) -> Result<Report, VerifyError> 
     for record in evidence.verify_log(&member.log_key, &origin)? {
         records.push((record.index, open(&record)?));
     }
-    let mut statements = Vec::new();
+    let mut statements = vec![witnessed(&evidence.checkpoint, bank, manifest)?];
     for (index, record) in &records {
         statements.push(state("log", &format!("record {index} is in the log: {}", describe(record))));
     }
@@ -94,11 +96,36 @@ pub fn verify(bytes: &[u8], manifest: &Manifest) -> Result<Report, VerifyError> 
     })
 }
 
+/// Who cosigned the checkpoint. Too few are no reason to refuse: what the bank signed binds it, and a fork is for whoever
+/// compares checkpoints to find. A false cosignature is one.
+fn witnessed(note: &SignedNote, bank: &BankId, manifest: &Manifest) -> Result<Statement, VerifyError> {
+    let wanted = manifest.witness_quorum;
+    let policy = Policy::of(manifest, bank).map_err(CheckpointError::from).map_err(EvidenceError::from)?;
+    match policy.check(note) {
+        Ok(satisfied) => {
+            let by: Vec<_> = satisfied.cosigners.into_keys().collect();
+            let by = if by.is_empty() { "nobody".to_owned() } else { by.join(", ") };
+            Ok(state("witness", &format!("the checkpoint is published: cosigned by {by} ({wanted} needed)")))
+        }
+        Err(PolicyError::NoQuorum(by)) => {
+            let by = if by.is_empty() { "by nobody" } else { &by };
+            Ok(state(
+                "witness",
+                &format!(
+                    "the checkpoint is signed by {bank} and cosigned {by}, {wanted} are needed: \
+                 others may have been shown another log"
+                ),
+            ))
+        }
+        Err(PolicyError::Checkpoint(error)) => Err(EvidenceError::from(error).into()),
+        Err(PolicyError::UnknownLog(origin)) => Err(VerifyError::Origin(origin)),
+    }
+}
+
 /// The member whose log the checkpoint names.
 fn log_owner<'a>(note: &SignedNote, manifest: &'a Manifest) -> Result<(&'a BankId, &'a Member), VerifyError> {
     let origin = note.unverified_text().lines().next().unwrap_or_default();
-    let owner = manifest.members.iter().find(|(bank, _)| manifest.log_origin(bank) == origin);
-    owner.ok_or_else(|| VerifyError::Origin(origin.to_owned()))
+    manifest.log_owner(origin).ok_or_else(|| VerifyError::Origin(origin.to_owned()))
 }
 
 fn decode<T: Decode>(what: &str, bytes: &[u8]) -> Result<T, VerifyError> {

@@ -7,7 +7,10 @@
 mod common;
 
 use common::*;
-use hansa_audit_log::evidence::AttachmentKind;
+use hansa_audit_log::cosignature;
+use hansa_audit_log::evidence::{AttachmentKind, Evidence};
+use hansa_audit_log::fork::Fork;
+use hansa_auditor::fork::{NoFork, forked};
 use hansa_auditor::report::Report;
 use hansa_auditor::verify::verify;
 use hansa_prover::opening::DecisionOpening;
@@ -38,8 +41,10 @@ fn refused_after(mut bundle: Bundle, why: &str, change: impl FnOnce(&mut Bundle)
     refused(&bundle, why);
 }
 
+/// What is shown beside who cosigned, which is the same for every bundle here.
 fn shown(report: &Report) -> Vec<(&str, &str)> {
-    report.statements.iter().map(|statement| (statement.about, statement.shown.as_str())).collect()
+    let shown = report.statements.iter().map(|statement| (statement.about, statement.shown.as_str()));
+    shown.filter(|(about, _)| *about != "witness").collect()
 }
 
 fn named(signal: &Signal) -> String {
@@ -58,6 +63,46 @@ fn an_honest_decision_verifies() {
     );
     assert_eq!((report.bank.as_str(), report.log_size, report.development), (SENDER, 3, true));
     assert_eq!(report.consortium, world().manifest.id());
+}
+
+/// The bundle with the cosignature of `bank`, by `key`.
+fn cosigned(bank: &str, key: &LogKey) -> Vec<u8> {
+    let mut evidence = Evidence::from_file(&Bundle::plain().seal()).unwrap();
+    let name = world().manifest.witness_name(&bank.parse().unwrap());
+    let line = cosignature::sign(evidence.checkpoint.unverified_text(), 1, &name, key).unwrap();
+    evidence.checkpoint.add(line).unwrap();
+    Evidence::new(evidence.checkpoint, evidence.records, evidence.attachments).to_file()
+}
+
+#[test]
+fn who_cosigned_is_said() {
+    let witness = |file: &[u8]| {
+        let report = verify(file, &world().manifest).unwrap();
+        report.statements.into_iter().find(|statement| statement.about == "witness").unwrap().shown
+    };
+    assert!(witness(&Bundle::plain().seal()).contains("cosigned by nobody, 1 are needed"));
+    let by_receiver = witness(&cosigned(RECEIVER, &LogKey::cosigner(RECEIVER)));
+    assert!(by_receiver.starts_with("the checkpoint is published: cosigned by"), "{by_receiver}");
+    let itself = witness(&cosigned(SENDER, &LogKey::cosigner(SENDER)));
+    assert!(itself.contains("cosigned by nobody"), "a bank is no witness of its own log: {itself}");
+    // Of a foreign key nothing is known, so it counts for nothing.
+    let foreign = witness(&cosigned(RECEIVER, &LogKey::cosigner(SENDER)));
+    assert!(foreign.contains("cosigned by nobody"), "{foreign}");
+}
+
+#[test]
+fn two_checkpoints_of_one_size_prove_a_fork() {
+    let manifest = &world().manifest;
+    let note = |bundle: Bundle| Evidence::from_file(&bundle.seal()).unwrap().checkpoint;
+    let mut other = Bundle::plain();
+    other.class = Some(RecordClass::Case);
+    let fork = Fork::new(note(Bundle::plain()), note(other));
+    let report = forked(&fork.to_file(), manifest).unwrap();
+    assert_eq!((report.bank.as_str(), report.size), (SENDER, 3));
+    let sizes = Fork::new(note(Bundle::plain()), note(Bundle::honest_sender()));
+    assert!(matches!(forked(&sizes.to_file(), manifest), Err(NoFork::Suspicion { sizes: [3, 5], .. })));
+    let same = Fork::new(note(Bundle::plain()), note(Bundle::plain()));
+    assert!(matches!(forked(&same.to_file(), manifest), Err(NoFork::File(_))));
 }
 
 #[test]

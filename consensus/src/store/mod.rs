@@ -74,7 +74,11 @@ impl Table {
         Self::Counters,
         Self::Subjects,
         Self::Signals,
-    Self::Erased, Self::Holds, Self::LeafKeys, Self::SubjectKeys, Self::Witness,
+        Self::SubjectKeys,
+        Self::LeafKeys,
+        Self::Erased,
+        Self::Holds,
+        Self::Witness,
         Self::State,
     ];
 

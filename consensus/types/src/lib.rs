@@ -28,6 +28,7 @@ pub mod subject;
 mod text;
 pub mod uetr;
 pub mod verify;
+pub mod witness;
 
 #[doc(hidden)]
 pub use serde; // for the macros of `codec`

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::error::{ProblemBody, ProblemKind};
 use crate::http::PROBLEM_JSON;
 use crate::model::{
-    AlertList, AlertView, CaseAction, CaseList, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, HoldView, Leg, LogEntry, LogHistory, LogPage, LogQuery, Readiness, RecordsStatus, RetractRequest, SignalList, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
+    AlertList, AlertView, CaseAction, CaseList, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkList, ForkView, HoldView, Leg, LogEntry, LogHistory, LogPage, LogQuery, Readiness, RecordsStatus, RetractRequest, SignalList, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
 };
 use crate::token::ApiToken;
 
@@ -197,6 +197,11 @@ impl Client {
     /// Rewrites what may hold erased keys, and says how complete the erasures are.
     pub fn scrub(&self) -> Result<RecordsStatus, ClientError> {
         self.post("/v1/records/scrub", &())
+    }
+
+    /// The evidence of forks that the node keeps.
+    pub fn forks(&self) -> Result<Vec<ForkView>, ClientError> {
+        self.get::<ForkList>("/v1/forks").map(|list| list.forks)
     }
 
     /// Where the node stands.

@@ -8,7 +8,7 @@ use hansa_types::uetr::Uetr;
 
 use crate::error::Problem;
 use crate::model::{
-    AlertView, CaseAction, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, HoldView, Leg, LogEntry, LogPage, LogQuery, Readiness, RecordsStatus, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
+    AlertView, CaseAction, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry, LogPage, LogQuery, Readiness, RecordsStatus, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
 };
 
 /// A node as its interfaces see it.
@@ -107,6 +107,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// Rewrites what may hold erased keys, and says how complete the erasures are.
     async fn scrub(&self) -> Result<RecordsStatus, Problem>;
+
+    /// The evidence that logs forked, or may have, by bank.
+    async fn forks(&self) -> Result<Vec<ForkView>, Problem>;
 
     /// Where the node stands, with its counters.
     async fn status(&self) -> Result<Status, Problem>;

@@ -1,6 +1,6 @@
 //! `hansa audit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -10,6 +10,7 @@ use hansa_types::date::Date;
 use hansa_types::hash::Field;
 use hansa_types::id::Timestamp;
 use hansa_types::record::RecordClass;
+use hansa_api::model::{EvidenceRequest, ForkView, Leg, LogEntry};
 use hansa_types::uetr::Uetr;
 
 use super::CliError;
@@ -46,6 +47,13 @@ pub enum AuditCommand {
         /// The file to write; one that exists is not overwritten.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+    },
+    /// The logs of members, this bank's included, that were found to have two views, or are suspected.
+    #[command(after_help = "Example:\n  hansa audit forks --out evidence")]
+    Forks {
+        /// Write each piece of evidence into this folder, for `hansa-audit fork`; no file that exists is overwritten.
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
     },
 }
 
@@ -106,22 +114,48 @@ pub(super) fn execute(command: AuditCommand, client: &Client, out: &Output) -> R
         }
         AuditCommand::Export { uetr, leg, out: path } => {
             let bundle = client.evidence(&EvidenceRequest { uetr, leg })?;
-            let write = || {
-                use std::io::Write;
-                use std::os::unix::fs::OpenOptionsExt;
-                // It opens a customer's records: for whoever exports it, until that person passes it on.
-                let mut file =
-                    std::fs::File::options().write(true).create_new(true).mode(0o600).open(&path)?;
-                file.write_all(&bundle).inspect_err(|_| drop(std::fs::remove_file(&path)))
-            };
-            write().map_err(|source| CliError::File { path: path.clone(), source })?;
+            // It opens a customer's records: for whoever exports it, until that person passes it on.
+            write(&path, &bundle)?;
             let written = serde_json::json!({ "file": path, "bytes": bundle.len() });
             out.print(&written, |_| {
                 format!("{} bytes of evidence written to {}", bundle.len(), path.display())
             });
         }
+        AuditCommand::Forks { out: folder } => {
+            let forks = client.forks()?;
+            for (fork, folder) in forks.iter().zip(folder.iter().cycle()) {
+                let file = fork.file_bytes().unwrap_or_default();
+                write(&folder.join(fork_name(fork)), &file)?;
+            }
+            out.print(&forks, |forks| forked(forks));
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let write = || {
+        let mut file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(bytes).inspect_err(|_| drop(std::fs::remove_file(path)))
+    };
+    write().map_err(|source| CliError::File { path: path.to_owned(), source })
+}
+
+/// What the evidence is called in its folder.
+fn fork_name(fork: &ForkView) -> String {
+    format!("{}-{}.fork", fork.bank, short(&fork.id))
+}
+
+fn forked(forks: &[ForkView]) -> String {
+    let row = |fork: &ForkView| {
+        let what = if fork.proved { "forked" } else { "suspected" };
+        let [one, other] = fork.sizes;
+        vec![fork.bank.to_string(), what.to_owned(), format!("{one} and {other}"), fork_name(fork)]
+    };
+    let rows: Vec<_> = forks.iter().map(row).collect();
+    table(&["log of", "what", "at sizes", "file"], &rows, "no log is known to have forked")
 }
 
 fn list(entries: &[LogEntry]) -> String {

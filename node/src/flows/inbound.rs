@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use super::retraction;
 use super::tags::Match;
+use super::witness;
 use crate::book::{Book, ReceivedSignal};
 use crate::events::Event;
 use crate::journal::JournalError;
@@ -48,6 +49,10 @@ pub(crate) async fn run(node: Arc<Node>, mut events: mpsc::Receiver<NetworkEvent
                         report(&node, id, Verdict::Reject).await;
                     }
                 },
+                // Beside the gossip, which it must not hold up; the network bounds how many there are.
+                NetworkEvent::Request { id, from, bytes } => {
+                    drop(tokio::spawn(witness::answer(node.clone(), id, from, bytes)));
+                }
                 status => node.network_changed(status),
             }
         }

@@ -65,6 +65,10 @@ impl LogKey {
     pub(crate) fn of(bank: &str) -> Self {
         Self(SigningKey::from_bytes(&[bank.as_bytes()[0]; 32]))
     }
+
+    pub(crate) fn cosigner(bank: &str) -> Self {
+        Self(SigningKey::from_bytes(&[bank.as_bytes()[0] ^ 0x20; 32]))
+    }
 }
 
 impl Signer for LogKey {
@@ -115,7 +119,7 @@ fn member(bank: &str, secrets: &MemberSecrets) -> Member {
         parent: "5493001KJTIIGC8Y1R12".parse().unwrap(),
         governance_key: other_key(0x40),
         log_key: LogKey::of(bank).public_key(),
-        cosigner_key: cosigner(bank).public_key(),
+        cosigner_key: LogKey::cosigner(bank).public_key(),
         peer_key: other_key(0x80),
         membership: secrets.membership(),
         traces: BTreeMap::from([(EPOCH, secrets.trace_commitment(EPOCH))]),

@@ -16,7 +16,7 @@ use super::extract::{Asked, Json, Segment, Verbose, Xml};
 use super::router::Shared;
 use crate::error::{Problem, ProblemBody, ProblemKind};
 use crate::model::{
-    AlertList, CaseAction, CaseList, CaseOpening, ClusterRequest, EvidenceRequest, ExpiryRequest, Leg, LogHistory, LogQuery, Readiness, RetractRequest, SignalList, SubjectAction, SubjectQuestion,
+    AlertList, CaseAction, CaseList, CaseOpening, ClusterRequest, EvidenceRequest, ExpiryRequest, ForkList, Leg, LogHistory, LogQuery, Readiness, RetractRequest, SignalList, SubjectAction, SubjectQuestion,
 };
 
 /// The media type of `/metrics` (OpenMetrics 1.0).
@@ -163,6 +163,10 @@ pub(super) async fn expire(State(app): App, Json(request): Json<ExpiryRequest>) 
 
 pub(super) async fn scrub(State(app): App) -> Answer {
     json(StatusCode::OK, &app.service.scrub().await?)
+}
+
+pub(super) async fn forks(State(app): App) -> Answer {
+    json(StatusCode::OK, &ForkList { forks: app.service.forks().await? })
 }
 
 pub(super) async fn status(State(app): App) -> Answer {

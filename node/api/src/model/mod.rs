@@ -7,6 +7,7 @@
 
 mod cases;
 mod cluster;
+mod forks;
 mod payments;
 mod records;
 mod signals;
@@ -18,6 +19,7 @@ pub use self::cases::{
 pub use self::cluster::{
     ClusterAction, ClusterRequest, ClusterResult, ClusterView, ReplicaState, ReplicaView,
 };
+pub use self::forks::{ForkList, ForkView};
 pub use self::payments::{
     AnswerStatus, EvidenceRequest, FindingView, InternalAnswer, Leg, LogEntry, LogHistory, OUTWARD_DUPLICATE,
     PaymentAnswer, Submission,

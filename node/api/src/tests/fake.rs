@@ -167,6 +167,10 @@ impl Service for Fake {
         Ok(RecordsStatus { erased: 2, in_raft_log: 1, missing: vec![] })
     }
 
+    async fn forks(&self) -> Result<Vec<ForkView>, Problem> {
+        Ok(vec![samples::fork()])
+    }
+
     async fn status(&self) -> Result<Status, Problem> {
         Ok(samples::status())
     }

@@ -123,6 +123,10 @@ pub(super) fn case() -> Case {
     }
 }
 
+pub(super) fn fork() -> ForkView {
+    ForkView::new("bank-b".parse().unwrap(), true, [7, 7], NOW, Digest([7; 32]), b"HANSAFRK")
+}
+
 pub(super) fn signal() -> SignalView {
     let body = SignalBody {
         consortium: Digest([1; 32]),
