@@ -168,6 +168,7 @@ impl Metrics {
         drop(m.denied.get_or_create(&DeniedLabels { reason: DeniedReason::NotMember }));
         drop(m.published.get_or_create(&PublishLabels { outcome: PublishOutcome::NoSubscriber }));
         drop(m.served.get_or_create(&ServedLabels { outcome: ServedOutcome::Busy }));
+        drop(m.requests.get_or_create(&RequestLabels { outcome: RequestOutcome::TimedOut }));
         for verdict in [VerdictLabel::Accept, VerdictLabel::Ignore, VerdictLabel::Reject] {
             drop(m.verdicts.get_or_create(&VerdictLabels { verdict }));
         }
