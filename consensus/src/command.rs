@@ -281,7 +281,7 @@ impl Command {
             | Self::Expire { leaf, .. }
             | Self::Hold { leaf, .. }
             | Self::Erase { leaf, .. } => vec![leaf],
-            Self::Checkpoint { .. } | Self::Finalize { .. } => vec![],
+            Self::Checkpoint { .. } | Self::Finalize { .. } | Self::Witness { .. } => vec![],
         }
     }
 }

@@ -55,8 +55,7 @@ pub use crate::error::{
 };
 pub use crate::outcome::Outcome;
 pub use crate::role::Role;
-pub use crate::state::{Change, Document, ErasedKey, PendingIntent, SignalState, TreeHead};
-pub use crate::state::{Change, Document, PendingIntent, SignalState, TreeHead, Witnessed};
+pub use crate::state::{Change, Document, ErasedKey, PendingIntent, SignalState, TreeHead, Witnessed};
 
 use crate::answer::Answers;
 use crate::cluster::Cluster;

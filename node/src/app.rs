@@ -34,7 +34,6 @@ use crate::flows::payment::{self, InFlight, Seen};
 use crate::flows::tags::Tags;
 use crate::flows::{inbound, outbound, start, without_quorum};
 use crate::flows::witness::{self, Cosigning};
-use crate::flows::{inbound, outbound, without_quorum};
 use crate::follow;
 use crate::journal::{Journal, JournalError};
 use crate::lead::{self, LeadError};

@@ -25,7 +25,6 @@ use crate::flows::payment;
 use crate::flows::retraction::{self, RetractError};
 use crate::journal::JournalError;
 use crate::flows::witness;
-use crate::journal::{JournalError, Term};
 use crate::node::Node;
 use crate::terms::Term;
 

@@ -10,8 +10,7 @@ use hansa_types::signal::Signal;
 use hansa_types::verify::SignalVerifier;
 
 use super::transaction::{Placed, Transaction};
-use super::{LEVEL, TreeHead, decode, scope_key, signals, subjects, tree_error};
-use super::{LEVEL, TreeHead, decode, scope_key, signals, tree_error, witness};
+use super::{LEVEL, TreeHead, decode, scope_key, signals, subjects, tree_error, witness};
 use crate::command::{Command, Intent, Leaf, Proposal};
 use crate::outcome::{CheckpointRefusal, IntentRefusal, Outcome};
 use crate::store::{StoreError, Table};
