@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use hansa_audit_log::envelope::Envelope;
 use hansa_audit_log::merkle::Hash;
+use hansa_audit_log::tiles::Tile;
 use hansa_types::hash::{Digest, Field};
 use hansa_types::record::ScopeKey;
 use hansa_types::verify::SignalVerifier;
@@ -440,6 +441,11 @@ impl Consensus {
     /// The proof that the tree of `new` leaves extends that of `old`.
     pub fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, ReadError> {
         self.state.consistency(old, new)
+    }
+
+    /// A tile of the log, checked against what is stored beside it: damage is an error, never an answer.
+    pub fn tile(&self, tile: &Tile) -> Result<Vec<u8>, ReadError> {
+        self.state.tile(tile)
     }
 
     /// The size and root that were last recorded for signing.

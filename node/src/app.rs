@@ -169,10 +169,12 @@ pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
         let network_metrics = NetworkMetrics::register(&mut registry);
         let (node, changes) = build(config, development, &mut registry, network_metrics.clone()).await?;
         let metrics = HttpMetrics::register(registry.sub_registry_with_prefix(HTTP_PREFIX));
-        let token = KeyFolder::new(&config.node.keys).secret(Purpose::Api)?;
+        let keys = KeyFolder::new(&config.node.keys);
+        let token = keys.secret(Purpose::Api)?;
         let wiring = Wiring {
             service: Arc::new(NodeService(node.clone())),
             token: ApiToken::new(*token.expose()),
+            auditor: keys.find(Purpose::Auditor)?.map(|token| ApiToken::new(*token.expose())),
             registry: Arc::new(registry),
             beside: Some(Arc::new(move |out: &mut String| network_metrics.encode_libp2p(out))),
             metrics,

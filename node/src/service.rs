@@ -27,6 +27,7 @@ use crate::journal::JournalError;
 use crate::flows::witness;
 use crate::node::Node;
 use crate::terms::Term;
+use crate::published;
 
 /// After how many seconds a caller may try again what consensus could not do.
 pub(crate) const RETRY_SECONDS: u32 = 1;
@@ -169,6 +170,18 @@ impl Service for NodeService {
             Ok(ForkView::new(kept.bank, proved, sizes, kept.at, fork.id(), &kept.file))
         };
         kept.into_iter().map(view).collect()
+    }
+
+    async fn log_checkpoint(&self) -> Result<String, Problem> {
+        Ok(published::checkpoint(&self.0)?.0.to_string())
+    }
+
+    async fn log_tile(&self, path: String) -> Result<Vec<u8>, Problem> {
+        published::tile(&self.0, &path).await
+    }
+
+    async fn disclose_decisions(&self, bundle: u64) -> Result<Vec<u8>, Problem> {
+        published::decisions(&self.0, bundle).await
     }
 
     async fn status(&self) -> Result<Status, Problem> {

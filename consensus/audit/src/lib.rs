@@ -5,12 +5,13 @@
 //! unchanged without saying what it says, and giving out one leaf's key opens that leaf alone.
 //!
 //! The formats are those of C2SP, so that foreign tools verify them: [`note`] (signed-note), [`checkpoint`]
-//! (tlog-checkpoint), [`cosignature`] (tlog-cosignature), [`proof`] (tlog-proof), [`witness`] (tlog-witness), [`policy`]
-//! (tlog-policy). [`evidence`] is our own bundle of disclosed records, which `hansa-audit verify` reads; [`fork`] is two
-//! checkpoints that cannot both be true, which `hansa-audit fork` reads.
+//! (tlog-checkpoint), [`cosignature`] (tlog-cosignature), [`proof`] (tlog-proof), [`tiles`] (tlog-tiles), [`witness`]
+//! (tlog-witness), [`policy`] (tlog-policy). [`evidence`] is our own bundle of disclosed records, which `hansa-audit
+//! verify` reads, [`disclosure`] the keys of many, and [`fork`] two checkpoints that cannot both be true.
 
 pub mod checkpoint;
 pub mod cosignature;
+pub mod disclosure;
 pub mod envelope;
 pub mod evidence;
 pub mod fork;
@@ -19,6 +20,7 @@ pub mod note;
 pub mod policy;
 pub mod proof;
 pub mod witness;
+pub mod tiles;
 
 #[cfg(test)]
 mod testing;

@@ -104,6 +104,23 @@ impl fmt::Display for TlogProof {
     }
 }
 
+/// Reads the hashes of a consistency proof as a witness is given them: one in base64 a line, each line ended.
+#[must_use]
+pub fn parse_hashes(text: &str) -> Option<Vec<Hash>> {
+    if text.is_empty() {
+        return Some(vec![]);
+    }
+    let lines = text.strip_suffix('\n')?.split('\n');
+    let hashes: Vec<Hash> = lines.take(MAX_PROOF_HASHES + 1).map(array_from_base64).collect::<Option<_>>()?;
+    (hashes.len() <= MAX_PROOF_HASHES).then_some(hashes)
+}
+
+/// The hashes of a consistency proof, one in base64 a line.
+#[must_use]
+pub fn print_hashes(hashes: &[Hash]) -> String {
+    hashes.iter().map(|hash| to_base64(hash) + "\n").collect()
+}
+
 /// The data of an `extra` line; a line without data would be a second spelling of no line.
 fn parse_extra(line: &str) -> Option<Vec<u8>> {
     let extra = from_base64(line.strip_prefix("extra ")?)?;
@@ -141,6 +158,17 @@ mod tests {
             ));
             let other = read.verify(&leaf_hash(b"c"), "bank-b.example/audit", &public);
             assert!(matches!(other, Err(TlogProofError::Checkpoint(_))));
+        }
+    }
+
+    #[test]
+    fn hashes_stand_one_a_line() {
+        for hashes in [vec![], vec![[1; 32]], vec![[1; 32]; MAX_PROOF_HASHES]] {
+            assert_eq!(parse_hashes(&print_hashes(&hashes)), Some(hashes));
+        }
+        let one = print_hashes(&[[1; 32]]);
+        for bad in [one.trim_end(), "\n", &one[1..], &format!("{one}\n"), &one.repeat(MAX_PROOF_HASHES + 1)] {
+            assert_eq!(parse_hashes(bad), None, "{bad}");
         }
     }
 

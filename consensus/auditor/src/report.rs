@@ -7,6 +7,8 @@ use hansa_types::hash::Digest;
 use hansa_types::id::BankId;
 use serde::Serialize;
 
+use crate::log::LogReport;
+
 /// Something that the bundle proves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Statement {
@@ -50,6 +52,25 @@ impl fmt::Display for Report {
             f,
             "  NOTE      a proof binds the sender to its decision; it does not show that the factors are true"
         )
+    }
+}
+
+/// A leaf proved to be in a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProofReport {
+    /// The leaf's hash.
+    pub leaf: Digest,
+    /// Its index.
+    pub index: u64,
+    /// The log, as its checkpoint says; nothing else of it was looked at.
+    pub log: LogReport,
+}
+
+impl fmt::Display for ProofReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { leaf, index, log } = self;
+        writeln!(f, "VERIFIED: leaf {leaf} is entry {index} of the log of {}", log.bank)?;
+        write!(f, "  log       {} entries, root {}", log.size, log.root)
     }
 }
 

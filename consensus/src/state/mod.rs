@@ -7,6 +7,7 @@ mod execute;
 mod read;
 mod signals;
 mod subjects;
+mod tiles;
 mod transaction;
 mod witness;
 

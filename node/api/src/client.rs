@@ -204,6 +204,23 @@ impl Client {
         self.get::<ForkList>("/v1/forks").map(|list| list.forks)
     }
 
+    /// The checkpoint that the node published last.
+    pub fn log_checkpoint(&self) -> Result<String, ClientError> {
+        let url = format!("{}/v1/log/checkpoint", self.base);
+        let (status, body) = bytes(&url, self.authorized(self.agent.get(&url)).call())?;
+        String::from_utf8(body).map_err(|e| ClientError::Unexpected { url, status, detail: e.to_string() })
+    }
+
+    /// A tile of the log by its path, which begins with `tile/`.
+    pub fn log_tile(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        self.bytes(&format!("/v1/log/{path}"))
+    }
+
+    /// The keys of the decisions in one entry bundle of the log.
+    pub fn disclose_decisions(&self, bundle: u64) -> Result<Vec<u8>, ClientError> {
+        self.bytes(&format!("/v1/disclosures/decisions/{bundle}"))
+    }
+
     /// Where the node stands.
     pub fn status(&self) -> Result<Status, ClientError> {
         self.get("/v1/status")
@@ -224,6 +241,11 @@ impl Client {
         let url = format!("{}/metrics", self.base);
         let (status, body) = bytes(&url, self.agent.get(&url).call())?;
         String::from_utf8(body).map_err(|e| ClientError::Unexpected { url, status, detail: e.to_string() })
+    }
+
+    fn bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        let url = format!("{}{path}", self.base);
+        bytes(&url, self.authorized(self.agent.get(&url)).call()).map(|(_, body)| body)
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {

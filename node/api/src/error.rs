@@ -14,6 +14,8 @@ pub enum ProblemKind {
     Malformed,
     /// No valid token.
     Unauthenticated,
+    /// The token is valid, and not for this.
+    Forbidden,
     /// There is no such thing.
     NotFound,
     /// The thing exists, but not with this method.
@@ -48,6 +50,7 @@ impl ProblemKind {
         match self {
             Self::Malformed => (400, "malformed", "The request cannot be read"),
             Self::Unauthenticated => (401, "unauthenticated", "A valid token is needed"),
+            Self::Forbidden => (403, "forbidden", "Not allowed with this token"),
             Self::NotFound => (404, "not-found", "Not found"),
             Self::MethodNotAllowed => (405, "method-not-allowed", "Method not allowed"),
             Self::RequestTimeout => (408, "request-timeout", "The request took too long to arrive"),

@@ -111,6 +111,24 @@ pub trait Service: Send + Sync + 'static {
     /// The evidence that logs forked, or may have, by bank.
     async fn forks(&self) -> Result<Vec<ForkView>, Problem>;
 
+    /// The checkpoint that this node published last, as a signed note.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] before the first.
+    async fn log_checkpoint(&self) -> Result<String, Problem>;
+
+    /// A tile of the log by its path (C2SP tlog-tiles, `tile/...`), of the tree that is published.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] for what is no tile's path, or beyond the checkpoint.
+    async fn log_tile(&self, path: String) -> Result<Vec<u8>, Problem>;
+
+    /// The keys of the decisions in the entry bundle at `bundle`, as they stand in a file of disclosures.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] beyond the checkpoint.
+    async fn disclose_decisions(&self, bundle: u64) -> Result<Vec<u8>, Problem>;
+
     /// Where the node stands, with its counters.
     async fn status(&self) -> Result<Status, Problem>;
 

@@ -115,6 +115,14 @@ impl KeyFolder {
         Ok(Secret::from_bytes(*bytes))
     }
 
+    /// Reads the key for `purpose` if there is one: for keys whose absence means that nobody has them.
+    pub fn find(&self, purpose: Purpose) -> Result<Option<Secret>, KeyError> {
+        match self.secret(purpose) {
+            Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
     /// The signing key for `purpose`.
     pub fn signer(&self, purpose: Purpose) -> Result<FileSigner, KeyError> {
         Ok(FileSigner::new(&self.secret(purpose)?))
@@ -173,6 +181,16 @@ mod tests {
         let (_dir, keys) = folder();
         let error = keys.store(Purpose::Log, &Secret::from_bytes([1; 32])).unwrap_err();
         assert!(matches!(error, KeyError::Exists(_)), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_is_not_there_is_none_where_that_is_allowed() {
+        let (_dir, keys) = folder();
+        assert!(keys.find(Purpose::Auditor).unwrap().is_some());
+        fs::remove_file(keys.path(Purpose::Auditor)).unwrap();
+        assert!(keys.find(Purpose::Auditor).unwrap().is_none());
+        fs::write(keys.path(Purpose::Auditor), "no key").unwrap();
+        assert!(keys.find(Purpose::Auditor).is_err());
     }
 
     #[test]

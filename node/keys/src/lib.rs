@@ -33,10 +33,13 @@ pub enum Purpose {
     Api,
     /// Cosigns the checkpoints of other banks' logs (Ed25519).
     Cosigner,
+    /// The bearer token of an auditor, who may copy the log and do nothing else.
+    Auditor,
 }
 codec_enum!(Purpose {
     Governance = 1, "governance", Log = 2, "log", Peer = 3, "peer", Member = 4, "member",
     Records = 5, "records",
     Index = 6, "index", Witness = 7, "witness", Api = 8, "api",
     Cosigner = 9, "cosigner",
+    Auditor = 10, "auditor",
 });

@@ -10,11 +10,13 @@ use hansa_types::date::Date;
 use hansa_types::hash::Field;
 use hansa_types::id::Timestamp;
 use hansa_types::record::RecordClass;
+use hansa_types::hash::Digest;
 use hansa_types::uetr::Uetr;
 
 use super::CliError;
 use super::output::{Output, short, table};
 use super::records::{self, SubjectArgs};
+use crate::export;
 
 /// What can be done with the log.
 #[derive(Debug, Subcommand)]
@@ -53,6 +55,22 @@ pub enum AuditCommand {
         /// Write each piece of evidence into this folder, for `hansa-audit fork`; no file that exists is overwritten.
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
+    },
+    /// Copy the whole published log into a folder that `hansa-audit fsck` checks without this node (C2SP tlog-tiles).
+    #[command(after_help = "Example:\n  hansa audit export-log log-of-bank-a")]
+    ExportLog {
+        /// The folder; one that holds an earlier export is completed.
+        folder: PathBuf,
+    },
+    /// Write the keys of every decision in an exported log: with them an auditor reads the decisions and nothing else.
+    #[command(after_help = "Example:\n  hansa audit decisions --log log-of-bank-a --out decisions.keys")]
+    Decisions {
+        /// The folder that `hansa audit export-log` wrote.
+        #[arg(long = "log", value_name = "DIR")]
+        folder: PathBuf,
+        /// The file to write; one that exists is not overwritten.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
 }
 
@@ -127,6 +145,22 @@ pub(super) fn execute(command: AuditCommand, client: &Client, out: &Output) -> R
                 write(&folder.join(fork_name(fork)), &file)?;
             }
             out.print(&forks, |forks| forked(forks));
+        }
+        AuditCommand::ExportLog { folder } => {
+            let checkpoint = export::log(client, &folder)?;
+            let written = serde_json::json!({
+                "folder": folder, "size": checkpoint.size, "root": Digest(checkpoint.root),
+            });
+            out.print(&written, |_| {
+                format!("{} entries and their tiles written to {}", checkpoint.size, folder.display())
+            });
+        }
+        AuditCommand::Decisions { folder, out: path } => {
+            let decisions = export::decisions(client, &folder, &path)?;
+            let written = serde_json::json!({ "file": path, "decisions": decisions });
+            out.print(&written, |_| {
+                format!("the keys of {decisions} decisions written to {}", path.display())
+            });
         }
     }
     Ok(ExitCode::SUCCESS)

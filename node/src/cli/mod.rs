@@ -103,6 +103,9 @@ pub enum CliError {
     /// The node could not run.
     #[error(transparent)]
     Run(#[from] crate::app::StartError),
+    /// The log could not be copied.
+    #[error(transparent)]
+    Export(#[from] crate::export::ExportError),
     /// What is screened against cannot be loaded.
     #[error(transparent)]
     Load(#[from] crate::load::LoadError),

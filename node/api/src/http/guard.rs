@@ -75,7 +75,7 @@ pub(super) async fn detach(State(shared): State<Arc<Shared>>, request: Request, 
     }
 }
 
-/// Lets through who presents the token.
+/// Lets through who presents the token. The auditor's is known, and not for this.
 pub(super) async fn authenticate(
     State(shared): State<Arc<Shared>>,
     request: Request,
@@ -87,19 +87,38 @@ pub(super) async fn authenticate(
     shared.logins.note(admitted, Timestamp(now));
     match token {
         Some(_) if admitted => next.run(request).await,
-        other => {
-            let detail = if other.is_some() {
-                "the token is not this node's"
-            } else {
-                "the header `Authorization: Bearer TOKEN` is missing, or its token is not 64 hexadecimal digits"
-            };
-            Problem::new(ProblemKind::Unauthenticated, detail)
-                .with_hint(
-                    "send the token, the third word of the file keys/api.key, as `Authorization: Bearer`",
-                )
+        Some(token) if shared.admits_auditor(&token) => {
+            Problem::new(ProblemKind::Forbidden, "the auditor's token reads /v1/log and nothing else")
+                .with_hint("ask the bank for what else is needed: evidence and disclosures are files")
                 .into_response()
         }
+        other => unauthenticated(other.is_some()),
     }
+}
+
+/// Lets through who presents the token or the auditor's.
+pub(super) async fn authenticate_auditor(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match presented(request.headers()) {
+        Some(token) if shared.token.admits(&token) || shared.admits_auditor(&token) => {
+            next.run(request).await
+        }
+        other => unauthenticated(other.is_some()),
+    }
+}
+
+fn unauthenticated(presented: bool) -> Response {
+    let detail = if presented {
+        "the token is not this node's"
+    } else {
+        "the header `Authorization: Bearer TOKEN` is missing, or its token is not 64 hexadecimal digits"
+    };
+    Problem::new(ProblemKind::Unauthenticated, detail)
+        .with_hint("send the token, the third word of the file keys/api.key, as `Authorization: Bearer`")
+        .into_response()
 }
 
 /// The token of the one Authorization header, if it has the form of one (RFC 6750 §2.1; the scheme in any case).

@@ -11,6 +11,9 @@
 //! | `GET /v1/signals` | | [`SignalList`](crate::model::SignalList) |
 //! | `POST /v1/signals/{id}/retract` | [`RetractRequest`](crate::model::RetractRequest) | [`SignalView`](crate::model::SignalView) |
 //! | `POST /v1/evidence` | [`EvidenceRequest`](crate::model::EvidenceRequest) | the bundle, `application/octet-stream` |
+//! | `GET /v1/disclosures/decisions/{bundle}` | | the keys of the decisions in that bundle, `application/octet-stream` |
+//! | `GET /v1/log/checkpoint` | | the signed checkpoint, `text/plain` |
+//! | `GET /v1/log/tile/..` | | a tile (C2SP tlog-tiles), `application/octet-stream` |
 //! | `GET /v1/status` | | [`Status`](crate::model::Status) |
 //! | `GET /v1/cluster` | | [`ClusterView`](crate::model::ClusterView) |
 //! | `POST /v1/cluster` | [`ClusterRequest`](crate::model::ClusterRequest) | [`ClusterResult`](crate::model::ClusterResult) |
@@ -18,7 +21,7 @@
 //! | `GET /readyz[?verbose]` | | [`Readiness`](crate::model::Readiness), or 503 |
 //! | `GET /metrics` | | OpenMetrics text |
 //!
-//! Everything under `/v1` wants the bearer token. `POST /v1/payments` answers 200 when every payment was decided, now or
+//! Everything under `/v1` wants the bearer token; the auditor's token opens `/v1/log` and nothing else. `POST /v1/payments` answers 200 when every payment was decided, now or
 //! before, and also when a message of several payments has duplicates among them: each answer has its own status. A
 //! message of one payment that is a duplicate is answered with 409 and problem+json that carries the answer as
 //! `submission`.
@@ -75,6 +78,8 @@ pub struct Wiring {
     pub service: Arc<dyn Service>,
     /// Who holds it may call `/v1`.
     pub token: ApiToken,
+    /// Who holds it may read `/v1/log`; none, and only [`Self::token`] may.
+    pub auditor: Option<ApiToken>,
     /// Every metric of the node, shown on `/metrics`.
     pub registry: Arc<Registry>,
     /// Metrics that come and go, and so have no place in a registry, shown after them.

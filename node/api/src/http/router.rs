@@ -23,6 +23,7 @@ use crate::token::ApiToken;
 pub(super) struct Shared {
     pub(super) service: Arc<dyn Service>,
     pub(super) token: ApiToken,
+    pub(super) auditor: Option<ApiToken>,
     pub(super) registry: Arc<Registry>,
     pub(super) beside: Option<Beside>,
     pub(super) metrics: HttpMetrics,
@@ -36,10 +37,11 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(config: &ApiConfig, wiring: Wiring, calls: Arc<Semaphore>) -> Arc<Self> {
-        let Wiring { service, token, registry, beside, metrics, logins } = wiring;
+        let Wiring { service, token, auditor, registry, beside, metrics, logins } = wiring;
         Arc::new(Self {
             service,
             token,
+            auditor,
             registry,
             beside,
             metrics,
@@ -49,6 +51,11 @@ impl Shared {
             body_time: config.body_time(),
             request_time: config.request_time(),
         })
+    }
+
+    /// Whether `presented` is the auditor's token, if there is one.
+    pub(super) fn admits_auditor(&self, presented: &ApiToken) -> bool {
+        self.auditor.as_ref().is_some_and(|auditor| auditor.admits(presented))
     }
 }
 
@@ -71,6 +78,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/records/expire", post(routes::expire))
         .route("/v1/records/scrub", post(routes::scrub))
         .route("/v1/forks", get(routes::forks))
+        .route("/v1/disclosures/decisions/{bundle}", get(routes::disclose_decisions))
         .route("/v1/status", get(routes::status))
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::catch_up));
     let v1 = Router::new()
@@ -79,11 +87,17 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .merge(looking)
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::admit))
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::authenticate));
+    let log = Router::new()
+        .route("/v1/log/checkpoint", get(routes::log_checkpoint))
+        .route("/v1/log/tile/{*path}", get(routes::log_tile))
+        .route_layer(from_fn_with_state(Arc::clone(&shared), guard::admit))
+        .route_layer(from_fn_with_state(Arc::clone(&shared), guard::authenticate_auditor));
     Router::new()
         .route("/livez", get(routes::livez))
         .route("/readyz", get(routes::readyz))
         .route("/metrics", get(routes::metrics))
         .merge(v1)
+        .merge(log)
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(&shared), guard::detach))
@@ -95,7 +109,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 
 async fn unknown_route(uri: Uri) -> Problem {
     Problem::not_found(format!("there is nothing at {}", uri.path()))
-        .with_hint("the interface is /v1/payments, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/forks, /v1/log, /v1/subjects, /v1/records, /v1/status, /v1/cluster, /livez, /readyz and /metrics")
+        .with_hint("the interface is /v1/payments, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/disclosures, /v1/forks, /v1/log, /v1/subjects, /v1/records, /v1/status, /v1/cluster, /livez, /readyz and /metrics")
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {

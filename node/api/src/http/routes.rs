@@ -169,6 +169,22 @@ pub(super) async fn forks(State(app): App) -> Answer {
     json(StatusCode::OK, &ForkList { forks: app.service.forks().await? })
 }
 
+/// The keys of the decisions in one bundle of the log.
+pub(super) async fn disclose_decisions(State(app): App, Segment(bundle): Segment<u64>) -> Answer {
+    let keys = app.service.disclose_decisions(bundle).await?;
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], keys).into_response())
+}
+
+pub(super) async fn log_checkpoint(State(app): App) -> Answer {
+    let note = app.service.log_checkpoint().await?;
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
+}
+
+pub(super) async fn log_tile(State(app): App, Segment(path): Segment<String>) -> Answer {
+    let tile = app.service.log_tile(format!("tile/{path}")).await?;
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], tile).into_response())
+}
+
 pub(super) async fn status(State(app): App) -> Answer {
     json(StatusCode::OK, &app.service.status().await?)
 }

@@ -46,6 +46,9 @@ fn every_call_goes_there_and_back() {
     let expiry = ExpiryRequest { erase: false, actor: samples::actor(), after: None };
     assert_eq!(client.expire(&expiry).unwrap().expired.len(), 1);
     assert_eq!(client.scrub().unwrap().in_raft_log, 1);
+    assert_eq!(client.log_checkpoint().unwrap(), "the checkpoint\n");
+    assert_eq!(client.log_tile("tile/entries/x001/234.p/5").unwrap(), [3; 32]);
+    assert_eq!(client.disclose_decisions(7).unwrap(), [4; 40]);
     assert_eq!(client.status().unwrap(), samples::status());
     assert!(client.metrics().unwrap().ends_with("# EOF\n"));
     let uetr = samples::uetr();
@@ -67,6 +70,9 @@ fn every_call_goes_there_and_back() {
         "export account".to_owned(),
         "expire false".to_owned(),
         "scrub".to_owned(),
+        "checkpoint".to_owned(),
+        "tile tile/entries/x001/234.p/5".to_owned(),
+        "disclose 7".to_owned(),
     ];
     assert_eq!(*node.fake.calls.lock().unwrap(), expected);
 }

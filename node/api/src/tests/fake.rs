@@ -171,6 +171,25 @@ impl Service for Fake {
         Ok(vec![samples::fork()])
     }
 
+    async fn log_checkpoint(&self) -> Result<String, Problem> {
+        self.note("checkpoint".to_owned());
+        Ok("the checkpoint\n".to_owned())
+    }
+
+    async fn log_tile(&self, path: String) -> Result<Vec<u8>, Problem> {
+        self.note(format!("tile {path}"));
+        if path.ends_with(".p/9") {
+            Err(Problem::not_found("beyond the checkpoint"))
+        } else {
+            Ok(vec![3; 32])
+        }
+    }
+
+    async fn disclose_decisions(&self, bundle: u64) -> Result<Vec<u8>, Problem> {
+        self.note(format!("disclose {bundle}"));
+        Ok(vec![4; 40])
+    }
+
     async fn status(&self) -> Result<Status, Problem> {
         Ok(samples::status())
     }
@@ -184,6 +203,7 @@ impl Service for Fake {
 pub(super) struct Node {
     pub(super) address: SocketAddr,
     pub(super) token: ApiToken,
+    pub(super) auditor: ApiToken,
     pub(super) fake: Arc<Fake>,
     pub(super) runtime: Runtime,
     stop: Option<oneshot::Sender<()>>,
@@ -210,12 +230,14 @@ impl Node {
             finished: Semaphore::new(0),
         });
         let token = ApiToken::generate(&mut ChaCha20Rng::seed_from_u64(7));
+        let auditor = ApiToken::generate(&mut ChaCha20Rng::seed_from_u64(9));
         let mut registry = Registry::default();
         let metrics = HttpMetrics::register(&mut registry);
         let service = Arc::clone(&fake) as Arc<dyn Service>;
         let wiring = Wiring {
             service,
             token: token.clone(),
+            auditor: Some(auditor.clone()),
             registry: Arc::new(registry),
             beside: None,
             metrics,
@@ -228,7 +250,7 @@ impl Node {
         let running = runtime.spawn(server.run(async move {
             let _ = stopped.await;
         }));
-        Self { address, token, fake, runtime, stop: Some(stop), running: Some(running) }
+        Self { address, token, auditor, fake, runtime, stop: Some(stop), running: Some(running) }
     }
 
     pub(super) fn client(&self) -> Client {

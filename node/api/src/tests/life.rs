@@ -91,6 +91,7 @@ fn a_taken_port_and_an_open_address_are_refused() {
         let wiring = Wiring {
             service,
             token: node.token.clone(),
+            auditor: None,
             registry: Arc::new(registry),
             beside: None,
             metrics,

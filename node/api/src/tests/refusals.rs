@@ -42,9 +42,13 @@ fn without_the_token_nothing_under_v1_answers() {
         format!("Authorization: Bearer {0}\r\nAuthorization: Bearer {0}\r\n", *token),
     ];
     for header in cases {
-        for line in
-            ["GET /v1/status", "GET /v1/cases", "GET /v1/alerts", "GET /v1/signals", "POST /v1/payments"]
-        {
+        for line in [
+            "GET /v1/status",
+            "GET /v1/cases",
+            "GET /v1/alerts",
+            "GET /v1/log/checkpoint",
+            "POST /v1/payments",
+        ] {
             let request = format!("{line} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{header}\r\n");
             let answer = bare(&node, &request);
             refused(&answer, 401, "unauthenticated");
@@ -59,6 +63,45 @@ fn without_the_token_nothing_under_v1_answers() {
         *token
     );
     assert_eq!(bare(&node, &lower).status, 200);
+}
+
+/// Every route but the log's, with the auditor's token.
+#[test]
+fn an_auditor_reads_the_log_and_nothing_else() {
+    let node = Node::start(ApiConfig::default());
+    let auditor = node.auditor.to_hex();
+    let ask = |line: &str| {
+        let head = "Host: h\r\nConnection: close\r\nContent-Length: 0\r\nAuthorization: Bearer ";
+        bare(&node, &format!("{line} HTTP/1.1\r\n{head}{}\r\n\r\n", *auditor))
+    };
+    for line in [
+        "POST /v1/payments",
+        "GET /v1/payments/1/audit",
+        "GET /v1/cases",
+        "POST /v1/cases",
+        "POST /v1/cases/1/steps",
+        "GET /v1/alerts",
+        "GET /v1/signals",
+        "POST /v1/signals/1/retract",
+        "POST /v1/evidence",
+        "GET /v1/disclosures/decisions/0",
+        "GET /v1/cluster",
+        "POST /v1/cluster",
+        "GET /v1/status",
+    ] {
+        refused(&ask(line), 403, "forbidden");
+    }
+    assert_eq!(*node.fake.calls.lock().unwrap(), Vec::<String>::new());
+    let checkpoint = ask("GET /v1/log/checkpoint");
+    assert_eq!((checkpoint.status, checkpoint.body.as_str()), (200, "the checkpoint\n"));
+    assert_eq!(checkpoint.header("content-type"), Some("text/plain; charset=utf-8"));
+    let tile = ask("GET /v1/log/tile/0/x001/x234/067");
+    assert_eq!((tile.status, tile.header("content-type")), (200, Some("application/octet-stream")));
+    refused(&ask("GET /v1/log/tile/0/000.p/9"), 404, "not-found");
+    refused(&ask("GET /v1/log/tile/"), 404, "not-found");
+    refused(&ask("POST /v1/log/checkpoint"), 405, "method-not-allowed");
+    let seen = ["checkpoint", "tile tile/0/x001/x234/067", "tile tile/0/000.p/9"];
+    assert_eq!(*node.fake.calls.lock().unwrap(), seen);
 }
 
 #[test]
