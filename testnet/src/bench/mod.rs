@@ -1,22 +1,30 @@
 //! Benchmarks: one form and one list of names, for people as a table and for programs as a JSON object a line.
 //!
 //! A bench is a function from [`plan::Plan`] and peers to [`figure::Figure`]s; this file chooses which to run and how
-//! to print. Everything is measured on one thread, and a ratio comes from alternating measurements of ours and the
-//! peer's in one run. A missed target is printed as missed and does not change the exit status.
+//! to print. Computations are measured on one thread, groups of replicas on the whole machine, and a ratio comes from
+//! alternating measurements of ours and the peer's in one run. A missed target is printed as missed and does not change
+//! the exit status.
 
+mod append;
 mod child;
 mod circuit;
+mod decision;
+mod failover;
 mod figure;
 mod fixture;
+mod group;
+mod load;
 mod machine;
 mod page;
 mod payments;
 mod peer;
 mod plan;
 mod prove;
+mod replica;
 mod sample;
 mod table;
 mod verify;
+mod wire;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -54,6 +62,9 @@ pub struct BenchArgs {
     /// Prove with the key in FILE in a process of its own, which the bench starts and asks
     #[arg(long, hide = true, value_name = "FILE")]
     pub prover_child: Option<PathBuf>,
+    /// Run the replica that FILE describes in a process of its own, which the bench starts, loads and kills
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub replica_child: Option<PathBuf>,
 }
 
 /// The benches there are.
@@ -67,6 +78,10 @@ pub enum BenchName {
     Verify,
     /// From a pacs.008 to a decision
     Payments,
+    /// Keeping decisions: three replicas, fsyncs, a long log
+    AuditAppend,
+    /// The death of the leader under load
+    Failover,
 }
 
 impl BenchName {
@@ -77,6 +92,8 @@ impl BenchName {
             Self::Prove => "prove",
             Self::Verify => "verify",
             Self::Payments => "payments",
+            Self::AuditAppend => "audit-append",
+            Self::Failover => "failover",
         }
     }
 }
@@ -138,6 +155,9 @@ pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
         out.write_all(render_page(&lines)?.as_bytes())?;
         return Ok(());
     }
+    if let Some(config) = &args.replica_child {
+        return replica::serve(config);
+    }
     // The measured libraries use rayon's current pool: one thread, as the figures say.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     if let Some(key) = &args.prover_child {
@@ -182,6 +202,8 @@ fn measure(name: BenchName, plan: &Plan, peers: &mut Peers) -> Result<Vec<Figure
         BenchName::Prove => prove::measure(plan, peers),
         BenchName::Verify => verify::measure(plan, peers),
         BenchName::Payments => payments::measure(plan),
+        BenchName::AuditAppend => append::measure(plan, peers),
+        BenchName::Failover => failover::measure(plan),
     }
 }
 

@@ -12,7 +12,13 @@ Generated: `hansa-testnet bench --thorough --json --with-peers > FILE`, then `ha
 edit by hand.
 
 A value is the median unless its name says otherwise, with the smallest and largest measurement beside it. A ratio is
-ours over the peer's, from alternating measurements in one run, on one thread. A missed target says so.
+ours over the peer's, from alternating measurements in one run. A missed target says so.
+
+A group of replicas is as many processes on this machine and this disk, with the settings a bank begins with and the
+load beside them. `audit.append` has 1,024 clients, each waiting for its answer, as etcd has; a decision is a sealed
+record of 256 bytes under a unique key and six index terms. `audit.fsync_per_decision` counts the synced writes of the
+Raft log on all replicas. `failover.serving_again` is the slowest run, from `kill -9` to the first acknowledgement of
+a decision sent after it; `failover.write_p99` is of decisions due at a steady pace from a second before to two after.
 ";
 
 /// The page for `lines`, one JSON report a line, in their order; empty lines are passed over.

@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::package_folder;
+use crate::data::skipped;
 
 /// How long a peer may take to start or to answer: far beyond any measurement, so that a hung one is noticed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
@@ -43,7 +44,7 @@ pub enum PeerError {
         source: std::io::Error,
     },
     /// It stopped or closed a stream.
-    #[error("peer {0} has stopped: run it by hand and type `prove`")]
+    #[error("peer {0} has stopped: run it by hand, as testnet/peers/README.md says")]
     Stopped(String),
     /// It did not answer in time.
     #[error("peer {peer} has not answered within {} s", ANSWER_WITHIN.as_secs())]
@@ -119,6 +120,12 @@ impl Peer {
         parse_answer(&line).ok_or_else(|| self.unexpected(&line, "ok NUMBER"))
     }
 
+    /// Kills it as `kill -9` does, with no sign beforehand.
+    pub(super) fn kill(mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+    }
+
     fn read(&self) -> Result<String, PeerError> {
         self.lines.recv_timeout(ANSWER_WITHIN).map_err(|e| match e {
             RecvTimeoutError::Timeout => PeerError::Silent { peer: self.name.clone() },
@@ -170,12 +177,23 @@ impl Peers {
         }
         Ok(self.rln.as_mut())
     }
+
+    /// A new etcd cluster with its data in `folder`; none if peers were not asked for, or without etcd.
+    pub(super) fn etcd(&self, folder: &Path) -> Result<Option<Peer>, PeerError> {
+        if !self.wanted {
+            return Ok(None);
+        }
+        if !on_path("etcd") {
+            skipped("peer etcd", "etcd is not installed (Debian: apt-get install etcd-server)");
+            return Ok(None);
+        }
+        Peer::start(Command::new(build("etcd", "hansa-peer-etcd")?).arg(folder)).map(Some)
+    }
 }
 
 /// Builds the package `testnet/peers/PEER`, optimised as its own release profile says, and gives its program.
 fn build(peer: &'static str, program: &str) -> Result<PathBuf, PeerError> {
-    let target = cache(std::env::var_os("XDG_CACHE_HOME").as_deref(), std::env::var_os("HOME").as_deref())
-        .ok_or(PeerError::NoCache)?;
+    let target = cache_folder().ok_or(PeerError::NoCache)?.join("peers");
     let manifest = package_folder().join("peers").join(peer).join("Cargo.toml");
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--release", "--locked", "--manifest-path"])
@@ -191,15 +209,27 @@ fn build(peer: &'static str, program: &str) -> Result<PathBuf, PeerError> {
     Ok(target.join("release").join(program))
 }
 
-/// Where peers are built: outside the clone, so that `make clean` does not cost their minutes again.
+/// Whether a program can be run by its name.
+fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
+/// Where peers are built and data is kept while measuring: outside the clone, so that `make clean` does not cost
+/// minutes again, and on a disk.
+pub(super) fn cache_folder() -> Option<PathBuf> {
+    cache(std::env::var_os("XDG_CACHE_HOME").as_deref(), std::env::var_os("HOME").as_deref())
+}
+
 fn cache(xdg: Option<&OsStr>, home: Option<&OsStr>) -> Option<PathBuf> {
     let set = |value: Option<&OsStr>| value.filter(|v| !v.is_empty()).map(PathBuf::from);
     let base = set(xdg).or_else(|| Some(set(home)?.join(".cache")))?;
-    Some(base.join("hansa").join("peers"))
+    Some(base.join("hansa"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::Plan;
     use super::*;
 
     fn fake(script: &str) -> Result<Peer, PeerError> {
@@ -218,8 +248,7 @@ mod tests {
     #[test]
     fn measurements_alternate_with_a_peer() {
         let mut peer = fake("echo ready fake 1; while read c; do echo ok 2000000; done").unwrap();
-        let plan =
-            super::super::plan::Plan { least_rounds: 2, most_rounds: 2, budget: Duration::ZERO, payments: 0 };
+        let plan = Plan { least_rounds: 2, most_rounds: 2, budget: Duration::ZERO, ..Plan::DEFAULT };
         let ours = || Ok(Duration::from_millis(1));
         let measured = plan.alternate(ours, Some((&mut peer, "prove"))).unwrap();
         assert_eq!(measured.peer_milliseconds().map(|p| (p.name, p.value)), Some(("fake 1".to_owned(), 2.0)));
@@ -252,8 +281,8 @@ mod tests {
     fn peers_are_absent_unless_asked_for_and_built_outside_the_clone() {
         assert!(Peers::new(false).rln().unwrap().is_none());
         let path = |s: &'static str| Some(OsStr::new(s));
-        assert_eq!(cache(path("/c"), path("/h")), Some("/c/hansa/peers".into()));
-        assert_eq!(cache(path(""), path("/h")), Some("/h/.cache/hansa/peers".into()));
+        assert_eq!(cache(path("/c"), path("/h")), Some("/c/hansa".into()));
+        assert_eq!(cache(path(""), path("/h")), Some("/h/.cache/hansa".into()));
         assert_eq!(cache(None, None), None);
     }
 }

@@ -18,15 +18,35 @@ pub(super) struct Plan {
     pub(super) budget: Duration,
     /// Payments that are screened in one pass.
     pub(super) payments: usize,
+    /// Decisions appended in one round.
+    pub(super) appends: u64,
+    /// The length of the longest log.
+    pub(super) entries: u64,
+    /// How often the leader is killed.
+    pub(super) failovers: usize,
 }
 
 impl Plan {
     /// Each bench within 50 s, with its preparation.
-    pub(super) const DEFAULT: Self =
-        Self { least_rounds: 5, most_rounds: 15, budget: Duration::from_secs(20), payments: 5_000 };
+    pub(super) const DEFAULT: Self = Self {
+        least_rounds: 5,
+        most_rounds: 15,
+        budget: Duration::from_secs(20),
+        payments: 5_000,
+        appends: 10_000,
+        entries: 100_000,
+        failovers: 3,
+    };
     /// For publishing.
-    pub(super) const THOROUGH: Self =
-        Self { least_rounds: 25, most_rounds: 25, budget: Duration::ZERO, payments: 50_000 };
+    pub(super) const THOROUGH: Self = Self {
+        least_rounds: 25,
+        most_rounds: 25,
+        budget: Duration::ZERO,
+        payments: 50_000,
+        appends: 50_000,
+        entries: 10_000_000,
+        failovers: 20,
+    };
 }
 
 /// What alternating measurements gave: ours, and the peer's if it was there.
@@ -48,6 +68,12 @@ impl Alternated {
     pub(super) fn peer_per_second(&self) -> Option<PeerFigure> {
         let peer = self.peer_milliseconds()?;
         (peer.value > 0.0).then(|| PeerFigure { value: 1e3 / peer.value, ..peer })
+    }
+
+    /// The same where each measurement was of `count` operations.
+    pub(super) fn peer_rate(&self, count: u64) -> Option<PeerFigure> {
+        let peer = self.peer_per_second()?;
+        Some(PeerFigure { value: peer.value * count as f64, ..peer })
     }
 }
 
@@ -94,7 +120,7 @@ mod tests {
 
     #[test]
     fn rounds_stop_at_the_budget_but_not_before_the_least() {
-        let plan = Plan { least_rounds: 3, most_rounds: 9, budget: Duration::ZERO, payments: 0 };
+        let plan = Plan { least_rounds: 3, most_rounds: 9, budget: Duration::ZERO, ..Plan::DEFAULT };
         let mut calls = 0;
         let ours = || {
             calls += 1;

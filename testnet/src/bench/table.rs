@@ -1,5 +1,6 @@
 //! A report as a table for people.
 
+use super::BenchName;
 use super::figure::{Bound, Figure, Measured, Of, Outcome, Report, Target};
 
 /// The table's head.
@@ -37,9 +38,24 @@ pub(super) fn render(report: &Report) -> String {
 pub(super) fn origin(report: &Report) -> String {
     let machine = &report.machine;
     format!(
-        "commit {}, profile {}, {}, {} cores, {} GiB, Linux {}, one thread",
-        report.commit, report.profile, machine.cpu, machine.cores, machine.memory_gib, machine.kernel
+        "commit {}, profile {}, {}, {} cores, {} GiB, Linux {}, {}",
+        report.commit,
+        report.profile,
+        machine.cpu,
+        machine.cores,
+        machine.memory_gib,
+        machine.kernel,
+        threads(&report.bench)
     )
+}
+
+/// On how much of the machine a bench runs.
+fn threads(bench: &str) -> &'static str {
+    if [BenchName::AuditAppend, BenchName::Failover].iter().any(|name| name.as_str() == bench) {
+        "clients and replicas together on all cores"
+    } else {
+        "one thread"
+    }
 }
 
 /// The cells of one figure.
