@@ -82,6 +82,11 @@ impl Table {
         Self::State,
     ];
 
+    /// The table's place in [`Table::ALL`].
+    pub(crate) const fn place(self) -> usize {
+        self as usize
+    }
+
     /// The tables that are replicated: what a snapshot carries.
     pub(crate) fn replicated() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|table| !matches!(table, Self::RaftLog | Self::RaftMeta))
@@ -111,6 +116,14 @@ impl Table {
         }
     }
 }
+
+const _: () = {
+    let mut at = 0;
+    while at < Table::ALL.len() {
+        assert!(Table::ALL[at].place() == at, "tables are listed in the order in which they are declared");
+        at += 1;
+    }
+};
 
 /// Why the database failed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
