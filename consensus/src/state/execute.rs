@@ -35,7 +35,9 @@ pub(super) fn propose(
     proposal: Proposal,
 ) -> Result<Outcome, StoreError> {
     let Proposal { seen, command } = proposal;
-    if let Some(leaf) = command.leaf()
+    // Appending looks the key up itself, unless the view has to be judged first.
+    let looks_up = seen.is_none() && matches!(command, Command::Append { .. });
+    if let Some(leaf) = command.leaf().filter(|_| !looks_up)
         && let Some(index) = tx.existing(&leaf.unique)?
     {
         return Ok(Outcome::Existing { index });
