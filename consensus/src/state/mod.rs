@@ -193,8 +193,14 @@ fn node_key(id: NodeId) -> Vec<u8> {
     [[id.level].as_slice(), &id.index.to_be_bytes()].concat()
 }
 
-fn term_key(term: &[u8; 32], index: u64) -> Vec<u8> {
-    [term.as_slice(), &index.to_be_bytes()].concat()
+/// A term and the index of a leaf under it.
+type TermKey = [u8; 40];
+
+fn term_key(term: &[u8; 32], index: u64) -> TermKey {
+    let mut key = [0; 40];
+    key[..32].copy_from_slice(term);
+    key[32..].copy_from_slice(&index.to_be_bytes());
+    key
 }
 
 fn document_key(collection: u8, key: &[u8]) -> Vec<u8> {

@@ -11,8 +11,8 @@ use hansa_types::record::ScopeKey;
 use super::signals::signal_key;
 use super::subjects;
 use super::{
-    CHANGED, CHECKPOINT, Change, LEVEL, SignalState, StoredNodes, TREE, TreeHead, decode, document_key,
-    node_key, term_key,
+    CHANGED, CHECKPOINT, Change, LEVEL, SignalState, StoredNodes, TREE, TermKey, TreeHead, decode,
+    document_key, node_key, term_key,
 };
 use crate::command::{BASE_LEVEL, Leaf, Unique};
 use crate::store::{Batch, Store, StoreError, Table};
@@ -40,6 +40,7 @@ pub(super) struct Transaction<'a> {
     changed: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
     /// Values that only a later entry reads.
     batch: Batch,
+    terms: Vec<TermKey>,
     nodes: BTreeMap<NodeId, Hash>,
     frontier: Frontier,
     /// What the entry does to subjects and their keys.
@@ -55,6 +56,7 @@ impl<'a> Transaction<'a> {
             changed: BTreeMap::new(),
             batch: Batch::default(),
             subjects: subjects::Changes::default(),
+            terms: Vec::new(),
             nodes: BTreeMap::new(),
             frontier,
             change: Change::default(),
@@ -105,9 +107,7 @@ impl<'a> Transaction<'a> {
             nodes.insert(id, hash);
         });
         self.batch.put(Table::Leaves, index.to_be_bytes(), leaf.envelope.into_bytes());
-        for term in leaf.terms {
-            self.batch.put(Table::Terms, term_key(&term, index), []);
-        }
+        self.terms.extend(leaf.terms.iter().map(|term| term_key(term, index)));
         subjects::note(self, leaf.subjects, index)?;
         for write in leaf.documents {
             let key = document_key(write.collection, &write.key);
@@ -193,6 +193,11 @@ impl<'a> Transaction<'a> {
         self.put(Table::State, TREE, head.to_bytes());
         for (id, hash) in self.nodes {
             self.batch.put(Table::Nodes, node_key(id), hash);
+        }
+        // RocksDB's memtable takes keys in their order at half the price: it goes on from where the last one went.
+        self.terms.sort_unstable();
+        for term in self.terms {
+            self.batch.put(Table::Terms, term, []);
         }
         for ((table, key), value) in self.changed {
             match value {
