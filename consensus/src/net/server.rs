@@ -2,12 +2,15 @@
 //! handshake.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hansa_types::codec::Encode;
-use quinn::{Connection, Endpoint, Incoming, RecvStream, SendStream, TransportConfig, VarInt};
+use quinn::{
+    Connection, Endpoint, EndpointConfig, Incoming, MtuDiscoveryConfig, RecvStream, SendStream, TokioRuntime,
+    TransportConfig, VarInt,
+};
 use rustls::pki_types::CertificateDer;
 use tokio::task::JoinHandle;
 
@@ -29,6 +32,9 @@ const IDLE: Duration = Duration::from_secs(3);
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
 /// A round trip is assumed to take this long until one was measured.
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(20);
+/// The largest datagram tried, for networks with jumbo frames; discovery settles for less where it must. quinn hands
+/// ten of them to the kernel at once, which takes no more than 65,487 bytes and drops what is longer without a word.
+const LARGEST_DATAGRAM: u16 = 6_500;
 /// Closes a connection whose certificate names no replica.
 const NO_REPLICA: VarInt = VarInt::from_u32(1);
 
@@ -58,8 +64,12 @@ impl Server {
         let transport = Arc::new(transport());
         tls.server.transport_config(transport.clone());
         tls.client.transport_config(transport);
-        let mut endpoint = Endpoint::server(tls.server, address)
-            .map_err(|source| BindError::Address { address, reason: source.to_string() })?;
+        let failed = |source: std::io::Error| BindError::Address { address, reason: source.to_string() };
+        let mut config = EndpointConfig::default();
+        config.max_udp_payload_size(LARGEST_DATAGRAM).expect("it is above QUIC's least, 1200 bytes");
+        let socket = UdpSocket::bind(address).map_err(failed)?;
+        let mut endpoint =
+            Endpoint::new(config, Some(tls.server), socket, Arc::new(TokioRuntime)).map_err(failed)?;
         endpoint.set_default_client_config(tls.client);
         Ok(Self { endpoint })
     }
@@ -96,8 +106,11 @@ pub enum BindError {
 }
 
 fn transport() -> TransportConfig {
+    let mut discovery = MtuDiscoveryConfig::default();
+    discovery.upper_bound(LARGEST_DATAGRAM);
     let mut transport = TransportConfig::default();
     transport
+        .mtu_discovery_config(Some(discovery))
         .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
