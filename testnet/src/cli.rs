@@ -11,7 +11,9 @@ use crate::bench::{BenchArgs, BenchError};
 use crate::consortium::{Bank, Consortium, CreateError, List};
 use crate::demo::{self, DemoArgs, DemoError};
 use crate::docs::{self, DocsArgs, DocsError};
+use crate::fault::{self, FaultArgs, FaultError};
 use crate::process::{NodeProcess, ProcessError, hansa};
+use crate::replica::{self, ReplicaArgs, ReplicaError};
 
 /// A whole consortium of banks on one machine.
 ///
@@ -58,6 +60,12 @@ pub enum Command {
     /// Measure, side by side with peers.
     #[command(after_help = "Example:\n  hansa-testnet bench prove verify --with-peers")]
     Bench(BenchArgs),
+    /// Put the log to the test: faults on purpose.
+    #[command(after_help = "Example:\n  hansa-testnet fault kill --count 500")]
+    Fault(FaultArgs),
+    /// Run one replica of a bank's log alone, for faults and figures; it is asked on standard input.
+    #[command(hide = true)]
+    Replica(ReplicaArgs),
     /// Write the generated pages of docs/, or check that they are up to date.
     #[command(after_help = "Example:\n  hansa-testnet docs --check")]
     Docs(DocsArgs),
@@ -80,6 +88,12 @@ pub enum CliError {
     /// A benchmark.
     #[error(transparent)]
     Bench(#[from] BenchError),
+    /// A fault campaign.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+    /// A replica.
+    #[error(transparent)]
+    Replica(#[from] ReplicaError),
     /// The pages.
     #[error(transparent)]
     Docs(#[from] DocsError),
@@ -111,6 +125,8 @@ impl Cli {
             Command::Down(Dir { dir }) => down(&dir),
             Command::Status { dir, json } => status(&dir.dir, json),
             Command::Bench(args) => Ok(crate::bench::run(&args)?),
+            Command::Fault(args) => Ok(fault::run(&args)?),
+            Command::Replica(args) => Ok(replica::run(&args)?),
             Command::Docs(args) => Ok(docs::run(&args)?),
         }
     }

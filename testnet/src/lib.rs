@@ -6,4 +6,6 @@ pub mod consortium;
 pub mod data;
 pub mod demo;
 pub mod docs;
+pub mod fault;
 pub mod process;
+pub mod replica;

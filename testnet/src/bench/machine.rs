@@ -62,7 +62,7 @@ pub(super) fn peak_resident_bytes() -> Option<u64> {
 }
 
 /// The short hash of the checked-out commit, with `-dirty` where files differ from it.
-pub(super) fn commit() -> String {
+pub(crate) fn commit() -> String {
     let described = Command::new("git")
         .args(["describe", "--always", "--dirty", "--exclude=*"])
         .current_dir(package_folder())

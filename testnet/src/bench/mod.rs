@@ -34,6 +34,7 @@ use thiserror::Error;
 
 pub use self::figure::{Bound, Figure, Measured, Of, Outcome, PeerFigure, Report, Target};
 pub use self::machine::Machine;
+pub(crate) use self::machine::commit;
 pub use self::page::render_page;
 pub use self::peer::PeerError;
 use self::peer::Peers;
