@@ -190,6 +190,13 @@ pub enum Command {
         /// Index terms that nothing is found under any more.
         forget: Vec<IndexTerm>,
     },
+    /// Notes that the keys of a restored log are used again, and through which epoch nothing is signalled.
+    Unlock {
+        /// The record of it.
+        leaf: Leaf,
+        /// The epoch in which it was unlocked.
+        epoch: Epoch,
+    },
     /// Uses a newer version of the state from here on; every replica understands it.
     Finalize {
         /// The version.
@@ -248,7 +255,8 @@ impl Command {
             | Self::Received { leaf, .. }
             | Self::Retract { leaf, .. }
             | Self::Hold { leaf, .. }
-            | Self::Erase { leaf, .. } => Some(leaf),
+            | Self::Erase { leaf, .. }
+            | Self::Unlock { leaf, .. } => Some(leaf),
             Self::Checkpoint { .. } | Self::Finalize { .. } | Self::Witness { .. } => None,
         }
     }
@@ -280,7 +288,8 @@ impl Command {
             | Self::Sent { leaf, .. }
             | Self::Expire { leaf, .. }
             | Self::Hold { leaf, .. }
-            | Self::Erase { leaf, .. } => vec![leaf],
+            | Self::Erase { leaf, .. }
+            | Self::Unlock { leaf, .. } => vec![leaf],
             Self::Checkpoint { .. } | Self::Finalize { .. } | Self::Witness { .. } => vec![],
         }
     }
@@ -437,6 +446,11 @@ impl Encode for Command {
                 seen.encode(out);
                 out.seq(forget);
             }
+            Self::Unlock { leaf, epoch } => {
+                out.u8(20);
+                leaf.encode(out);
+                epoch.encode(out);
+            }
             Self::Finalize { level } => {
                 out.u8(8);
                 level.encode(out);
@@ -486,6 +500,7 @@ impl Decode for Command {
                 seen: Decode::decode(input)?,
                 forget: input.seq("index terms", MAX_TERMS)?,
             },
+            20 => Self::Unlock { leaf, epoch: Decode::decode(input)? },
             other => return Err(CodecError::invalid("command", format!("{other} is not one of its kinds"))),
         })
     }

@@ -9,6 +9,7 @@ pub use crate::store::StoreError;
 
 use hansa_audit_log::note::SignNoteError;
 
+use crate::lock::Locked;
 use crate::outcome::CheckpointRefusal;
 use crate::replica::Levels;
 
@@ -150,6 +151,9 @@ pub enum BarrierError {
 /// Why no checkpoint was signed.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
+    /// The keys are not to be used yet, or not any more.
+    #[error("not signed: {0}")]
+    Locked(#[from] Locked),
     /// The state is not known to be the committed one.
     #[error(transparent)]
     Barrier(#[from] BarrierError),
@@ -168,4 +172,35 @@ pub enum CheckpointError {
     /// The signed note could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why the keys stay locked.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum UnlockError {
+    /// Too few witnesses answered.
+    #[error("{answered} witnesses told what they cosigned, {needed} are needed: they are asked again")]
+    TooFew {
+        /// How many answered.
+        answered: usize,
+        /// How many have to.
+        needed: usize,
+    },
+    /// This replica does not have what was cosigned.
+    #[error(transparent)]
+    Lost(Locked),
+    /// The state is not known to be the committed one.
+    #[error(transparent)]
+    Barrier(#[from] BarrierError),
+    /// That the log is unlocked could not be recorded.
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
+    /// The log could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The group answered out of place.
+    #[error("the keys stay locked: the group answered {0}")]
+    Unexpected(String),
 }

@@ -137,7 +137,7 @@ async fn wait_to_join(config: &ConsensusConfig, answers: &Answers) -> Result<(),
     }
 }
 
-fn own(config: &ConsensusConfig, incarnation: Incarnation) -> Replica {
+pub(crate) fn own(config: &ConsensusConfig, incarnation: Incarnation) -> Replica {
     config
         .own()
         .map_or_else(|| Replica { incarnation, ..Replica::default() }, |named| replica(named, incarnation))

@@ -8,10 +8,12 @@
 //! A group has one, three or five replicas, each in a zone; [`net`] carries Raft between them, and any of them takes a
 //! command and forwards it to the one that leads.
 
+pub mod backup;
 pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod error;
+pub mod lock;
 pub mod metrics;
 pub mod net;
 pub mod outcome;
@@ -52,8 +54,9 @@ pub use crate::cluster::{ClusterStatus, ReplicaStatus};
 pub use crate::command::{Command, DocumentWrite, IndexTerm, Intent, Leaf, Proposal, SubjectRef, Unique};
 pub use crate::config::{ConsensusConfig, RecordsConfig, ReplicaConfig};
 pub use crate::error::{
-    BarrierError, CheckpointError, ClusterError, OpenError, ProposeError, ReadError, StoreError,
+    BarrierError, CheckpointError, ClusterError, OpenError, ProposeError, ReadError, StoreError, UnlockError,
 };
+pub use crate::lock::{Locked, Restored, Unlocking, answers_needed};
 pub use crate::outcome::Outcome;
 pub use crate::role::Role;
 pub use crate::state::{Change, Document, ErasedKey, PendingIntent, SignalState, TreeHead, Witnessed};
@@ -61,6 +64,7 @@ pub use crate::state::{Change, Document, ErasedKey, PendingIntent, SignalState, 
 use crate::answer::Answers;
 use crate::cluster::Cluster;
 use crate::config::ConfigError;
+use crate::lock::KeyLock;
 use crate::metrics::ConsensusMetrics;
 use crate::net::{Admin, BindError, Client, Request, Response, Server, TlsError};
 use crate::proposer::{Proposer, Ways, why_stopped};
@@ -73,10 +77,10 @@ use crate::store::{Batch, Durability, RocksStore, Store, SubjectKeys, Table, rea
 const FORMAT: u64 = 2;
 /// Keys of [`Table::RaftMeta`].
 const FORMAT_KEY: &[u8] = b"format";
-const REPLICA_KEY: &[u8] = b"replica";
+pub(crate) const REPLICA_KEY: &[u8] = b"replica";
+pub(crate) const INCARNATION_KEY: &[u8] = b"incarnation";
 /// The folder of the database of subject keys, in the data folder.
 const SUBJECT_KEYS: &str = "subject-keys";
-const INCARNATION_KEY: &[u8] = b"incarnation";
 /// How long the first election may take in a group of one, which nobody can disturb.
 const ELECTION_SECONDS: u64 = 60;
 /// How long a replica of a larger group waits for a leader when it starts; without one it serves what it may.
@@ -102,6 +106,8 @@ pub struct Consensus {
     role: watch::Receiver<Role>,
     changes: broadcast::Sender<Change>,
     draining: Arc<AtomicBool>,
+    lock: KeyLock,
+    backing_up: Arc<std::sync::Mutex<()>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -178,8 +184,22 @@ impl Consensus {
         });
         let _ = answers.serving.set((proposer.clone(), cluster.clone()));
         let config = config.clone();
-        let consensus =
-            Self { config, raft, state, store, proposer, client, cluster, role, changes, draining, tasks };
+        let (lock, backing_up) = (KeyLock::new(), Arc::default());
+        let consensus = Self {
+            config,
+            raft,
+            state,
+            store,
+            proposer,
+            client,
+            cluster,
+            role,
+            changes,
+            draining,
+            lock,
+            backing_up,
+            tasks,
+        };
         consensus.wait_for_leader(first_level).await?;
         metrics.log_size.set(i64::try_from(consensus.size()).unwrap_or(i64::MAX));
         tracing::info!(replica = consensus.config.replica, size = consensus.size(), "consensus serves");

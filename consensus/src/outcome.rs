@@ -148,6 +148,9 @@ pub enum IntentRefusal {
     /// The subject was signalled in this epoch.
     #[error("this subject was signalled in this epoch already")]
     SubjectSignalled,
+    /// The log was restored from a backup: which counters were spent after it, nobody here knows.
+    #[error("this log was restored from a backup: nothing is signalled before the next epoch")]
+    Restored,
 }
 
 /// Why a checkpoint was refused.
@@ -176,6 +179,7 @@ impl Encode for IntentRefusal {
             Self::WrongCounter { next } => numbered(1, next, out),
             Self::LimitReached { limit } => numbered(2, limit, out),
             Self::SubjectSignalled => out.u8(3),
+            Self::Restored => out.u8(4),
         }
     }
 }
@@ -186,6 +190,7 @@ impl Decode for IntentRefusal {
             1 => Self::WrongCounter { next: Decode::decode(input)? },
             2 => Self::LimitReached { limit: Decode::decode(input)? },
             3 => Self::SubjectSignalled,
+            4 => Self::Restored,
             other => return Err(CodecError::invalid("refusal", format!("{other} is not one of its kinds"))),
         })
     }

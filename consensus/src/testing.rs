@@ -104,6 +104,10 @@ pub(crate) fn intent(seed: u64, id: u8, counter: u32, subject: u8) -> Command {
     Command::Intent { leaf: leaf(seed), intent }
 }
 
+pub(crate) fn unlock(seed: u64, epoch: u32) -> Command {
+    Command::Unlock { leaf: leaf(seed), epoch: Epoch(epoch) }
+}
+
 pub(crate) fn expire(seed: u64, id: u8) -> Command {
     Command::Expire { leaf: leaf(seed), intent: Digest([id; 32]) }
 }

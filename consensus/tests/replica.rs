@@ -9,10 +9,11 @@ use hansa_audit_log::envelope::{Envelope, RecordsKey};
 use hansa_audit_log::merkle::{leaf_hash, verify_consistency, verify_inclusion};
 use hansa_consensus::config::{ConfigError, ReplicaConfig};
 use hansa_consensus::{
-    Command, Consensus, ConsensusConfig, Leaf, OpenError, Outcome, ProposeError, RecordsConfig, StoreError,
-    Unique,
+    CheckpointError, Command, Consensus, ConsensusConfig, Leaf, OpenError, Outcome, ProposeError,
+    RecordsConfig, StoreError, Unique, Unlocking,
 };
 use hansa_types::hash::PublicKey;
+use hansa_types::id::Epoch;
 use hansa_types::record::RecordClass;
 use hansa_types::sign::{SignError, Signer};
 use hansa_types::signal::Signal;
@@ -55,6 +56,12 @@ fn append(seed: u64, key: u64, content: u8) -> Command {
     let mut unique = Unique { key: [0; 32], content: [content; 32] };
     unique.key[..8].copy_from_slice(&key.to_be_bytes());
     Command::Append { leaf: Leaf { unique, ..Leaf::new(envelope(seed)) }, follow_up: vec![] }
+}
+
+/// Opens the keys of a bank that nobody witnesses.
+async fn unlock(consensus: &Consensus) {
+    let leaf = Leaf::new(envelope(999_999));
+    consensus.unlock(Unlocking { told: vec![], needed: 0, epoch: Epoch(1), leaf }).await.unwrap();
 }
 
 /// Runs one life of a process: whatever is left running when `life` ends is cut off, as by a kill.
@@ -153,6 +160,8 @@ fn checkpoints_are_recorded_signed_and_never_shrink() {
         for seed in 0..7 {
             consensus.propose(append(seed, seed, 0)).await.unwrap();
         }
+        assert!(matches!(consensus.sign_checkpoint(ORIGIN, &key).await, Err(CheckpointError::Locked(_))));
+        unlock(&consensus).await;
         consensus.sign_checkpoint(ORIGIN, &key).await.unwrap()
     });
     let first_checkpoint = Checkpoint::open(&first, ORIGIN, &key.public_key()).unwrap();
@@ -164,6 +173,7 @@ fn checkpoints_are_recorded_signed_and_never_shrink() {
         for seed in 7..12 {
             consensus.propose(append(seed, seed, 0)).await.unwrap();
         }
+        unlock(&consensus).await;
         let note = consensus.sign_checkpoint(ORIGIN, &key).await.unwrap();
         let second = Checkpoint::open(&note, ORIGIN, &key.public_key()).unwrap();
         let proof = consensus.consistency(7, 12).unwrap();

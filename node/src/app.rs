@@ -9,7 +9,7 @@ use std::time::Duration;
 use hansa_api::{ApiToken, HttpMetrics, ServeError, Server, Wiring};
 use hansa_audit_log::note::SignedNote;
 use hansa_consensus::metrics::ConsensusMetrics;
-use hansa_consensus::{Change, Consensus, OpenError, ProposeError};
+use hansa_consensus::{Change, Consensus, Locked, OpenError, ProposeError};
 use hansa_keys::{KeyError, KeyFolder, Purpose};
 use hansa_p2p::{Event as NetworkEvent, InvalidPeerKey, Member, Multiaddr, NetworkMetrics, PeerId};
 use hansa_prover::keys::{ProvingKey, VerifyingKey};
@@ -27,12 +27,13 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::archive::{Archive, ArchiveError};
+use crate::backup::{self, BackupMetrics, Backups};
 use crate::book::Book;
 use crate::config::Config;
 use crate::events::{Event, Events};
 use crate::flows::payment::{self, InFlight, Seen};
 use crate::flows::tags::Tags;
-use crate::flows::{inbound, outbound, start, without_quorum};
+use crate::flows::{inbound, keys as locked_keys, outbound, start, without_quorum};
 use crate::flows::witness::{self, Cosigning};
 use crate::follow;
 use crate::journal::{Journal, JournalError};
@@ -136,6 +137,9 @@ pub enum StartError {
     /// How long records are kept.
     #[error(transparent)]
     Retention(#[from] RetentionError),
+    /// The folder of backups.
+    #[error(transparent)]
+    Backup(#[from] hansa_consensus::backup::BackupError),
     /// The log.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -208,6 +212,7 @@ pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
 pub fn all_metrics() -> Registry {
     let mut registry = Registry::default();
     Metrics::register(&mut registry);
+    BackupMetrics::register(&mut registry);
     HttpMetrics::register(registry.sub_registry_with_prefix(HTTP_PREFIX));
     ConsensusMetrics::register(registry.sub_registry_with_prefix(CONSENSUS_PREFIX));
     NetworkMetrics::register(&mut registry);
@@ -268,6 +273,7 @@ async fn build(
         changing: tokio::sync::Mutex::default(),
         connected: Mutex::default(),
         outbox: Notify::new(),
+        backups: Backups::new(config.backup.clone(), BackupMetrics::register(registry), now())?,
         metrics: Metrics::register(registry),
         events: Events::to(std::io::stdout()),
         bank,
@@ -407,6 +413,11 @@ fn spawn(node: &Arc<Node>, changes: broadcast::Receiver<Change>) -> JoinSet<Stri
         without_quorum::reconcile(reconciling).await;
         "reconciling ended".to_owned()
     });
+    let saving = node.clone();
+    tasks.spawn(async move {
+        backup::run(saving).await;
+        "backups ended".to_owned()
+    });
     tasks
 }
 
@@ -420,6 +431,7 @@ pub(crate) fn spawn_duties(
     let mut tasks = JoinSet::new();
     tasks.spawn(inbound::run(node.clone(), events));
     tasks.spawn(outbound::run(node.clone()));
+    tasks.spawn(locked_keys::run(node.clone()));
     let record_every = u64::from(config.records.checkpoint_minutes.max(1)) * 60;
     tasks.spawn(tick(node.clone(), every(config.node.checkpoint_seconds), record_every));
     if node.manifest.members.len() > 1 {
@@ -463,7 +475,7 @@ async fn tick(node: Arc<Node>, interval: Duration, record_every: u64) {
         }
         let consensus = node.journal.consensus();
         let published = consensus.last_checkpoint().ok().flatten().map_or(0, |head| head.size);
-        if consensus.size() == published {
+        if consensus.size() == published || consensus.keys_open().is_err() {
             continue;
         }
         let signed: Result<SignedNote, _> =
@@ -483,10 +495,12 @@ async fn tick(node: Arc<Node>, interval: Duration, record_every: u64) {
 
 /// Why a task ended that should run as long as the node: whoever supervises the process shall start it again.
 fn reason(node: &Node, ended: Result<String, tokio::task::JoinError>) -> String {
-    let reason = match (node.journal.consensus().status().stopped, ended) {
-        (Some(reason), _) => format!("consensus stopped: {reason}"),
-        (None, Err(error)) => format!("a part of the node failed: {error}"),
-        (None, Ok(reason)) => reason,
+    let consensus = node.journal.consensus();
+    let reason = match (consensus.status().stopped, consensus.keys_open(), ended) {
+        (Some(reason), ..) => format!("consensus stopped: {reason}"),
+        (None, _, Err(error)) => format!("a part of the node failed: {error}"),
+        (None, Err(lost @ (Locked::Shorter { .. } | Locked::Forked { .. })), Ok(_)) => lost.to_string(),
+        (None, _, Ok(reason)) => reason,
     };
     tracing::error!(reason, "this node stops");
     reason

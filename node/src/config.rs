@@ -65,6 +65,9 @@ pub struct Config {
     /// What happens to payments when the group cannot decide.
     #[serde(default)]
     pub payments: PaymentsConfig,
+    /// Backups.
+    #[serde(default)]
+    pub backup: hansa_consensus::backup::BackupConfig,
     /// The network of banks.
     #[serde(default)]
     pub p2p: P2pConfig,
@@ -288,6 +291,7 @@ impl Config {
             &mut node.verifying_key,
             &mut node.customers,
             &mut self.consensus.data_dir,
+            &mut self.backup.dir,
         ];
         let lists = self.screening.lists.iter_mut().flat_map(|list| {
             std::iter::once(&mut list.path)
@@ -302,6 +306,7 @@ impl Config {
             .chain(tls)
             .chain(&mut node.development_tag_key)
             .chain(&mut self.screening.model)
+            .chain(&mut self.backup.off_site)
             .chain(lists)
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::Mutex;
 
 use hansa_types::hash::Digest;
-use hansa_types::id::{BankId, Epoch};
+use hansa_types::id::{BankId, Epoch, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Something that happened.
@@ -120,6 +120,30 @@ pub enum Event {
         size: u64,
         /// Names the evidence kept.
         evidence: Digest,
+    },
+    /// The keys may be used: what the witnesses cosigned of this log is all here.
+    KeysUnlocked,
+    /// The keys are locked for good: a member cosigned what this copy of the log does not have.
+    KeysLost {
+        /// What is missing, and what to do.
+        reason: String,
+    },
+    /// A backup was made.
+    BackupMade {
+        /// The file's name.
+        file: String,
+        /// How many entries of the log are in it.
+        log_size: u64,
+    },
+    /// A backup failed; it is tried again.
+    BackupFailed {
+        /// Why.
+        reason: String,
+    },
+    /// Two intervals of the schedule passed without a backup.
+    BackupOverdue {
+        /// Since when there is none.
+        since: Timestamp,
     },
     /// The node stops, with nothing left undone.
     Stopped,

@@ -6,6 +6,7 @@
 mod answers;
 pub mod app;
 mod archive;
+mod backup;
 mod book;
 mod change;
 pub mod cli;

@@ -19,6 +19,7 @@ use hansa_types::sign::Signer;
 use tokio::sync::{Notify, watch};
 
 use crate::archive::Archive;
+use crate::backup::Backups;
 use crate::book::Book;
 use crate::config::PaymentsConfig;
 use crate::customers::Customers;
@@ -74,6 +75,7 @@ pub(crate) struct Node {
     pub(crate) outbox: Notify,
     /// Wakes the tagging of counterparties seen in payments.
     pub(crate) seen: Seen,
+    pub(crate) backups: Backups,
     pub(crate) metrics: Metrics,
     pub(crate) events: Events,
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hansa_api::model::{
-    AlertView, Anonymity, CaseAction, CaseOpening, CaseResult, CaseView, Check, ClusterRequest, ClusterResult, ClusterView, ConsortiumView, Counters, Direction, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry, LogPage, LogQuery, LogView, PeerView, RaftView, Readiness, RecordsStatus, SignalCounters, SignalState, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
+    AlertView, Anonymity, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, Check, ClusterRequest, ClusterResult, ClusterView, ConsortiumView, Counters, Direction, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry, LogPage, LogQuery, LogView, PeerView, RaftView, Readiness, RecordsStatus, RootView, SignalCounters, SignalState, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
 };
 use hansa_api::{Problem, Service};
 use hansa_audit_log::fork::{Finding, Fork, ForkError};
 use hansa_audit_log::merkle::leaf_hash;
+use hansa_consensus::ReadError;
+use hansa_consensus::backup::BackupError;
 use hansa_types::case::CaseState;
 use hansa_types::hash::Digest;
 use hansa_types::id::{Actor, Epoch};
@@ -182,6 +184,26 @@ impl Service for NodeService {
 
     async fn disclose_decisions(&self, bundle: u64) -> Result<Vec<u8>, Problem> {
         published::decisions(&self.0, bundle).await
+    }
+
+    async fn backups(&self) -> Result<BackupList, Problem> {
+        self.0.backups.list().map_err(|error| Problem::internal(error.to_string()))
+    }
+
+    async fn back_up(&self) -> Result<BackupList, Problem> {
+        self.0.backups.ask().map_err(|error| match error {
+            BackupError::Config(_) => Problem::conflict(error.to_string()),
+            error => Problem::internal(error.to_string()),
+        })
+    }
+
+    async fn root_at(&self, size: u64) -> Result<RootView, Problem> {
+        let consensus = self.0.journal.consensus();
+        let root = consensus.root_at(size).map_err(|error| match error {
+            ReadError::BeyondLog { .. } => Problem::not_found(error.to_string()),
+            error => Problem::internal(error.to_string()),
+        })?;
+        Ok(RootView { size, root: Digest(root), log_size: consensus.size() })
     }
 
     async fn status(&self) -> Result<Status, Problem> {

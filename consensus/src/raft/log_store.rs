@@ -20,8 +20,8 @@ use crate::metrics::ConsensusMetrics;
 use crate::store::{Batch, Durability, Store, StoreError, Table};
 
 /// Keys of [`Table::RaftMeta`].
-const VOTE: &[u8] = b"vote";
-const PURGED: &[u8] = b"purged";
+pub(super) const VOTE: &[u8] = b"vote";
+pub(super) const PURGED: &[u8] = b"purged";
 /// The most bytes of entries read for one message to a peer.
 const MAX_READ_BYTES: usize = 8 << 20;
 

@@ -4,6 +4,7 @@ mod codec;
 mod log_store;
 mod machine;
 mod network;
+mod refound;
 mod snapshot;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub(crate) use self::codec::{
     MAX_ENTRY, Packed, entry_from_bytes, entry_to_bytes, read_optional_log_id, read_stored_membership,
     read_vote, write_optional_log_id, write_stored_membership, write_vote,
 };
+pub(crate) use self::refound::{applied_index, refound};
 pub(crate) use self::snapshot::Snapshots;
 
 openraft::declare_raft_types!(

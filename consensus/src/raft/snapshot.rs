@@ -21,8 +21,8 @@ use crate::state::{self, StateMachine};
 use crate::store::{Batch, Durability, RocksStore, Store, StoreError, Table};
 
 /// Keys of [`Table::RaftMeta`].
-const CURRENT: &[u8] = b"snapshot";
-const INSTALLING: &[u8] = b"installing";
+pub(super) const CURRENT: &[u8] = b"snapshot";
+pub(super) const INSTALLING: &[u8] = b"installing";
 /// How many bytes are copied in one batch.
 const COPY_BYTES: usize = 4 << 20;
 /// What every snapshot's name begins with, so that none is taken for another folder.

@@ -10,7 +10,7 @@ use hansa_types::signal::Signal;
 use hansa_types::verify::SignalVerifier;
 
 use super::transaction::{Placed, Transaction};
-use super::{LEVEL, TreeHead, decode, scope_key, signals, subjects, tree_error, witness};
+use super::{LEVEL, RESTORED, TreeHead, decode, scope_key, signals, subjects, tree_error, witness};
 use crate::command::{Command, Intent, Leaf, Proposal};
 use crate::outcome::{CheckpointRefusal, IntentRefusal, Outcome};
 use crate::store::{StoreError, Table};
@@ -78,6 +78,7 @@ fn execute(
             witness::remember(transaction, &origin, old, new, note)
         }
         Command::Checkpoint { size, root } => checkpoint(transaction, TreeHead { size, root }),
+        Command::Unlock { leaf, epoch } => unlock(transaction, leaf, epoch),
         Command::Finalize { level } => finalize(transaction, level),
     }
 }
@@ -97,6 +98,9 @@ fn spend(tx: &mut Transaction<'_>, leaf: Leaf, intent: Intent) -> Result<Outcome
     if let Some(stored) = tx.get(Table::Intents, &intent.id.0)? {
         let stored: StoredIntent = decode(Table::Intents, &stored)?;
         return Ok(Outcome::Existing { index: stored.index });
+    }
+    if tx.restored()?.is_some_and(|restored| !restored.permits(intent.epoch)) {
+        return Ok(Outcome::IntentRefused(IntentRefusal::Restored));
     }
     let counter_key = scope_key(&ScopeKey { gateway: intent.gateway, epoch: intent.epoch });
     let next = match tx.get(Table::Counters, &counter_key)? {
@@ -183,6 +187,23 @@ fn checkpoint(tx: &mut Transaction<'_>, head: TreeHead) -> Result<Outcome, Store
     }
     tx.record_checkpoint(head);
     Ok(Outcome::CheckpointRecorded)
+}
+
+/// Once: a later leader that also finds the log restored changes nothing.
+fn unlock(tx: &mut Transaction<'_>, leaf: Leaf, epoch: Epoch) -> Result<Outcome, StoreError> {
+    let Some(mut restored) = tx.restored()? else { return Ok(Outcome::Unknown) };
+    if restored.epoch.is_some() {
+        return Ok(Outcome::Existing { index: restored.size });
+    }
+    Ok(match tx.append(leaf)? {
+        Placed::Appended(index) => {
+            restored.epoch = Some(epoch);
+            tx.put(Table::State, RESTORED, restored.to_bytes());
+            Outcome::Appended { index }
+        }
+        Placed::Existing(index) => Outcome::Existing { index },
+        Placed::Conflict(index) => Outcome::Conflict { index },
+    })
 }
 
 /// Versions only go up: an older one that arrives late changes nothing.

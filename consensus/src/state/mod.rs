@@ -36,11 +36,12 @@ use crate::outcome::Outcome;
 use crate::store::{Durability, Store, StoreError, SubjectKeys, Table};
 
 /// Keys of [`Table::State`].
-const APPLIED: &[u8] = b"applied";
+pub(crate) const APPLIED: &[u8] = b"applied";
 const TREE: &[u8] = b"tree";
 const CHECKPOINT: &[u8] = b"checkpoint";
 const CHANGED: &[u8] = b"changed";
 const LEVEL: &[u8] = b"level";
+pub(crate) const RESTORED: &[u8] = b"restored";
 
 /// How many leaves a tree has, and its root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +164,7 @@ impl NodeStore for StoredNodes<'_> {
     }
 }
 
-fn load_tree(store: &dyn Store) -> Result<Frontier, StoreError> {
+pub(crate) fn load_tree(store: &dyn Store) -> Result<Frontier, StoreError> {
     let Some(stored) = store.get(Table::State, TREE)? else { return Ok(Frontier::default()) };
     let head: TreeHead = decode(Table::State, &stored)?;
     let tree = Frontier::load(&StoredNodes(store), head.size).map_err(tree_error)?;

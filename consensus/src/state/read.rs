@@ -12,10 +12,11 @@ use super::execute::StoredIntent;
 use super::signals::signal_key;
 use super::transaction::Holder;
 use super::{
-    CHECKPOINT, SignalState, StateMachine, StoredNodes, TreeHead, decode, document_key, scope_key, term_key,
+    CHECKPOINT, RESTORED, SignalState, StateMachine, StoredNodes, TreeHead, decode, document_key, scope_key, term_key,
 };
 use crate::command::{IndexTerm, Intent};
 use crate::error::ReadError;
+use crate::lock::Restored;
 use crate::store::{StoreError, Table, read_u64, scan_prefix};
 
 /// An intent that has no signal sent yet.
@@ -176,6 +177,12 @@ impl StateMachine {
         let tree = self.tree();
         within(new, tree.size())?;
         consistency_proof(&StoredNodes(&*self.store), old, new).map_err(read_error)
+    }
+
+    pub(crate) fn restored(&self) -> Result<Option<Restored>, StoreError> {
+        let _tree = self.tree();
+        let stored = self.store.get(Table::State, RESTORED)?;
+        stored.map(|bytes| decode(Table::State, &bytes)).transpose()
     }
 
     pub(crate) fn last_checkpoint(&self) -> Result<Option<TreeHead>, StoreError> {

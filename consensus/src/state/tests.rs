@@ -5,15 +5,18 @@ use std::sync::Arc;
 use hansa_audit_log::merkle::{empty_root, leaf_hash, verify_consistency, verify_inclusion};
 use hansa_audit_log::witness::Seen;
 use hansa_types::hash::Field;
+use hansa_types::id::{Epoch, Timestamp};
 use hansa_types::record::ScopeKey;
 use hansa_types::signal::Signal;
 use hansa_types::verify::VerifyError;
 use proptest::prelude::*;
 
 use super::*;
-use crate::command::{Command, DocumentWrite, Leaf, SubjectRef};
+use crate::command::{Command, DocumentWrite, Intent, Leaf, SubjectRef};
 use crate::error::ReadError;
+use crate::lock::Restored;
 use crate::outcome::{CheckpointRefusal, IntentRefusal};
+use crate::store::Batch;
 use crate::store::memory::MemoryStore;
 use crate::testing::*;
 
@@ -82,6 +85,28 @@ fn terms_documents_and_follow_ups_come_with_the_leaf() {
     assert_eq!(machine.documents(1).unwrap(), [kept]);
     assert_eq!(machine.documents(2).unwrap(), []);
     assert_eq!(machine.leaf(1).unwrap(), Some(envelope(5)));
+}
+
+#[test]
+fn a_restored_log_commits_no_intent_before_the_epoch_after_its_unlocking() {
+    let (store, machine) = machine();
+    run(&machine, append(1, 1, 1));
+    assert_eq!(run(&machine, unlock(2, 0)), Outcome::Unknown, "it was not restored");
+    let mark = Restored { size: 1, root: machine.head().root, at: Timestamp(5), epoch: None };
+    let mut batch = Batch::default();
+    batch.put(Table::State, RESTORED, mark.to_bytes());
+    store.write(batch, Durability::Synced).unwrap();
+    let refused = Outcome::IntentRefused(IntentRefusal::Restored);
+    assert_eq!(run(&machine, intent(3, 1, 0, 1)), refused);
+    assert_eq!(run(&machine, unlock(4, EPOCH.0)), Outcome::Appended { index: 1 });
+    assert_eq!(run(&machine, unlock(4, EPOCH.0)), Outcome::Existing { index: 1 });
+    let later = run(&machine, unlock(5, EPOCH.0 + 7));
+    assert!(matches!(later, Outcome::Existing { .. }), "the epoch of the first unlocking holds");
+    assert_eq!(machine.restored().unwrap(), Some(Restored { epoch: Some(EPOCH), ..mark }));
+    assert_eq!(run(&machine, intent(3, 1, 0, 1)), refused);
+    let Command::Intent { leaf, intent } = intent(6, 1, 0, 1) else { panic!("an intent") };
+    let next = Intent { epoch: Epoch(EPOCH.0 + 1), ..intent };
+    assert_eq!(run(&machine, Command::Intent { leaf, intent: next }), Outcome::Appended { index: 2 });
 }
 
 #[test]

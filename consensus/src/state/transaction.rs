@@ -11,10 +11,11 @@ use hansa_types::record::ScopeKey;
 use super::signals::signal_key;
 use super::subjects;
 use super::{
-    CHANGED, CHECKPOINT, Change, LEVEL, SignalState, StoredNodes, TREE, TermKey, TreeHead, decode,
+    CHANGED, CHECKPOINT, Change, LEVEL, RESTORED, SignalState, StoredNodes, TREE, TermKey, TreeHead, decode,
     document_key, node_key, term_key,
 };
 use crate::command::{BASE_LEVEL, Leaf, Unique};
+use crate::lock::Restored;
 use crate::store::{Batch, Store, StoreError, Table};
 
 /// What a unique key is held by.
@@ -181,6 +182,11 @@ impl<'a> Transaction<'a> {
     /// The last checkpoint recorded.
     pub(super) fn checkpoint(&self) -> Result<Option<TreeHead>, StoreError> {
         self.get(Table::State, CHECKPOINT)?.map(|bytes| decode(Table::State, &bytes)).transpose()
+    }
+
+    /// That the log was restored from a backup, if it was.
+    pub(super) fn restored(&self) -> Result<Option<Restored>, StoreError> {
+        self.get(Table::State, RESTORED)?.map(|bytes| decode(Table::State, &bytes)).transpose()
     }
 
     pub(super) fn record_checkpoint(&mut self, head: TreeHead) {

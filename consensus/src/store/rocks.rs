@@ -86,6 +86,37 @@ impl RocksStore {
         Ok(())
     }
 
+    /// As [`RocksStore::checkpoint`], without the Raft log: its entries are of no use to whoever restores the copy, and
+    /// hold what may have to be erased. `work` must not exist either, and is gone afterwards.
+    pub(crate) fn checkpoint_without_log(&self, work: &Path, dir: &Path) -> Result<(), StoreError> {
+        let failed = |e: rocksdb::Error| StoreError::Snapshot {
+            path: work.display().to_string(),
+            reason: e.to_string(),
+        };
+        self.checkpoint(work)?;
+        // Files are shared with the live database, so nothing here may rewrite or recycle one.
+        let mut options = Options::default();
+        options.set_paranoid_checks(true);
+        options.set_wal_recovery_mode(WAL_RECOVERY);
+        options.set_log_level(LogLevel::Warn);
+        let family = || {
+            let mut options = Options::default();
+            options.set_compression_type(DBCompressionType::None);
+            options.set_disable_auto_compactions(true);
+            options
+        };
+        let families = Table::ALL.map(|table| ColumnFamilyDescriptor::new(table.name(), family()));
+        let mut db = DB::open_cf_descriptors(&options, work, families).map_err(|e| open_error(work, &e))?;
+        db.drop_cf(Table::RaftLog.name()).map_err(failed)?;
+        db.create_cf(Table::RaftLog.name(), &family()).map_err(failed)?;
+        Checkpoint::new(&db).and_then(|checkpoint| checkpoint.create_checkpoint(dir)).map_err(failed)?;
+        drop(db);
+        std::fs::remove_dir_all(work).map_err(|e| StoreError::Snapshot {
+            path: work.display().to_string(),
+            reason: e.to_string(),
+        })
+    }
+
     /// Makes the next write fail as a full or broken disk would.
     #[cfg(test)]
     pub(crate) fn fail_next_write(&self) {

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::error::{ProblemBody, ProblemKind};
 use crate::http::PROBLEM_JSON;
 use crate::model::{
-    AlertList, AlertView, CaseAction, CaseList, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkList, ForkView, HoldView, Leg, LogEntry, LogHistory, LogPage, LogQuery, Readiness, RecordsStatus, RetractRequest, SignalList, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
+    AlertList, AlertView, BackupList, CaseAction, CaseList, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkList, ForkView, HoldView, Leg, LogEntry, LogHistory, LogPage, LogQuery, Readiness, RecordsStatus, RetractRequest, RootView, SignalList, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
 };
 use crate::token::ApiToken;
 
@@ -219,6 +219,22 @@ impl Client {
     /// The keys of the decisions in one entry bundle of the log.
     pub fn disclose_decisions(&self, bundle: u64) -> Result<Vec<u8>, ClientError> {
         self.bytes(&format!("/v1/disclosures/decisions/{bundle}"))
+    }
+
+    /// The backups in the node's folder, and how making them goes.
+    pub fn backups(&self) -> Result<BackupList, ClientError> {
+        self.get("/v1/backups")
+    }
+
+    /// Begins a backup; see [`BackupList::attempts`] for when it is done.
+    pub fn back_up(&self) -> Result<BackupList, ClientError> {
+        let url = format!("{}/v1/backups", self.base);
+        read(&url, self.authorized(self.agent.post(&url)).send_empty())
+    }
+
+    /// The root of the log's first `size` entries.
+    pub fn root_at(&self, size: u64) -> Result<RootView, ClientError> {
+        self.get(&format!("/v1/log/roots/{size}"))
     }
 
     /// Where the node stands.

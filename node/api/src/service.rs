@@ -8,7 +8,7 @@ use hansa_types::uetr::Uetr;
 
 use crate::error::Problem;
 use crate::model::{
-    AlertView, CaseAction, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry, LogPage, LogQuery, Readiness, RecordsStatus, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
+    AlertView, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry, LogPage, LogQuery, Readiness, RecordsStatus, RootView, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
 };
 
 /// A node as its interfaces see it.
@@ -128,6 +128,21 @@ pub trait Service: Send + Sync + 'static {
     /// # Errors
     /// [`Problem::not_found`] beyond the checkpoint.
     async fn disclose_decisions(&self, bundle: u64) -> Result<Vec<u8>, Problem>;
+
+    /// The backups in the node's folder, and how making them goes.
+    async fn backups(&self) -> Result<BackupList, Problem>;
+
+    /// Begins a backup, unless one is being made, and answers at once.
+    ///
+    /// # Errors
+    /// [`Problem::conflict`] if the configuration names nobody who could read it.
+    async fn back_up(&self) -> Result<BackupList, Problem>;
+
+    /// The root of the log's first `size` entries.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] if the log is shorter.
+    async fn root_at(&self, size: u64) -> Result<RootView, Problem>;
 
     /// Where the node stands, with its counters.
     async fn status(&self) -> Result<Status, Problem>;

@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 use crate::{Purpose, Secret};
 
 const HEADER: &str = "hansa-key-v1";
+/// What an officer's own key is for: it is in no bank's folder.
+pub const OFFICER: &str = "officer";
 /// No key file is longer.
 const MAX_FILE: u64 = 256;
 
@@ -39,7 +41,7 @@ pub enum KeyError {
         /// Which file.
         path: PathBuf,
         /// What it should be for.
-        purpose: Purpose,
+        purpose: String,
     },
     /// A key would be overwritten.
     #[error("{0} exists: a key is never overwritten; move it away first if it is to be replaced")]
@@ -77,42 +79,12 @@ impl KeyFolder {
 
     /// Writes a key that is not there yet, durably.
     pub fn store(&self, purpose: Purpose, secret: &Secret) -> Result<(), KeyError> {
-        let path = self.path(purpose);
-        let line = Zeroizing::new(format!("{HEADER} {purpose} {}\n", hex::encode(secret.expose())));
-        let write = |path: &Path| {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-            file.write_all(line.as_bytes())?;
-            file.sync_all()?;
-            File::open(&self.0)?.sync_all()
-        };
-        write(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => KeyError::Exists(path),
-            _ => KeyError::Io { path, source },
-        })
+        store_secret(&self.path(purpose), purpose.name(), secret)
     }
 
     /// Reads the key for `purpose`.
     pub fn secret(&self, purpose: Purpose) -> Result<Secret, KeyError> {
-        let path = self.path(purpose);
-        let io = |source| KeyError::Io { path: path.clone(), source };
-        let metadata = fs::metadata(&path).map_err(io)?;
-        if metadata.permissions().mode() & 0o077 != 0 {
-            return Err(KeyError::Exposed(path));
-        }
-        let malformed = || KeyError::Malformed { path: path.clone(), purpose };
-        if metadata.len() > MAX_FILE {
-            return Err(malformed());
-        }
-        let line = Zeroizing::new(fs::read_to_string(&path).map_err(io)?);
-        let hex = line
-            .strip_prefix(HEADER)
-            .and_then(|rest| rest.strip_prefix(' '))
-            .and_then(|rest| rest.strip_prefix(purpose.name()))
-            .and_then(|rest| rest.strip_prefix(' '))
-            .ok_or_else(malformed)?;
-        let mut bytes = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(hex.trim_end(), bytes.as_mut()).map_err(|_| malformed())?;
-        Ok(Secret::from_bytes(*bytes))
+        load_secret(&self.path(purpose), purpose.name())
     }
 
     /// Reads the key for `purpose` if there is one: for keys whose absence means that nobody has them.
@@ -127,6 +99,45 @@ impl KeyFolder {
     pub fn signer(&self, purpose: Purpose) -> Result<FileSigner, KeyError> {
         Ok(FileSigner::new(&self.secret(purpose)?))
     }
+}
+
+/// Writes a key file for `purpose` that is not there yet, durably.
+pub fn store_secret(path: &Path, purpose: &str, secret: &Secret) -> Result<(), KeyError> {
+    let line = Zeroizing::new(format!("{HEADER} {purpose} {}\n", hex::encode(secret.expose())));
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(line.as_bytes())?;
+        file.sync_all()?;
+        File::open(folder)?.sync_all()
+    };
+    write().map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => KeyError::Exists(path.to_owned()),
+        _ => KeyError::Io { path: path.to_owned(), source },
+    })
+}
+
+/// Reads a key file that is for `purpose`.
+pub fn load_secret(path: &Path, purpose: &str) -> Result<Secret, KeyError> {
+    let io = |source| KeyError::Io { path: path.to_owned(), source };
+    let metadata = fs::metadata(path).map_err(io)?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return Err(KeyError::Exposed(path.to_owned()));
+    }
+    let malformed = || KeyError::Malformed { path: path.to_owned(), purpose: purpose.to_owned() };
+    if metadata.len() > MAX_FILE {
+        return Err(malformed());
+    }
+    let line = Zeroizing::new(fs::read_to_string(path).map_err(io)?);
+    let hex = line
+        .strip_prefix(HEADER)
+        .and_then(|rest| rest.strip_prefix(' '))
+        .and_then(|rest| rest.strip_prefix(purpose))
+        .and_then(|rest| rest.strip_prefix(' '))
+        .ok_or_else(malformed)?;
+    let mut bytes = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(hex.trim_end(), bytes.as_mut()).map_err(|_| malformed())?;
+    Ok(Secret::from_bytes(*bytes))
 }
 
 /// An Ed25519 key (RFC 8032) held in memory; `ed25519-dalek` zeroises it when dropped.

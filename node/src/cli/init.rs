@@ -136,6 +136,12 @@ customers = "customers.csv"
 # path = "lists/sdn.csv"
 # aliases = "lists/alt.csv"
 
+# No backups are made until somebody is named who can read them: hansa backup keygen --out backup.identity
+# [backup]
+# dir = "backups"
+# recipients = ["age1.."]
+# approvers = [{{ actor = "ada", key = ".." }}, {{ actor = "bob", key = ".." }}]
+
 # Nothing is shared until a gateway of the manifest is named.
 # [signalling]
 # gateway = 1

@@ -1,6 +1,7 @@
 //! The operator's command line: what `hansa` understands, one file a group of commands.
 
 mod audit;
+mod backup;
 mod cases;
 mod cluster;
 mod init;
@@ -80,6 +81,9 @@ pub enum Command {
     /// Records as a whole: retention, and how complete erasures are.
     #[command(subcommand)]
     Records(records::RecordsCommand),
+    /// Backups: made by the running node; checked, practised and restored without it.
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
 }
 
 /// Why a command failed.
@@ -112,6 +116,9 @@ pub enum CliError {
     /// Not enough was said.
     #[error("{0}")]
     Usage(&'static str),
+    /// A backup.
+    #[error(transparent)]
+    Backup(#[from] hansa_consensus::backup::BackupError),
     /// A file.
     #[error("{path}: {source}")]
     File {
@@ -141,6 +148,7 @@ impl Cli {
             Command::Audit(command) => audit::execute(command, &client(&config)?, &out),
             Command::Subject(command) => records::subject(command, &client(&config)?, &out),
             Command::Records(command) => records::records(command, &client(&config)?, &out),
+            Command::Backup(command) => backup::execute(command, &config, &out),
         }
     }
 }

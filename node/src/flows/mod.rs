@@ -2,6 +2,7 @@
 
 pub(crate) mod cases;
 pub(crate) mod inbound;
+pub(crate) mod keys;
 pub(crate) mod outbound;
 pub(crate) mod payment;
 pub(crate) mod records;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use curve25519_dalek::MontgomeryPoint;
 use hansa_consensus::outcome::IntentRefusal;
-use hansa_consensus::{Command, DocumentWrite, Intent, Outcome};
+use hansa_consensus::{Command, DocumentWrite, Intent, Locked, Outcome};
 use hansa_keys::Secret;
 use hansa_p2p::PublishError;
 use hansa_prover::opening::{DecisionOpening, Salt};
@@ -300,6 +300,10 @@ async fn send_pending(node: &Arc<Node>) -> bool {
 #[derive(Debug, thiserror::Error)]
 enum SendError {
     #[error(transparent)]
+    Locked(#[from] Locked),
+    #[error("this log was restored from a backup: nothing is signalled before the next epoch")]
+    Restored,
+    #[error(transparent)]
     Prove(#[from] ProveError),
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -341,6 +345,12 @@ async fn send(node: &Arc<Node>, intent: &Intent) -> Result<(), SendError> {
     // A proof takes most of a second: none is made that nobody would hear.
     if !node.is_heard() {
         return Err(PublishError::NoSubscriber.into());
+    }
+    // Another copy of this log may have spent the counter on another signal.
+    let consensus = node.journal.consensus();
+    consensus.keys_open()?;
+    if !consensus.may_signal(intent.epoch).map_err(JournalError::from)? {
+        return Err(SendError::Restored);
     }
     let begun = Instant::now();
     let (prover, committed) = (node.clone(), intent.clone());

@@ -55,7 +55,8 @@ pub(super) fn append(number: u64) -> Command {
     sealed[0] = ENVELOPE_VERSION;
     sealed[1] = RecordClass::Decision.number();
     let envelope = Envelope::new(sealed).expect("the length, version and class are those of an envelope");
-    let leaf = Leaf { envelope, terms, documents: vec![], unique: Unique { key, content } };
+    let unique = Unique { key, content };
+    let leaf = Leaf { terms, unique, ..Leaf::new(envelope) };
     Command::Append { leaf, follow_up: vec![] }
 }
 

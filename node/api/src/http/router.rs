@@ -79,6 +79,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/records/scrub", post(routes::scrub))
         .route("/v1/forks", get(routes::forks))
         .route("/v1/disclosures/decisions/{bundle}", get(routes::disclose_decisions))
+        .route("/v1/backups", get(routes::backups).post(routes::back_up))
+        .route("/v1/log/roots/{size}", get(routes::root_at))
         .route("/v1/status", get(routes::status))
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::catch_up));
     let v1 = Router::new()
@@ -109,7 +111,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 
 async fn unknown_route(uri: Uri) -> Problem {
     Problem::not_found(format!("there is nothing at {}", uri.path()))
-        .with_hint("the interface is /v1/payments, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/disclosures, /v1/forks, /v1/log, /v1/subjects, /v1/records, /v1/status, /v1/cluster, /livez, /readyz and /metrics")
+        .with_hint("the interface is /v1/payments, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/backups, /v1/disclosures, /v1/forks, /v1/log, /v1/subjects, /v1/records, /v1/status, /v1/cluster, /livez, /readyz and /metrics")
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {

@@ -185,6 +185,18 @@ pub(super) async fn log_tile(State(app): App, Segment(path): Segment<String>) ->
     Ok(([(CONTENT_TYPE, "application/octet-stream")], tile).into_response())
 }
 
+pub(super) async fn backups(State(app): App) -> Answer {
+    json(StatusCode::OK, &app.service.backups().await?)
+}
+
+pub(super) async fn back_up(State(app): App) -> Answer {
+    json(StatusCode::ACCEPTED, &app.service.back_up().await?)
+}
+
+pub(super) async fn root_at(State(app): App, Segment(size): Segment<u64>) -> Answer {
+    json(StatusCode::OK, &app.service.root_at(size).await?)
+}
+
 pub(super) async fn status(State(app): App) -> Answer {
     json(StatusCode::OK, &app.service.status().await?)
 }

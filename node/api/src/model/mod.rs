@@ -5,6 +5,7 @@
 //! is left out. Requests with unknown fields are refused; readers of answers must ignore fields they do not know, which
 //! is how answers grow. `tests/vectors/` freezes the shapes.
 
+mod backups;
 mod cases;
 mod cluster;
 mod forks;
@@ -13,6 +14,7 @@ mod records;
 mod signals;
 mod status;
 
+pub use self::backups::{BackupAttempt, BackupList, BackupView, RootView};
 pub use self::cases::{
     AlertList, AlertView, CaseAction, CaseList, CaseOpening, CaseResult, CaseStepView, CaseView, DecisionView,
 };

@@ -49,6 +49,10 @@ fn every_call_goes_there_and_back() {
     assert_eq!(client.log_checkpoint().unwrap(), "the checkpoint\n");
     assert_eq!(client.log_tile("tile/entries/x001/234.p/5").unwrap(), [3; 32]);
     assert_eq!(client.disclose_decisions(7).unwrap(), [4; 40]);
+    assert_eq!(client.backups().unwrap(), samples::backups());
+    assert!(client.back_up().unwrap().running);
+    assert_eq!(client.root_at(7).unwrap(), RootView { size: 7, root: Digest([4; 32]), log_size: 42 });
+    assert!(matches!(client.root_at(43), Err(ClientError::Refused(problem)) if problem.status == 404));
     assert_eq!(client.status().unwrap(), samples::status());
     assert!(client.metrics().unwrap().ends_with("# EOF\n"));
     let uetr = samples::uetr();
@@ -73,6 +77,7 @@ fn every_call_goes_there_and_back() {
         "checkpoint".to_owned(),
         "tile tile/entries/x001/234.p/5".to_owned(),
         "disclose 7".to_owned(),
+        "back up".to_owned(),
     ];
     assert_eq!(*node.fake.calls.lock().unwrap(), expected);
 }

@@ -190,6 +190,22 @@ impl Service for Fake {
         Ok(vec![4; 40])
     }
 
+    async fn backups(&self) -> Result<BackupList, Problem> {
+        Ok(samples::backups())
+    }
+
+    async fn back_up(&self) -> Result<BackupList, Problem> {
+        self.note("back up".to_owned());
+        Ok(BackupList { running: true, ..samples::backups() })
+    }
+
+    async fn root_at(&self, size: u64) -> Result<RootView, Problem> {
+        match size {
+            0..=42 => Ok(RootView { size, root: Digest([4; 32]), log_size: 42 }),
+            _ => Err(Problem::not_found(format!("the log has 42 entries, not {size}"))),
+        }
+    }
+
     async fn status(&self) -> Result<Status, Problem> {
         Ok(samples::status())
     }

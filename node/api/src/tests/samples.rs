@@ -271,3 +271,15 @@ pub(super) fn subject_action() -> SubjectAction {
         actor: actor(),
     }
 }
+
+pub(super) fn backups() -> BackupList {
+    let made = BackupView {
+        file: "hansa-bank_a-41-1767225600.backup.age".to_owned(),
+        log_size: 41,
+        taken: NOW,
+        bytes: 4096,
+        sha256: Digest([8; 32]),
+    };
+    let last = BackupAttempt { at: NOW, micros: 1500, made: Some(made.clone()), error: None };
+    BackupList { running: false, attempts: 1, last: Some(last), overdue: false, backups: vec![made] }
+}

@@ -33,6 +33,7 @@ fn answers_keep_their_shape() {
     frozen(&SignalList { signals: vec![samples::signal()] }, vector!("signals"));
     frozen(&LogPage { entries: vec![samples::found()], next: Some(41) }, vector!("log-page"));
     frozen(&ForkList { forks: vec![samples::fork()] }, vector!("forks"));
+    frozen(&samples::backups(), vector!("backups"));
     frozen(&samples::status(), vector!("status"));
     frozen(&samples::cluster(), vector!("cluster"));
     frozen(&samples::readiness(false), vector!("readiness"));

@@ -1,0 +1,501 @@
+//! Backup and restore of real replicas: under load, into another folder, and never a second history.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{Plan, Running, append, envelope, open};
+use ed25519_dalek::{Signer as _, SigningKey};
+use hansa_audit_log::note::SignedNote;
+use hansa_consensus::backup::{
+    Approval, Approver, Backup, BackupConfig, BackupError, Identities, Restore, drill, folder, keygen,
+    restore, verify,
+};
+use hansa_consensus::outcome::IntentRefusal;
+use hansa_consensus::replica::Replica;
+use hansa_consensus::{
+    CheckpointError, Command, ConsensusConfig, Intent, Leaf, Locked, Outcome, RecordsConfig, TreeHead,
+    UnlockError, Unlocking,
+};
+use hansa_types::hash::{Digest, PublicKey};
+use hansa_types::id::{Epoch, GatewayId, Timestamp};
+use hansa_types::sign::{SignError, Signer};
+
+const ORIGIN: &str = "bank-a.example/audit";
+const NOW: Timestamp = Timestamp(1_800_000_000);
+const EPOCH: Epoch = Epoch(9);
+
+struct Key(SigningKey);
+
+impl Signer for Key {
+    fn public_key(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key().to_bytes())
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
+        Ok(self.0.sign(message).to_bytes())
+    }
+}
+
+fn key(seed: u8) -> Key {
+    Key(SigningKey::from_bytes(&[seed; 32]))
+}
+
+/// A plan with a folder for backups, who can read them, and two officers.
+struct Bank {
+    plan: Plan,
+    backup: BackupConfig,
+    identities: Identities,
+}
+
+impl Bank {
+    fn new(replicas: u64) -> Self {
+        let plan = Plan::new(replicas);
+        let identity = plan.dir.path().join("backup.identity");
+        let approver = |(actor, seed): (&str, u8)| Approver {
+            actor: actor.parse().unwrap(),
+            key: key(seed).public_key(),
+        };
+        let backup = BackupConfig {
+            dir: plan.dir.path().join("backups"),
+            recipients: vec![keygen(&identity).unwrap()],
+            keep: 3,
+            approvers: [("ada", 1), ("bob", 2)].map(approver).to_vec(),
+            ..BackupConfig::default()
+        };
+        let identities = Identities::load(&identity).unwrap();
+        Self { plan, backup, identities }
+    }
+
+    fn back_up(&self, replica: &Running, at: u64) -> Backup {
+        replica.block_on(replica.consensus.back_up(&self.backup, ORIGIN, Timestamp(NOW.0 + at))).unwrap()
+    }
+
+    fn approvals(&self, backup: &Backup, officers: &[(&str, u8)]) -> Vec<SignedNote> {
+        let sign = |&(actor, seed): &(&str, u8)| {
+            let reason = "the disk is lost".to_owned();
+            let approval =
+                Approval { backup: backup.hash, replica: 1, actor: actor.parse().unwrap(), reason, at: NOW };
+            approval.sign(&key(seed)).unwrap()
+        };
+        officers.iter().map(sign).collect()
+    }
+
+    /// Replica 1 with another data folder.
+    fn elsewhere(&self, name: &str) -> ConsensusConfig {
+        ConsensusConfig { data_dir: self.plan.dir.path().join(name), ..self.plan.config(1) }
+    }
+
+    fn restore(&self, backup: &Backup, into: &ConsensusConfig) -> Result<(), BackupError> {
+        let approvals = self.approvals(backup, &[("ada", 1), ("bob", 2)]);
+        self.restore_with(backup, into, &approvals)
+    }
+
+    fn restore_with(
+        &self,
+        backup: &Backup,
+        into: &ConsensusConfig,
+        approvals: &[SignedNote],
+    ) -> Result<(), BackupError> {
+        let request = Restore {
+            file: &backup.path,
+            identities: &self.identities,
+            consensus: into,
+            backup: &self.backup,
+            approvals,
+            now: NOW,
+            prepare: &mut |_| Ok(()),
+        };
+        restore(request).map(|_| ())
+    }
+}
+
+fn fill(replica: &Running, keys: std::ops::Range<u64>) {
+    for key in keys {
+        assert!(matches!(replica.propose(append(key, key)), Outcome::Appended { .. }));
+    }
+}
+
+fn unlock(
+    replica: &Running,
+    told: Vec<Option<TreeHead>>,
+    needed: usize,
+    epoch: Epoch,
+) -> Result<(), UnlockError> {
+    let leaf = Leaf::new(envelope(1_000_000 + u64::from(epoch.0)));
+    replica.block_on(replica.consensus.unlock(Unlocking { told, needed, epoch, leaf }))
+}
+
+fn sign(replica: &Running) -> Result<TreeHead, CheckpointError> {
+    replica.block_on(replica.consensus.sign_checkpoint(ORIGIN, &key(5)))?;
+    Ok(replica.consensus.last_checkpoint().unwrap().unwrap())
+}
+
+fn intent(counter: u32, epoch: Epoch) -> Command {
+    let id = Digest([(counter as u8) + 1; 32]);
+    let seed = 2_000_000 + u64::from(epoch.0) * 100 + u64::from(counter);
+    let subject = [(counter as u8) + 100; 32];
+    let (gateway, payload) = (GatewayId(3), vec![1, 2, 3]);
+    let intent = Intent { gateway, epoch, counter, limit: 10, subject, id, payload };
+    Command::Intent { leaf: Leaf::new(envelope(seed)), intent }
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for path in files(from) {
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy_all(&path, &target) } else { drop(std::fs::copy(&path, &target).unwrap()) }
+    }
+}
+
+#[test]
+fn a_backup_taken_under_load_restores_to_the_same_log_and_goes_on() {
+    let bank = Bank::new(1);
+    let replica = bank.plan.open(1);
+    fill(&replica, 0..50);
+    let consensus = replica.consensus.clone();
+    let backup = replica.block_on(async {
+        let load = tokio::spawn(async move {
+            for key in 50..300 {
+                consensus.propose(append(key, key)).await.unwrap();
+            }
+        });
+        let backup = replica.consensus.back_up(&bank.backup, ORIGIN, NOW).await.unwrap();
+        load.await.unwrap();
+        backup
+    });
+    assert!((50..=300).contains(&backup.size), "{}", backup.size);
+    let manifest = verify(&backup.path, Some(&bank.identities)).unwrap().unwrap();
+    assert_eq!(manifest.root, replica.consensus.root_at(backup.size).unwrap());
+    assert_eq!((manifest.origin.as_str(), manifest.size, manifest.replica), (ORIGIN, backup.size, 1));
+    let data = bank.plan.config(1).data_dir;
+    assert!(
+        files(&data).iter().all(|path| !path.to_string_lossy().contains("backup")),
+        "no work is left over"
+    );
+    replica.kill();
+
+    let config = bank.elsewhere("restored");
+    bank.restore(&backup, &config).unwrap();
+    let restored = open(&config, &RecordsConfig::default()).unwrap();
+    assert_eq!(restored.consensus.head(), TreeHead { size: backup.size, root: manifest.root });
+    let mark = restored.consensus.restored().unwrap().unwrap();
+    assert_eq!((mark.size, mark.root, mark.at, mark.epoch), (backup.size, manifest.root, NOW, None));
+    assert_eq!(
+        restored.propose(append(1, 7)),
+        Outcome::Existing { index: 7 },
+        "a decided payment stays decided"
+    );
+    fill(&restored, 1000..1010);
+    assert_eq!(restored.consensus.leaf(3).unwrap(), Some(envelope(3)));
+    unlock(
+        &restored,
+        vec![Some(TreeHead { size: 50, root: restored.consensus.root_at(50).unwrap() })],
+        1,
+        EPOCH,
+    )
+    .unwrap();
+    assert_eq!(sign(&restored).unwrap().size, backup.size + 11, "the record of unlocking is in the log");
+    restored.kill();
+
+    // After an ordinary restart the keys are locked until somebody was asked, and the epoch is remembered.
+    let again = open(&config, &RecordsConfig::default()).unwrap();
+    assert_eq!(again.consensus.restored().unwrap().unwrap().epoch, Some(EPOCH));
+    assert!(matches!(sign(&again), Err(CheckpointError::Locked(Locked::Waiting))));
+    unlock(&again, vec![], 0, Epoch(12)).unwrap();
+    assert_eq!(again.consensus.restored().unwrap().unwrap().epoch, Some(EPOCH));
+    sign(&again).unwrap();
+}
+
+#[test]
+fn a_restored_log_that_lost_what_was_cosigned_signs_nothing() {
+    let bank = Bank::new(1);
+    let replica = bank.plan.open(1);
+    fill(&replica, 0..10);
+    let backup = bank.back_up(&replica, 0);
+    fill(&replica, 10..20);
+    unlock(&replica, vec![], 0, EPOCH).unwrap();
+    let cosigned = sign(&replica).unwrap();
+    assert_eq!(cosigned.size, 20);
+    replica.kill();
+
+    let config = bank.elsewhere("restored");
+    bank.restore(&backup, &config).unwrap();
+    let restored = open(&config, &RecordsConfig::default()).unwrap();
+    assert!(matches!(sign(&restored), Err(CheckpointError::Locked(Locked::Waiting))));
+    let few = unlock(&restored, vec![None], 2, EPOCH).unwrap_err();
+    assert_eq!(few, UnlockError::TooFew { answered: 1, needed: 2 });
+    let lost = unlock(&restored, vec![None, Some(cosigned)], 2, EPOCH).unwrap_err();
+    assert_eq!(lost, UnlockError::Lost(Locked::Shorter { witnessed: 20, have: 10 }));
+    assert!(lost.to_string().contains("restore a newer backup"), "{lost}");
+    // Neither entries that are appended nor other answers help: it would be another history.
+    fill(&restored, 100..110);
+    assert!(unlock(&restored, vec![None, None], 2, EPOCH).is_err());
+    assert!(matches!(sign(&restored), Err(CheckpointError::Locked(Locked::Shorter { .. }))));
+    assert!(!restored.consensus.may_signal(Epoch(99)).unwrap());
+    assert_eq!(restored.consensus.last_checkpoint().unwrap(), None);
+    assert_eq!(restored.consensus.published().unwrap(), None);
+    restored.kill();
+    let again = open(&config, &RecordsConfig::default()).unwrap();
+    let forked = unlock(&again, vec![Some(cosigned)], 1, EPOCH).unwrap_err();
+    assert_eq!(forked, UnlockError::Lost(Locked::Forked { size: 20 }));
+}
+
+#[test]
+fn no_counter_is_spent_twice_after_a_restore() {
+    let bank = Bank::new(1);
+    let replica = bank.plan.open(1);
+    for counter in 0..2 {
+        assert!(matches!(replica.propose(intent(counter, EPOCH)), Outcome::Appended { .. }));
+    }
+    let backup = bank.back_up(&replica, 0);
+    assert!(matches!(replica.propose(intent(2, EPOCH)), Outcome::Appended { .. }));
+    replica.kill();
+
+    let config = bank.elsewhere("restored");
+    bank.restore(&backup, &config).unwrap();
+    let restored = open(&config, &RecordsConfig::default()).unwrap();
+    let refused = Outcome::IntentRefused(IntentRefusal::Restored);
+    for epoch in [EPOCH, Epoch(EPOCH.0 + 1), Epoch(99)] {
+        assert_eq!(restored.propose(intent(2, epoch)), refused, "before the keys are unlocked");
+    }
+    unlock(&restored, vec![], 0, EPOCH).unwrap();
+    for epoch in [Epoch(EPOCH.0 - 1), EPOCH] {
+        assert_eq!(restored.propose(intent(2, epoch)), refused, "the backup does not know what was spent");
+        assert!(!restored.consensus.may_signal(epoch).unwrap());
+    }
+    let next = Epoch(EPOCH.0 + 1);
+    assert!(restored.consensus.may_signal(next).unwrap());
+    let first = Command::Intent {
+        leaf: Leaf::new(envelope(77)),
+        intent: match intent(0, next) {
+            Command::Intent { intent, .. } => Intent { id: Digest([200; 32]), ..intent },
+            other => panic!("{other:?}"),
+        },
+    };
+    assert!(matches!(restored.propose(first), Outcome::Appended { .. }));
+}
+
+#[test]
+fn an_old_copy_of_the_data_folder_is_found_out() {
+    let bank = Bank::new(1);
+    let config = bank.plan.config(1);
+    let replica = bank.plan.open(1);
+    fill(&replica, 0..5);
+    replica.kill();
+    let old = bank.elsewhere("old-copy");
+    copy_all(&config.data_dir, &old.data_dir);
+
+    let replica = bank.plan.open(1);
+    fill(&replica, 5..9);
+    unlock(&replica, vec![], 0, EPOCH).unwrap();
+    let cosigned = sign(&replica).unwrap();
+    replica.kill();
+
+    let rolled_back = open(&old, &RecordsConfig::default()).unwrap();
+    assert_eq!(rolled_back.consensus.restored().unwrap(), None, "nothing in the folder tells");
+    assert!(matches!(sign(&rolled_back), Err(CheckpointError::Locked(Locked::Waiting))));
+    let lost = unlock(&rolled_back, vec![Some(cosigned)], 1, EPOCH).unwrap_err();
+    assert_eq!(lost, UnlockError::Lost(Locked::Shorter { witnessed: 9, have: 5 }));
+    assert!(!rolled_back.consensus.may_signal(EPOCH).unwrap());
+    fill(&rolled_back, 100..120);
+    assert!(matches!(sign(&rolled_back), Err(CheckpointError::Locked(_))));
+    rolled_back.kill();
+    let longer = open(&old, &RecordsConfig::default()).unwrap();
+    let forked = unlock(&longer, vec![Some(cosigned)], 1, EPOCH).unwrap_err();
+    assert_eq!(forked, UnlockError::Lost(Locked::Forked { size: 9 }), "however long it grows");
+    longer.kill();
+    let untouched = bank.plan.open(1);
+    unlock(&untouched, vec![Some(cosigned)], 1, EPOCH).unwrap();
+    sign(&untouched).unwrap();
+}
+
+#[test]
+fn nothing_is_restored_without_two_officers_an_empty_folder_and_a_whole_file() {
+    let bank = Bank::new(1);
+    let replica = bank.plan.open(1);
+    fill(&replica, 0..20);
+    let backup = bank.back_up(&replica, 0);
+    replica.kill();
+    let config = bank.elsewhere("restored");
+    for officers in [vec![], vec![("ada", 1)], vec![("ada", 1), ("ada", 1)], vec![("ada", 1), ("bob", 1)]] {
+        let approvals = bank.approvals(&backup, &officers);
+        let refused = bank.restore_with(&backup, &config, &approvals);
+        assert!(matches!(refused, Err(BackupError::Approval(_))), "{officers:?}: {refused:?}");
+    }
+    let taken = bank.restore(&backup, &bank.plan.config(1));
+    assert!(matches!(taken, Err(BackupError::NotEmpty(_))), "{taken:?}");
+
+    // Altered with a hash that fits: age finds it. Altered without: the hash does.
+    let whole = std::fs::read(&backup.path).unwrap();
+    let mut spoilt = whole.clone();
+    let middle = spoilt.len() / 2;
+    spoilt[middle] ^= 1;
+    std::fs::write(&backup.path, &spoilt).unwrap();
+    assert!(matches!(verify(&backup.path, None), Err(BackupError::Hash { .. })));
+    assert!(matches!(bank.restore(&backup, &config), Err(BackupError::Hash { .. })));
+    let hash = Digest(<sha2::Sha256 as sha2::Digest>::digest(&spoilt).into());
+    let beside = format!("{}.sha256", backup.path.display());
+    std::fs::write(&beside, format!("{hash}  x\n")).unwrap();
+    let exchanged = Backup { hash, ..backup.clone() };
+    assert!(matches!(bank.restore(&exchanged, &config), Err(BackupError::Container { .. })));
+    std::fs::write(&backup.path, &whole).unwrap();
+    std::fs::write(&beside, format!("{}  x\n", backup.hash)).unwrap();
+
+    let stranger = bank.plan.dir.path().join("stranger.identity");
+    keygen(&stranger).unwrap();
+    let stranger = Identities::load(&stranger).unwrap();
+    assert!(matches!(verify(&backup.path, Some(&stranger)), Err(BackupError::Decrypt { .. })));
+    assert!(!config.data_dir.exists(), "nothing is left of what was refused");
+    bank.restore(&backup, &config).unwrap();
+}
+
+#[test]
+fn a_preparation_that_fails_leaves_nothing_to_start_from() {
+    let bank = Bank::new(1);
+    let replica = bank.plan.open(1);
+    fill(&replica, 0..3);
+    let backup = bank.back_up(&replica, 0);
+    let config = bank.elsewhere("restored");
+    let approvals = bank.approvals(&backup, &[("ada", 1), ("bob", 2)]);
+    let mut staged = None;
+    let refused = restore(Restore {
+        file: &backup.path,
+        identities: &bank.identities,
+        consensus: &config,
+        backup: &bank.backup,
+        approvals: &approvals,
+        now: NOW,
+        prepare: &mut |config| {
+            staged = Some(config.data_dir.clone());
+            Err("the ledger of erasures is missing".to_owned())
+        },
+    });
+    assert!(matches!(refused, Err(BackupError::Prepare(_))), "{refused:?}");
+    assert!(!config.data_dir.exists() && !staged.unwrap().exists());
+}
+
+#[test]
+fn the_raft_log_is_in_no_backup() {
+    let bank = Bank::new(1);
+    let replica = bank.plan.open(1);
+    fill(&replica, 0..10);
+    // Refused by the state, so it stands in the Raft log alone.
+    let mut refused = append(4_711, 3);
+    if let Command::Append { leaf, .. } = &mut refused {
+        leaf.unique.content = [9; 32];
+    }
+    assert!(matches!(replica.propose(refused), Outcome::Conflict { .. }));
+    let needle = envelope(4_711).into_bytes();
+    let holds = |dir: &Path| {
+        let found = |path: &PathBuf| {
+            let bytes = std::fs::read(path).unwrap();
+            bytes.windows(needle.len()).any(|window| window == needle.as_slice())
+        };
+        files(dir).iter().filter(|path| path.is_file()).any(found)
+    };
+    let backup = bank.back_up(&replica, 0);
+    assert!(holds(&bank.plan.config(1).data_dir.join("db")), "the test looks where it would be");
+    replica.kill();
+    let config = bank.elsewhere("restored");
+    bank.restore(&backup, &config).unwrap();
+    assert!(!holds(&config.data_dir.join("db")));
+}
+
+#[test]
+fn so_many_are_kept_and_the_replica_goes_on_unharmed() {
+    let bank = Bank::new(1);
+    let replica = bank.plan.open(1);
+    for round in 0..5 {
+        fill(&replica, round * 10..round * 10 + 10);
+        bank.back_up(&replica, round);
+    }
+    let kept: Vec<u64> = folder::list(&bank.backup.dir).unwrap().iter().map(|backup| backup.size).collect();
+    assert_eq!(kept, [30, 40, 50]);
+    let head = replica.consensus.head();
+    replica.kill();
+    let reopened = bank.plan.open(1);
+    assert_eq!(reopened.consensus.head(), head, "its files were shared with the backups' checkpoints");
+    assert_eq!(reopened.consensus.leaf(0).unwrap(), Some(envelope(0)));
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_half() {
+    let bank = Bank::new(1);
+    let mount = bank.plan.dir.path().join("small");
+    std::fs::create_dir(&mount).unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        std::process::Command::new(program)
+            .args(arguments)
+            .arg(&mount)
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    if !run("mount", &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]) {
+        println!("SKIPPED: a small disk cannot be mounted here");
+        return;
+    }
+    let small = BackupConfig { dir: mount.join("backups"), ..bank.backup.clone() };
+    let replica = bank.plan.open(1);
+    fill(&replica, 0..600);
+    let refused = replica.block_on(replica.consensus.back_up(&small, ORIGIN, NOW));
+    let left = std::fs::read_dir(&small.dir).map(|entries| entries.count());
+    run("umount", &[]);
+    assert!(matches!(refused, Err(BackupError::Container { .. } | BackupError::File { .. })), "{refused:?}");
+    assert_eq!(left.unwrap(), 0);
+    bank.back_up(&replica, 1);
+}
+
+#[test]
+fn a_drill_computes_the_root_from_the_leaves_and_leaves_nothing() {
+    let bank = Bank::new(1);
+    let replica = bank.plan.open(1);
+    fill(&replica, 0..100);
+    let backup = bank.back_up(&replica, 0);
+    let scratch = bank.plan.dir.path().join("scratch");
+    let drilled = drill(&backup.path, &bank.identities, &scratch).unwrap();
+    assert_eq!(drilled.root, replica.consensus.head().root);
+    assert!(drilled.seconds > 0.0 && !scratch.exists());
+    std::fs::create_dir(&scratch).unwrap();
+    assert!(matches!(drill(&backup.path, &bank.identities, &scratch), Err(BackupError::NotEmpty(_))));
+}
+
+#[test]
+fn a_lost_group_of_three_is_founded_anew_and_every_member_inherits_the_mark() {
+    let bank = Bank::new(3);
+    let group = bank.plan.open_all(1..=3);
+    fill(&group[0], 0..30);
+    let follower = group.iter().find(|replica| !replica.role().leads).unwrap();
+    follower.block_on(follower.consensus.barrier()).unwrap();
+    let backup = bank.back_up(follower, 0);
+    for replica in group {
+        replica.kill();
+    }
+    for id in 1..=3 {
+        std::fs::remove_dir_all(bank.plan.config(id).data_dir).unwrap();
+    }
+    let config = bank.plan.config(1);
+    bank.restore(&backup, &config).unwrap();
+    let first = bank.plan.open(1);
+    assert!(first.role().leads, "alone in its group");
+    fill(&first, 30..35);
+    let joined = std::thread::scope(|scope| {
+        let opening = scope.spawn(|| bank.plan.open(2));
+        let replica = Replica { address: bank.plan.replicas[1].address.clone(), ..Replica::default() };
+        loop {
+            match first.block_on(first.consensus.join(2, replica.clone())) {
+                Ok(_) => break,
+                Err(refused) => assert!(refused.to_string().contains("cannot be taken in"), "{refused}"),
+            }
+        }
+        opening.join().unwrap()
+    });
+    joined.block_on(joined.consensus.barrier()).unwrap();
+    assert_eq!(joined.consensus.head(), first.consensus.head());
+    assert_eq!(joined.consensus.restored().unwrap(), first.consensus.restored().unwrap());
+    assert!(joined.consensus.restored().unwrap().is_some());
+}

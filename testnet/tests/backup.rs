@@ -1,0 +1,136 @@
+//! Backups of a real bank: made while it runs, practised, and restored by two officers.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails the test")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::command::{Ended, run, says};
+use common::message::{HARMLESS, OTHER, to_b};
+use common::{A, B, C, Group};
+use hansa_api::model::{AnswerStatus, BackupView};
+use hansa_node::events::Event;
+use hansa_testnet::process::client;
+use serde_json::Value;
+
+/// Bank A with a `[backup]` section, two officers, and an identity that reads its backups.
+struct Prepared {
+    group: Group,
+    identity: PathBuf,
+}
+
+impl Prepared {
+    fn new() -> Self {
+        let group = Group::create();
+        let folder = group.folder.path().to_owned();
+        let identity = folder.join("backup.identity");
+        let made: Value = group.hansa(A, &["backup", "keygen", "--out", &text(&identity)]);
+        let recipient = made["recipient"].as_str().unwrap().to_owned();
+        let mut approvers = Vec::new();
+        for officer in ["ada", "bob"] {
+            let path = text(&folder.join(format!("{officer}.key")));
+            let made: Value = group.hansa(A, &["backup", "keygen", "--officer", "--out", &path]);
+            approvers.push(format!("{{ actor = \"{officer}\", key = {} }}", made["key"]));
+        }
+        let config = group.bank(A).config();
+        let section = format!(
+            "\n[backup]\nrecipients = [\"{recipient}\"]\nevery_minutes = 0\noff_site = \"off-site\"\napprovers = [{}]\n",
+            approvers.join(", ")
+        );
+        fs::create_dir(group.bank(A).folder.join("off-site")).unwrap();
+        fs::write(&config, fs::read_to_string(&config).unwrap() + &section).unwrap();
+        Self { group, identity }
+    }
+
+    fn path(&self, backup: &BackupView) -> PathBuf {
+        self.group.bank(A).folder.join("backups").join(&backup.file)
+    }
+
+    fn create(&self) -> BackupView {
+        self.group.hansa(A, &["backup", "create"])
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        let config = text(&self.group.bank(A).config());
+        run("hansa", &[["--config", &config, "--json"].as_slice(), arguments].concat())
+    }
+
+    fn approve(&self, backup: &BackupView, officer: &str) -> PathBuf {
+        let folder = self.group.folder.path();
+        let (key, out) = (folder.join(format!("{officer}.key")), folder.join(format!("{officer}.approval")));
+        let _ = fs::remove_file(&out);
+        let (file, key) = (text(&self.path(backup)), text(&key));
+        let approve = ["backup", "approve", &file, "--actor", officer, "--key", &key, "--reason", "drill"];
+        let _: Value = self.group.hansa(A, &[approve.as_slice(), &["--out", &text(&out)]].concat());
+        out
+    }
+
+    fn restore(&self, backup: &BackupView, approvals: &[&Path]) -> Ended {
+        let (file, identity) = (text(&self.path(backup)), text(&self.identity));
+        let mut arguments = vec!["backup", "restore", &file, "--identity", &identity];
+        let approvals: Vec<String> = approvals.iter().map(|path| text(path)).collect();
+        for approval in &approvals {
+            arguments.extend(["--approval", approval]);
+        }
+        self.run(&arguments)
+    }
+
+    fn lose_data(&self) {
+        fs::remove_dir_all(self.group.bank(A).folder.join("data")).unwrap();
+        fs::create_dir(self.group.bank(A).folder.join("data")).unwrap();
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[test]
+fn a_bank_backs_up_practises_loses_its_disk_and_goes_on() {
+    let mut prepared = Prepared::new();
+    prepared.group.start(&[A, B, C]);
+    let payment = to_b(1, HARMLESS, OTHER);
+    let first = prepared.group.pay(A, &payment);
+    let backup = prepared.create();
+    assert!(backup.log_size > 0);
+
+    // Off site it has not arrived yet; then it has.
+    assert_eq!(prepared.run(&["backup", "list"]).code, 1);
+    let (from, off_site) = (prepared.path(&backup), prepared.group.bank(A).folder.join("off-site"));
+    fs::copy(&from, off_site.join(&backup.file)).unwrap();
+    let listed = prepared.run(&["backup", "list"]);
+    assert_eq!(listed.code, 0, "{listed:?}");
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!(
+        (&listed["off_site"]["same"], &listed["backups"][0]["file"]),
+        (&1.into(), &backup.file.clone().into())
+    );
+
+    let identity = text(&prepared.identity);
+    let verified: Value =
+        prepared.group.hansa(A, &["backup", "verify", &text(&from), "--identity", &identity]);
+    assert_eq!(verified["manifest"]["log_size"], backup.log_size);
+    let drilled: Value = prepared.group.hansa(A, &["backup", "drill", "--identity", &identity]);
+    assert_eq!((&drilled["same_root"], &drilled["root"]), (&true.into(), &verified["manifest"]["root"]));
+    assert!(drilled["recovery_seconds"].as_f64().unwrap() > 0.0);
+
+    prepared.group.kill(A);
+    let ada = prepared.approve(&backup, "ada");
+    says(&prepared.restore(&backup, &[&ada]).stderr, &["2 different ones are needed"]);
+    let bob = prepared.approve(&backup, "bob");
+    says(&prepared.restore(&backup, &[&ada, &bob]).stderr, &["is not empty"]);
+    prepared.lose_data();
+    let restored = prepared.restore(&backup, &[&ada, &bob]);
+    assert_eq!(restored.code, 0, "{restored:?}");
+
+    prepared.group.start(&[A]);
+    let unlocked = |event: &Event| matches!(event, Event::KeysUnlocked).then_some(());
+    prepared.group.node(A).wait("keys unlocked", unlocked).unwrap();
+    let again = prepared.group.pay(A, &payment);
+    assert_eq!((again.status, again.verdict), (AnswerStatus::Repeated, first.verdict));
+    let root = client(prepared.group.bank(A)).unwrap().root_at(backup.log_size).unwrap();
+    assert_eq!(Value::from(root.root.to_string()), drilled["root"]);
+    assert!(root.log_size > backup.log_size);
+}
