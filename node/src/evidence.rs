@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hansa_audit_log::checkpoint::{Checkpoint, CheckpointError as NoteError};
 use hansa_audit_log::evidence::{Attachment, AttachmentKind, Disclosure, Evidence, MAX_RECORDS};
 use hansa_audit_log::note::SignedNote;
-use hansa_consensus::{CheckpointError, ReadError};
+use hansa_consensus::{BarrierError, CheckpointError, ProposeError, ReadError};
 use hansa_types::codec::Encode;
 use hansa_types::payment::PaymentKey;
 use hansa_types::record::{DecisionRecord, Record};
@@ -60,8 +60,7 @@ pub(crate) async fn export(node: &Arc<Node>, key: &PaymentKey) -> Result<Evidenc
     if indices.len() > MAX_RECORDS {
         return Err(ExportError::TooMany(indices.len()));
     }
-    let last = indices.last().copied().unwrap_or(0);
-    let note = checkpoint_over(node, last).await?;
+    let note = checkpoint_over(node, indices.last().copied().unwrap_or(0)).await?;
     let size = Checkpoint::open(&note, node.journal.origin(), &node.log_key.public_key())?.size;
     let mut signals = Vec::new();
     let mut disclosures = Vec::new();
@@ -86,14 +85,29 @@ pub(crate) async fn export(node: &Arc<Node>, key: &PaymentKey) -> Result<Evidenc
 }
 
 /// A checkpoint that covers the leaf at `last`: the published one with its cosignatures where it reaches that far, else
-/// one that this bank signs alone.
+/// one signed now by this bank alone, or, without a quorum, the one signed here before.
 async fn checkpoint_over(node: &Node, last: u64) -> Result<SignedNote, ExportError> {
     let consensus = node.journal.consensus();
     let published = consensus.witnessed(node.journal.origin()).map_err(JournalError::from)?;
-    match published.filter(|published| published.seen.size > last) {
-        Some(published) => Ok(published.note),
-        None => Ok(consensus.sign_checkpoint(node.journal.origin(), &*node.log_key).await?),
+    if let Some(published) = published.filter(|published| published.seen.size > last) {
+        return Ok(published.note);
     }
+    let refused = match consensus.sign_checkpoint(node.journal.origin(), &*node.log_key).await {
+        Ok(note) => return Ok(note),
+        Err(error) => error,
+    };
+    let no_quorum = matches!(
+        refused,
+        CheckpointError::Barrier(BarrierError::NoQuorum { .. })
+            | CheckpointError::Propose(ProposeError::NoQuorum { .. })
+    );
+    if no_quorum && let Some(note) = consensus.published().map_err(JournalError::from)? {
+        let size = Checkpoint::open(&note, node.journal.origin(), &node.log_key.public_key())?.size;
+        if size > last {
+            return Ok(note);
+        }
+    }
+    Err(refused.into())
 }
 
 /// What stands beside the log: the key that signals are checked with, the openings of this bank's own commitments, and

@@ -166,7 +166,7 @@ pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
     }
     let plan = if args.thorough { Plan::THOROUGH } else { Plan::DEFAULT };
     let mut peers = Peers::new(args.with_peers);
-    let (machine, commit) = (Machine::this(), commit());
+    let (machine, commit) = (Machine::this(), self::commit());
     for name in selected(&args.names) {
         let figures = pool.install(|| measure(name, &plan, &mut peers))?;
         let report = Report {
