@@ -16,7 +16,7 @@ use common::http::{bearer, request};
 use common::message::{HARMLESS, LISTED, MULE, SUSPICIOUS, to_b, uetr};
 use common::{A, B, Group, samples};
 use hansa_api::ClientError;
-use hansa_api::model::AnswerStatus;
+use hansa_api::model::{AnswerStatus, EvidenceRequest};
 use hansa_node::events::Event;
 use hansa_testnet::consortium::{Bank, Consortium, List};
 use hansa_testnet::demo;
@@ -74,13 +74,17 @@ fn a_follower_dies_and_returns() {
 #[test]
 fn without_a_quorum_payments_are_refused_and_reads_say_so() {
     let mut fleet = Fleet::running();
-    fleet.pay((A, 1), &to_b(1, HARMLESS, MULE));
+    let leader = fleet.leader();
+    fleet.pay(leader, &to_b(1, HARMLESS, MULE));
+    fleet.published(leader);
     let (left, others) = alone(&mut fleet);
     unavailable(fleet.client(left).submit(to_b(2, HARMLESS, MULE).message().as_bytes(), true));
     let bank = fleet.bank(left).clone();
     let audit = format!("GET /v1/payments/{}/audit", uetr(1));
     let history = request(&bank, &audit, &[&bearer(&bank)], b"");
     assert!(history.status == 200 && history.stale, "{history:?}");
+    let wanted = EvidenceRequest { uetr: uetr(1), leg: None };
+    assert!(!fleet.client(left).evidence(&wanted).unwrap().is_empty(), "under the checkpoint signed before");
     let readiness = fleet.client(left).readiness().unwrap();
     assert!(!readiness.ready && readiness.checks.iter().any(|check| check.name == "quorum" && !check.ok));
     assert_eq!(metric(&bank, "hansa_node_payments_without_quorum_total{policy=\"refuse\"}"), 1);

@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use common::fleet::{At, Fleet};
-use common::message::{HARMLESS, MULE, SUSPICIOUS, Transfer, to_b, uetr};
+use common::message::{HARMLESS, MULE, OTHER, SUSPICIOUS, Transfer, to_b, uetr};
 use common::{A, B};
 use hansa_api::ClientError;
 use hansa_api::model::{
-    AnswerStatus, CaseAction, CaseOpening, ClusterAction, ClusterRequest, Direction, SignalState,
+    AnswerStatus, CaseAction, CaseOpening, ClusterAction, ClusterRequest, ClusterResult, Direction,
+    SignalState,
 };
 use hansa_node::events::Event;
-use hansa_testnet::process::client;
+use hansa_testnet::process::{PATIENCE, client, hansa};
 use hansa_types::case::{AlertState, CaseState, Suspect};
 use hansa_types::hash::Digest;
 use hansa_types::record::RecordClass;
@@ -215,6 +216,31 @@ fn a_signal_whose_leader_is_killed_before_it_left_arrives_once() {
     assert_eq!(alerts.iter().map(|alert| alert.state).collect::<Vec<_>>(), [AlertState::Retracted]);
 }
 
+/// Killed while it proves: nobody knows how far it came, and the next one proves the same again.
+#[test]
+fn a_signal_whose_leader_is_killed_while_it_proves_arrives_once() {
+    let mut fleet = Fleet::running();
+    fleet.start(&[(B, 1)]);
+    fleet.met();
+    let leader = fleet.leader();
+    let followers = fleet.followers();
+    let transfer = to_b(1, SUSPICIOUS, MULE);
+    fleet.pay(followers[0], &transfer);
+    let first = signal(&fleet, followers[0], followers[1], &transfer);
+    fleet.kill(leader);
+    fleet.received((B, 1), first);
+    // The queue is worked off in order: when a later signal has come, nothing of the first is under way.
+    let next = fleet.leader();
+    let later = Transfer { amount: "9610.00".to_owned(), ..to_b(2, SUSPICIOUS, OTHER) };
+    fleet.pay(next, &later);
+    let second = signal(&fleet, next, next, &later);
+    fleet.received((B, 1), second);
+    let received: Vec<_> = fleet.client((B, 1)).signals().unwrap().iter().map(|s| (s.id, s.state)).collect();
+    assert_eq!(received, [(Some(first), SignalState::Verified), (Some(second), SignalState::Verified)]);
+    let own: Vec<_> = fleet.client(next).signals().unwrap().iter().map(|s| (s.id, s.state)).collect();
+    assert_eq!(own, [(Some(first), SignalState::Published), (Some(second), SignalState::Published)]);
+}
+
 #[test]
 fn leadership_is_handed_over_and_the_bank_is_heard_from_where_it_went() {
     let mut fleet = Fleet::running();
@@ -246,4 +272,58 @@ fn leadership_is_handed_over_and_the_bank_is_heard_from_where_it_went() {
     fleet.node(before).joined(1).unwrap();
     fleet.stop(now);
     assert_eq!(fleet.pay(before, &transfer).status, AnswerStatus::Repeated);
+}
+
+/// As the operator guide has it: let it go, start it empty, take it in.
+#[test]
+fn a_replica_that_lost_its_disk_is_replaced() {
+    let mut fleet = Fleet::running();
+    let leader = fleet.leader();
+    let lost = fleet.followers()[0];
+    for number in 1..=10 {
+        fleet.pay(leader, &to_b(number, HARMLESS, MULE));
+    }
+    fleet.kill(lost);
+    std::fs::remove_dir_all(fleet.bank(lost).folder.join("data")).unwrap();
+    let id = lost.1.to_string();
+    let operator = |arguments: &[&str]| {
+        let actor = ["--actor", "ops.a"];
+        let arguments: Vec<&str> = ["cluster"].iter().chain(arguments).chain(&actor).copied().collect();
+        hansa::<ClusterResult>(fleet.bank(leader), &arguments).map(|result| result.done)
+    };
+    assert!(operator(&["leave", "--id", &id]).unwrap().contains("has left"));
+    let address = format!("127.0.0.1:{}", fleet.bank(lost).raft_port);
+    let elsewhere = ["join", "--id", &id, "--address", &address, "--jurisdiction", "US"];
+    let refused = operator(&elsewhere).unwrap_err().to_string();
+    assert!(refused.contains("records.jurisdictions permits"), "{refused}");
+
+    let bank = fleet.bank(leader).clone();
+    fleet.launch(lost);
+    let join = [
+        "join",
+        "--id",
+        &id,
+        "--address",
+        &address,
+        "--zone",
+        "z",
+        "--jurisdiction",
+        "DE",
+        "--actor",
+        "ops.a",
+    ];
+    let join: Vec<&str> = ["cluster"].iter().chain(&join).copied().collect();
+    // It has to listen before it can be taken in.
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let joined = loop {
+        match hansa::<ClusterResult>(&bank, &join) {
+            Ok(result) => break result.done,
+            Err(error) => assert!(std::time::Instant::now() < deadline, "{error}"),
+        }
+    };
+    assert!(joined.contains("has joined: 3 replicas vote"), "{joined}");
+    fleet.node(lost).ready().unwrap();
+    assert_eq!(fleet.pay(lost, &to_b(5, HARMLESS, MULE)).status, AnswerStatus::Repeated);
+    let heads = [leader, lost].map(|at| fleet.status(at).log);
+    assert_eq!((heads[0].size, heads[0].root), (heads[1].size, heads[1].root));
 }

@@ -44,13 +44,14 @@ impl Fleet {
 
     /// Starts nodes, and waits until each takes requests.
     pub(crate) fn start(&mut self, starting: &[At]) {
-        for at in starting {
-            let node = NodeProcess::start(self.bank(*at), &["--development"]).unwrap();
-            assert!(self.nodes.insert(*at, node).is_none(), "the node runs already");
-        }
-        for at in starting {
-            self.node(*at).ready().unwrap();
-        }
+        starting.iter().for_each(|at| self.launch(*at));
+        starting.iter().for_each(|at| self.node(*at).ready().unwrap());
+    }
+
+    /// Starts a node, which need not get far.
+    pub(crate) fn launch(&mut self, at: At) {
+        let node = NodeProcess::start(self.bank(at), &["--development"]).unwrap();
+        assert!(self.nodes.insert(at, node).is_none(), "the node runs already");
     }
 
     pub(crate) fn bank(&self, (bank, replica): At) -> &Bank {
@@ -110,6 +111,23 @@ impl Fleet {
                 }
             }
             assert!(std::time::Instant::now() < deadline, "nobody leads");
+        }
+    }
+
+    /// Waits until a signed checkpoint covers everything in a node's log.
+    pub(crate) fn published(&self, at: At) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            let log = self.status(at).log;
+            if log.checkpoint_size == log.size {
+                return;
+            }
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{} of {} are published",
+                log.checkpoint_size,
+                log.size
+            );
         }
     }
 
