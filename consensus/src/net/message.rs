@@ -10,13 +10,15 @@ use openraft::{SnapshotMeta, Vote};
 use crate::cluster::ClusterError;
 use crate::outcome::Outcome;
 use crate::raft::{
-    LogId, MAX_ENTRY, TypeConfig, entry_from_bytes, entry_to_bytes, read_optional_log_id,
+    LogId, MAX_ENTRY, TypeConfig, entry_from_bytes, entry_to_bytes, length_hint, read_optional_log_id,
     read_stored_membership, read_vote, write_optional_log_id, write_stored_membership, write_vote,
 };
 use crate::replica::{Incarnation, Levels, Replica, bounded, text};
 
 /// The version byte of requests and responses.
 const VERSION: u8 = 1;
+/// Bytes that everything but the entries of a request takes at the most, about.
+const SMALL: usize = 256;
 /// The most entries of one request.
 const MAX_ENTRIES: usize = 1024;
 /// The most proposals of one request.
@@ -146,7 +148,12 @@ codec_struct!(Description { id, incarnation, founded, levels, release, applied, 
 
 /// A request with its addressee.
 pub(crate) fn encode_request(to: Incarnation, request: &Request) -> Vec<u8> {
-    let mut out = Writer::default();
+    let mut out = match request {
+        Request::Append(append) => {
+            Writer::with_capacity(append.entries.iter().map(length_hint).sum::<usize>() + SMALL)
+        }
+        _ => Writer::default(),
+    };
     out.u8(VERSION);
     to.encode(&mut out);
     match request {

@@ -21,6 +21,8 @@ pub(crate) const MAX_ENTRY: usize = (64 << 20) + 2 * MAX_COMMAND;
 const MAX_CONFIGS: usize = 2;
 /// The most replicas of a group.
 const MAX_REPLICAS: usize = 64;
+/// What stands around a value: versions, lengths, a log id.
+const FRAMING: usize = 64;
 /// The longest encoded proposal.
 const MAX_PROPOSAL: usize = MAX_COMMAND + 16;
 
@@ -39,8 +41,9 @@ pub(crate) enum PackError {
 
 impl Packed {
     /// Packs encoded proposals in order.
-    pub(crate) fn new<'a>(proposals: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut out = Writer::default();
+    pub(crate) fn new<'a>(proposals: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let length: usize = proposals.clone().map(|proposal| proposal.len() + FRAMING).sum();
+        let mut out = Writer::with_capacity(length + FRAMING);
         out.u8(PACKED_VERSION);
         proposals.for_each(|proposal| out.bytes(proposal));
         Self(out.into_bytes())
@@ -74,9 +77,17 @@ impl Packed {
     }
 }
 
+/// About how many bytes an encoded entry takes.
+pub(crate) fn length_hint(entry: &Entry<TypeConfig>) -> usize {
+    match &entry.payload {
+        EntryPayload::Normal(packed) => packed.0.len() + FRAMING,
+        EntryPayload::Blank | EntryPayload::Membership(_) => FRAMING,
+    }
+}
+
 /// Encodes an entry.
 pub(crate) fn entry_to_bytes(entry: &Entry<TypeConfig>) -> Vec<u8> {
-    let mut out = Writer::default();
+    let mut out = Writer::with_capacity(length_hint(entry));
     out.u8(ENTRY_VERSION);
     write_log_id(&entry.log_id, &mut out);
     match &entry.payload {

@@ -188,6 +188,18 @@ pub(crate) enum Write {
     DeleteRange(Table, Vec<u8>, Vec<u8>),
 }
 
+impl Write {
+    /// About how many bytes it takes in a log.
+    pub(crate) fn length_hint(&self) -> usize {
+        /// Its kind, table and lengths.
+        const FRAMING: usize = 16;
+        match self {
+            Self::Put(_, first, second) | Self::DeleteRange(_, first, second) => first.len() + second.len() + FRAMING,
+            Self::Delete(_, key) => key.len() + FRAMING,
+        }
+    }
+}
+
 /// Changes that happen all or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Batch(pub(crate) Vec<Write>);

@@ -200,7 +200,7 @@ impl Store for RocksStore {
         }
         // RocksDB's binding finds a table by its name: once a batch, not once for each of many thousand writes.
         let families = Table::ALL.map(|table| self.family(table));
-        let mut writes = WriteBatch::default();
+        let mut writes = WriteBatch::with_capacity_bytes(batch.0.iter().map(Write::length_hint).sum());
         for write in &batch.0 {
             match write {
                 Write::Put(table, key, value) => writes.put_cf(families[table.place()], key, value),

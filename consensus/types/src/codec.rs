@@ -92,6 +92,12 @@ pub trait Decode: Sized {
 pub struct Writer(Vec<u8>);
 
 impl Writer {
+    /// Writes into memory for `bytes` bytes: large values grow without being moved.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     /// Appends raw bytes without a length: for fixed-size fields.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
