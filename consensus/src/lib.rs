@@ -48,11 +48,10 @@ use tokio::sync::{Mutex, OnceCell, broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-pub use crate::erasure::{Residue, replay_erasures};
-pub use crate::store::subject_key_name;
 pub use crate::cluster::{ClusterStatus, ReplicaStatus};
 pub use crate::command::{Command, DocumentWrite, IndexTerm, Intent, Leaf, Proposal, SubjectRef, Unique};
 pub use crate::config::{ConsensusConfig, RecordsConfig, ReplicaConfig};
+pub use crate::erasure::{Residue, replay_erasures};
 pub use crate::error::{
     BarrierError, CheckpointError, ClusterError, OpenError, ProposeError, ReadError, StoreError, UnlockError,
 };
@@ -60,6 +59,7 @@ pub use crate::lock::{Locked, Restored, Unlocking, answers_needed};
 pub use crate::outcome::Outcome;
 pub use crate::role::Role;
 pub use crate::state::{Change, Document, ErasedKey, PendingIntent, SignalState, TreeHead, Witnessed};
+pub use crate::store::subject_key_name;
 
 use crate::answer::Answers;
 use crate::cluster::Cluster;

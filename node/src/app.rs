@@ -33,8 +33,8 @@ use crate::config::Config;
 use crate::events::{Event, Events};
 use crate::flows::payment::{self, InFlight, Seen};
 use crate::flows::tags::Tags;
-use crate::flows::{inbound, keys as locked_keys, outbound, start, without_quorum};
 use crate::flows::witness::{self, Cosigning};
+use crate::flows::{inbound, keys as locked_keys, outbound, start, without_quorum};
 use crate::follow;
 use crate::journal::{Journal, JournalError};
 use crate::lead::{self, LeadError};
@@ -188,8 +188,7 @@ pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
         let mut tasks = spawn(&node, changes);
         // A bank's only replica leads from the start, and says at once why it cannot.
         let alone = node.journal.consensus().voters().len() == 1;
-        let duties =
-            if alone { Some(lead::begin(&node, config).await.map_err(Box::new)?) } else { None };
+        let duties = if alone { Some(lead::begin(&node, config).await.map_err(Box::new)?) } else { None };
         tasks.spawn(lead::supervise(node.clone(), config.clone(), duties));
         log_start(&node, config).await?;
         let log_size = node.journal.consensus().size();

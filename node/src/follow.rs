@@ -117,7 +117,11 @@ fn refresh(node: &Node, batch: &[Change], size: u64) -> Result<(), JournalError>
 fn fold(node: &Node, size: u64) -> Result<(), JournalError> {
     let from = node.past().folded;
     for index in from..size {
-        let read = node.journal.read(index)?;
+        let read = match node.journal.read(index) {
+            // What was erased counts no more.
+            Err(JournalError::Erased(_)) => None,
+            read => read?,
+        };
         match read {
             Some((_, Record::Decision(DecisionRecord { decision, payment }))) => {
                 node.past().take_in(&node.screener, &decision, &payment);

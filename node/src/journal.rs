@@ -5,8 +5,11 @@
 use std::sync::Arc;
 
 use hansa_audit_log::envelope::{Envelope, LeafKey, OpenError, SealError};
-use hansa_consensus::{Command, Consensus, Document, DocumentWrite, IndexTerm, Leaf, Outcome, ProposeError, StoreError, SubjectRef, Unique};
 use hansa_audit_log::note::SignNoteError;
+use hansa_consensus::{
+    Command, Consensus, Document, DocumentWrite, IndexTerm, Leaf, Outcome, ProposeError, StoreError,
+    SubjectRef, Unique,
+};
 use hansa_keys::{KeyError, KeyFolder, Purpose, Secret, UnwrapError};
 use hansa_types::case::{Alert, Case};
 use hansa_types::codec::{CodecError, Decode, Encode, Reader};

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hansa_api::model::{
-    AlertView, Anonymity, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, Check, ClusterRequest, ClusterResult, ClusterView, ConsortiumView, Counters, Direction, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry, LogPage, LogQuery, LogView, PeerView, RaftView, Readiness, RecordsStatus, RootView, SignalCounters, SignalState, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
+    AlertView, Anonymity, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, Check, ClusterRequest,
+    ClusterResult, ClusterView, ConsortiumView, Counters, Direction, ErasureView, EvidenceRequest,
+    ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry, LogPage, LogQuery, LogView, PeerView,
+    RaftView, Readiness, RecordsStatus, RootView, SignalCounters, SignalState, SignalView, Status,
+    SubjectAction, SubjectExport, SubjectQuestion, Submission,
 };
 use hansa_api::{Problem, Service};
 use hansa_audit_log::fork::{Finding, Fork, ForkError};
@@ -25,11 +29,11 @@ use crate::evidence::{self, ExportError};
 use crate::flows::cases::{self, CaseError};
 use crate::flows::payment;
 use crate::flows::retraction::{self, RetractError};
-use crate::journal::JournalError;
 use crate::flows::witness;
+use crate::journal::JournalError;
 use crate::node::Node;
-use crate::terms::Term;
 use crate::published;
+use crate::terms::Term;
 
 /// After how many seconds a caller may try again what consensus could not do.
 pub(crate) const RETRY_SECONDS: u32 = 1;

@@ -19,8 +19,8 @@ pub mod merkle;
 pub mod note;
 pub mod policy;
 pub mod proof;
-pub mod witness;
 pub mod tiles;
+pub mod witness;
 
 #[cfg(test)]
 mod testing;

@@ -12,11 +12,11 @@ use hansa_types::hash::Digest;
 use hansa_types::id::BankId;
 use hansa_types::manifest::{ManifestError, SignedManifest};
 
-use crate::fork::{ForkReport, NoFork, forked};
-use crate::report::{ProofReport, Report, contents};
 use crate::compare::{CompareError, Comparison, Link, compare};
+use crate::fork::{ForkReport, NoFork, forked};
 use crate::log::{Log, LogError, LogFolder, LogReport, read_bounded};
 use crate::reconcile::{ReconcileError, Reconciliation, reconcile};
+use crate::report::{ProofReport, Report, contents};
 use crate::verify::{VerifyError, verify};
 
 /// Verifies what a bank shows, offline, trusting the manifest alone.

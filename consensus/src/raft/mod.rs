@@ -26,8 +26,8 @@ use crate::state::{Change, StateMachine};
 use crate::store::{RocksStore, Store};
 
 pub(crate) use self::codec::{
-    MAX_ENTRY, Packed, entry_from_bytes, entry_to_bytes, length_hint, read_optional_log_id, read_stored_membership,
-    read_vote, write_optional_log_id, write_stored_membership, write_vote,
+    MAX_ENTRY, Packed, entry_from_bytes, entry_to_bytes, length_hint, read_optional_log_id,
+    read_stored_membership, read_vote, write_optional_log_id, write_stored_membership, write_vote,
 };
 pub(crate) use self::refound::{applied_index, refound};
 pub(crate) use self::snapshot::Snapshots;

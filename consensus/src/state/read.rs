@@ -12,7 +12,8 @@ use super::execute::StoredIntent;
 use super::signals::signal_key;
 use super::transaction::Holder;
 use super::{
-    CHECKPOINT, RESTORED, SignalState, StateMachine, StoredNodes, TreeHead, decode, document_key, scope_key, term_key,
+    CHECKPOINT, RESTORED, SignalState, StateMachine, StoredNodes, TreeHead, decode, document_key, scope_key,
+    term_key,
 };
 use crate::command::{IndexTerm, Intent};
 use crate::error::ReadError;

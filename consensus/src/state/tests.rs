@@ -295,8 +295,7 @@ fn any_command() -> impl Strategy<Value = Command> {
             seen,
             forget: vec![[subject; 32]],
         }),
-        (small(), 0..4u64, 1..6u64, 0..2u8)
-            .prop_map(|(log, old, new, root)| witness(log, old, new, root)),
+        (small(), 0..4u64, 1..6u64, 0..2u8).prop_map(|(log, old, new, root)| witness(log, old, new, root)),
         (0..6u64).prop_map(|size| Command::Checkpoint {
             size,
             root: if size == 0 { empty_root() } else { [0; 32] }

@@ -194,7 +194,9 @@ impl Write {
         /// Its kind, table and lengths.
         const FRAMING: usize = 16;
         match self {
-            Self::Put(_, first, second) | Self::DeleteRange(_, first, second) => first.len() + second.len() + FRAMING,
+            Self::Put(_, first, second) | Self::DeleteRange(_, first, second) => {
+                first.len() + second.len() + FRAMING
+            }
             Self::Delete(_, key) => key.len() + FRAMING,
         }
     }

@@ -111,10 +111,8 @@ impl RocksStore {
         db.create_cf(Table::RaftLog.name(), &family()).map_err(failed)?;
         Checkpoint::new(&db).and_then(|checkpoint| checkpoint.create_checkpoint(dir)).map_err(failed)?;
         drop(db);
-        std::fs::remove_dir_all(work).map_err(|e| StoreError::Snapshot {
-            path: work.display().to_string(),
-            reason: e.to_string(),
-        })
+        std::fs::remove_dir_all(work)
+            .map_err(|e| StoreError::Snapshot { path: work.display().to_string(), reason: e.to_string() })
     }
 
     /// Makes the next write fail as a full or broken disk would.

@@ -16,7 +16,11 @@ use zeroize::Zeroizing;
 use crate::error::{ProblemBody, ProblemKind};
 use crate::http::PROBLEM_JSON;
 use crate::model::{
-    AlertList, AlertView, BackupList, CaseAction, CaseList, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkList, ForkView, HoldView, Leg, LogEntry, LogHistory, LogPage, LogQuery, Readiness, RecordsStatus, RetractRequest, RootView, SignalList, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
+    AlertList, AlertView, BackupList, CaseAction, CaseList, CaseOpening, CaseResult, CaseView,
+    ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView,
+    ForkList, ForkView, HoldView, Leg, LogEntry, LogHistory, LogPage, LogQuery, Readiness, RecordsStatus,
+    RetractRequest, RootView, SignalList, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion,
+    Submission,
 };
 use crate::token::ApiToken;
 

@@ -8,7 +8,10 @@ use hansa_types::uetr::Uetr;
 
 use crate::error::Problem;
 use crate::model::{
-    AlertView, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry, LogPage, LogQuery, Readiness, RecordsStatus, RootView, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
+    AlertView, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult,
+    ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry,
+    LogPage, LogQuery, Readiness, RecordsStatus, RootView, SignalView, Status, SubjectAction, SubjectExport,
+    SubjectQuestion, Submission,
 };
 
 /// A node as its interfaces see it.

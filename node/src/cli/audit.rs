@@ -7,10 +7,10 @@ use clap::{Args, Subcommand};
 use hansa_api::Client;
 use hansa_api::model::{EvidenceRequest, ForkView, Leg, LogEntry, LogQuery};
 use hansa_types::date::Date;
+use hansa_types::hash::Digest;
 use hansa_types::hash::Field;
 use hansa_types::id::Timestamp;
 use hansa_types::record::RecordClass;
-use hansa_types::hash::Digest;
 use hansa_types::uetr::Uetr;
 
 use super::CliError;

@@ -9,5 +9,5 @@ pub(crate) mod records;
 pub(crate) mod retraction;
 pub(crate) mod start;
 pub(crate) mod tags;
-pub(crate) mod witness;
 pub(crate) mod without_quorum;
+pub(crate) mod witness;

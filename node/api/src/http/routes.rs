@@ -16,7 +16,8 @@ use super::extract::{Asked, Json, Segment, Verbose, Xml};
 use super::router::Shared;
 use crate::error::{Problem, ProblemBody, ProblemKind};
 use crate::model::{
-    AlertList, CaseAction, CaseList, CaseOpening, ClusterRequest, EvidenceRequest, ExpiryRequest, ForkList, Leg, LogHistory, LogQuery, Readiness, RetractRequest, SignalList, SubjectAction, SubjectQuestion,
+    AlertList, CaseAction, CaseList, CaseOpening, ClusterRequest, EvidenceRequest, ExpiryRequest, ForkList,
+    Leg, LogHistory, LogQuery, Readiness, RetractRequest, SignalList, SubjectAction, SubjectQuestion,
 };
 
 /// The media type of `/metrics` (OpenMetrics 1.0).
