@@ -14,7 +14,7 @@ use common::{A, Group};
 use hansa_api::model::{FoundEntry, LogPage};
 use hansa_audit_log::envelope::{Envelope, RecordsKey};
 use hansa_audit_log::merkle::{leaf_hash, verify_inclusion};
-use hansa_consensus::{Consensus, ConsensusConfig};
+use hansa_consensus::{Consensus, ConsensusConfig, RecordsConfig};
 use hansa_keys::{KeyFolder, Purpose, Secret};
 use hansa_types::hash::Digest;
 use hansa_types::manifest::SignedManifest;
@@ -75,8 +75,14 @@ fn open(group: &Group) -> Opened {
     let manifest = SignedManifest::open(&std::fs::read(group.consortium.manifest()).unwrap()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let consensus =
-            Consensus::open(&config, Arc::new(NoSignals), &mut Registry::default()).await.unwrap();
+        let consensus = Consensus::open(
+            &config,
+            &RecordsConfig::default(),
+            Arc::new(NoSignals),
+            &mut Registry::default(),
+        )
+        .await
+        .unwrap();
         let head = consensus.head();
         let mut envelopes = Vec::new();
         for index in 0..head.size {

@@ -16,7 +16,7 @@ use hansa_audit_log::note::SignedNote;
 use hansa_audit_log::witness::AddCheckpoint;
 use hansa_keys::{KeyFolder, Purpose};
 use hansa_node::events::Event;
-use hansa_p2p::{Config, Identity, Member, Network, NetworkHandle, PeerId, Setup};
+use hansa_p2p::{Config, Identity, Member, Network, NetworkHandle, NetworkMetrics, PeerId, Setup};
 use hansa_testnet::consortium::Bank;
 use hansa_testnet::process::client;
 use hansa_types::codec::{Decode, Encode};
@@ -92,7 +92,8 @@ impl<'a> Liar<'a> {
             jitter_seed: 1,
         };
         let handle = runtime.block_on(async {
-            let (handle, mut events) = Network::start(setup, &mut Registry::default()).unwrap();
+            let (handle, mut events) =
+                Network::start(setup, &NetworkMetrics::register(&mut Registry::default())).unwrap();
             let mut missing = to.len();
             while missing > 0 {
                 if let hansa_p2p::Event::PeerConnected(_) = events.recv().await.unwrap() {

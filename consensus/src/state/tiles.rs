@@ -43,17 +43,19 @@ mod tests {
     use hansa_audit_log::tiles::{Content, bundle};
 
     use super::*;
+    use crate::command::Proposal;
     use crate::state::node_key;
     use crate::store::memory::MemoryStore;
     use crate::store::{Batch, Durability, Store};
-    use crate::testing::{append, envelope, verifier};
+    use crate::testing::{append, envelope};
 
     const LEAVES: u8 = 5;
 
     fn machine() -> (Arc<MemoryStore>, StateMachine) {
         let store = Arc::new(MemoryStore::default());
-        let machine = StateMachine::load(store.clone(), verifier()).unwrap();
-        let commands = (0..LEAVES).map(|n| append(n.into(), n, n)).collect();
+        let machine = crate::state::tests::load(store.clone()).unwrap();
+        let commands =
+            (0..LEAVES).map(|n| Proposal { seen: None, command: append(n.into(), n, n) }).collect();
         machine.apply(commands, vec![]).unwrap();
         (store, machine)
     }

@@ -116,7 +116,11 @@ mod tests {
             for mut stream in listener.incoming().map_while(Result::ok) {
                 thread::spawn(move || {
                     let mut arrived = Arrived::default();
-                    while stream.by_ref().read(arrived.room()).map(|read| arrived.took(read)).is_ok() {
+                    while Read::by_ref(&mut stream)
+                        .read(arrived.room())
+                        .map(|read| arrived.took(read))
+                        .is_ok()
+                    {
                         let mut out = Vec::new();
                         while let Some(request) = arrived.request().unwrap() {
                             wire::write_answer(request.number, what(request.number), &mut out);
