@@ -332,7 +332,13 @@ impl Consensus {
     }
 
     async fn administer(&self, admin: Admin) -> Result<String, ClusterError> {
-        let role = self.role.borrow().clone();
+        // An election may be under way.
+        let mut roles = self.role.clone();
+        let led = roles.wait_for(|role| role.quorum && role.leader.is_some() || role.stopped.is_some());
+        let role = match timeout(self.config.propose_time(), led).await {
+            Ok(Ok(role)) => role.clone(),
+            _ => return Err(ClusterError::NoQuorum),
+        };
         let Some(leader) = role.leader.filter(|_| role.quorum) else { return Err(ClusterError::NoQuorum) };
         if role.leads {
             return self.cluster.administer(admin).await;

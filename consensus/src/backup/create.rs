@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::TryLockError;
 
 use age::Encryptor;
 use age::x25519::Recipient;
@@ -37,7 +38,12 @@ impl Consensus {
         let (data, replica) = (self.config.data_dir.clone(), self.config.replica);
         let (config, origin) = (config.clone(), origin.to_owned());
         let making = tokio::task::spawn_blocking(move || {
-            let _alone = alone.try_lock().map_err(|_| BackupError::Busy)?;
+            let _alone = match alone.try_lock() {
+                Ok(alone) => alone,
+                // It guards two folders, which are emptied first.
+                Err(TryLockError::Poisoned(alone)) => alone.into_inner(),
+                Err(TryLockError::WouldBlock) => return Err(BackupError::Busy),
+            };
             let (work, checkpoint) = (data.join(WORK), data.join(CHECKPOINT));
             // What a crash left of an earlier one.
             remove_dir(&work)?;

@@ -167,7 +167,7 @@ pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
     let plan = if args.thorough { Plan::THOROUGH } else { Plan::DEFAULT };
     let mut peers = Peers::new(args.with_peers);
     let machine = Machine::this();
-    let commit = machine::commit();
+    let commit = commit();
     for name in selected(&args.names) {
         let figures = pool.install(|| measure(name, &plan, &mut peers))?;
         let report = Report {

@@ -110,8 +110,12 @@ mod tests {
     fn entries_come_together_by_payment() {
         let mut sorter = Sorter::new().unwrap();
         let uetr = |n: u8| Uetr::from_random([n; 16]);
-        let entry =
-            |n, decided, at| Entry { uetr: uetr(n), decided, leg: decided.then_some(Digest([n; 32])), at };
+        let entry = |n, decided, at| Entry {
+            uetr: uetr(n),
+            decided,
+            leg: decided.then_some(Digest([n + 1; 32])),
+            at,
+        };
         for at in 0..3 {
             for n in 0..200 {
                 sorter.push(&entry(n, at == 1, at)).unwrap();
