@@ -80,7 +80,7 @@ const FORMAT_KEY: &[u8] = b"format";
 pub(crate) const REPLICA_KEY: &[u8] = b"replica";
 pub(crate) const INCARNATION_KEY: &[u8] = b"incarnation";
 /// The folder of the database of subject keys, in the data folder.
-const SUBJECT_KEYS: &str = "subject-keys";
+pub(crate) const SUBJECT_KEYS: &str = "subject-keys";
 /// How long the first election may take in a group of one, which nobody can disturb.
 const ELECTION_SECONDS: u64 = 60;
 /// How long a replica of a larger group waits for a leader when it starts; without one it serves what it may.

@@ -99,6 +99,7 @@ impl Bank {
     ) -> Result<(), BackupError> {
         let request = Restore {
             file: &backup.path,
+            subject_keys: None,
             identities: &self.identities,
             consensus: into,
             backup: &self.backup,
@@ -365,6 +366,7 @@ fn a_preparation_that_fails_leaves_nothing_to_start_from() {
     let mut staged = None;
     let refused = restore(Restore {
         file: &backup.path,
+        subject_keys: None,
         identities: &bank.identities,
         consensus: &config,
         backup: &bank.backup,

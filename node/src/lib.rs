@@ -13,6 +13,7 @@ pub mod cli;
 mod cluster;
 pub mod config;
 mod customers;
+pub mod error;
 pub mod events;
 mod evidence;
 pub mod export;

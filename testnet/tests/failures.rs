@@ -76,14 +76,15 @@ fn without_a_quorum_payments_are_refused_and_reads_say_so() {
     let mut fleet = Fleet::running();
     let leader = fleet.leader();
     fleet.pay(leader, &to_b(1, HARMLESS, MULE));
-    fleet.published(leader);
+    // Evidence has a checkpoint signed over what it shows.
+    let wanted = EvidenceRequest { uetr: uetr(1), leg: None };
+    assert!(!fleet.client(leader).evidence(&wanted).unwrap().is_empty());
     let (left, others) = alone(&mut fleet);
     unavailable(fleet.client(left).submit(to_b(2, HARMLESS, MULE).message().as_bytes(), true));
     let bank = fleet.bank(left).clone();
     let audit = format!("GET /v1/payments/{}/audit", uetr(1));
     let history = request(&bank, &audit, &[&bearer(&bank)], b"");
     assert!(history.status == 200 && history.stale, "{history:?}");
-    let wanted = EvidenceRequest { uetr: uetr(1), leg: None };
     assert!(!fleet.client(left).evidence(&wanted).unwrap().is_empty(), "under the checkpoint signed before");
     let readiness = fleet.client(left).readiness().unwrap();
     assert!(!readiness.ready && readiness.checks.iter().any(|check| check.name == "quorum" && !check.ok));

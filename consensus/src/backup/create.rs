@@ -15,6 +15,7 @@ use super::container::{self, Manifest};
 use super::error::BackupError;
 use super::files::{Hashing, Part, remove_dir, sync_dir};
 use super::folder::{self, Backup};
+use super::subject_keys;
 use crate::raft::applied_index;
 use crate::state::load_tree;
 use crate::store::RocksStore;
@@ -34,7 +35,7 @@ impl Consensus {
         now: Timestamp,
     ) -> Result<Backup, BackupError> {
         let recipients = config.readers()?;
-        let (store, alone) = (self.store.clone(), self.backing_up.clone());
+        let (store, state, alone) = (self.store.clone(), self.state.clone(), self.backing_up.clone());
         let (data, replica) = (self.config.data_dir.clone(), self.config.replica);
         let (config, origin) = (config.clone(), origin.to_owned());
         let making = tokio::task::spawn_blocking(move || {
@@ -56,6 +57,8 @@ impl Consensus {
             let removed = remove_dir(&work).and_then(|()| remove_dir(&checkpoint));
             let backup = made?;
             removed?;
+            // After the checkpoint: every key that a record in it is under is there, but those erased meanwhile.
+            subject_keys::write(&config, state.subject_keys().iter())?;
             folder::prune(&config.dir, &origin, config.keep)?;
             Ok(backup)
         });

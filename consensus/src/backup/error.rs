@@ -10,6 +10,7 @@ use super::approval::ApprovalError;
 use super::config::BackupConfigError;
 use super::container::ContainerError;
 use super::secrets::SecretError;
+use super::subject_keys::SubjectKeysError;
 use crate::store::StoreError;
 
 /// Why a backup was not made, read or restored.
@@ -21,6 +22,9 @@ pub enum BackupError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The file of subject keys.
+    #[error(transparent)]
+    SubjectKeys(#[from] SubjectKeysError),
     /// A file or folder.
     #[error("{path}: {source}")]
     File {

@@ -21,13 +21,14 @@ use super::error::BackupError;
 use super::files::{CHUNK, remove_dir, sync_dir};
 use super::folder;
 use super::secrets::Identities;
+use super::subject_keys::{self, SubjectKey};
 use crate::config::ConsensusConfig;
 use crate::lock::Restored;
 use crate::raft::refound;
 use crate::replica::Incarnation;
 use crate::state::RESTORED;
-use crate::store::{Batch, Durability, RocksStore, Store, Table};
-use crate::{INCARNATION_KEY, REPLICA_KEY, group};
+use crate::store::{Batch, Durability, KeyChange, RocksStore, Store, SubjectKeys, Table, checked};
+use crate::{INCARNATION_KEY, REPLICA_KEY, SUBJECT_KEYS, group};
 
 /// The cache of the database while it is restored, in bytes.
 const CACHE: usize = 8 << 20;
@@ -38,7 +39,9 @@ const UNFINISHED: &str = ".restoring";
 pub struct Restore<'a> {
     /// The backup's file.
     pub file: &'a Path,
-    /// What decrypts it.
+    /// The file of subject keys, which are in no backup; without it no record can be read again.
+    pub subject_keys: Option<&'a Path>,
+    /// What decrypts both.
     pub identities: &'a Identities,
     /// The replica to make: its data folder must be empty or absent.
     pub consensus: &'a ConsensusConfig,
@@ -55,19 +58,21 @@ pub struct Restore<'a> {
 
 /// Restores a backup; returns what it was of, and who approved.
 pub fn restore(request: Restore<'_>) -> Result<(Manifest, Vec<Approval>), BackupError> {
-    let Restore { file, identities, consensus, backup, approvals, now, prepare } = request;
+    let Restore { file, subject_keys, identities, consensus, backup, approvals, now, prepare } = request;
     backup.validate()?;
     let target = &consensus.data_dir;
+    let hash = folder::check_hash(file)?;
+    let approved = approval::check(approvals, &backup.approvers, &hash, consensus.replica, now)?;
     if !is_empty(target)? {
         return Err(BackupError::NotEmpty(target.clone()));
     }
-    let hash = folder::check_hash(file)?;
-    let approved = approval::check(approvals, &backup.approvers, &hash, consensus.replica, now)?;
+    let keys = subject_keys.map(|path| subject_keys::read(path, identities)).transpose()?.unwrap_or_default();
     let unfinished = unfinished(target);
     remove_dir(&unfinished)?;
     let made = unpack(file, identities, &unfinished).and_then(|manifest| {
         let db = unfinished.join("db");
         recompute(&*RocksStore::open_checkpoint(&db)?, &manifest, file)?;
+        put_keys(&unfinished, &db, keys)?;
         own(&db, consensus, &manifest, now)?;
         let staged = ConsensusConfig { data_dir: unfinished.clone(), ..consensus.clone() };
         prepare(&staged).map_err(BackupError::Prepare)?;
@@ -81,6 +86,19 @@ pub fn restore(request: Restore<'_>) -> Result<(Manifest, Vec<Approval>), Backup
             Err(error)
         }
     }
+}
+
+/// Puts the subject keys beside the database, all but those that its ledger says are erased.
+fn put_keys(dir: &Path, db: &Path, keys: Vec<SubjectKey>) -> Result<(), BackupError> {
+    let ledger = RocksStore::open_checkpoint(db)?;
+    let mut changes = Vec::with_capacity(keys.len());
+    for (name, wrapped) in keys {
+        let (name, wrapped) = checked(name, wrapped)?;
+        if ledger.get(Table::Erased, &name.0)?.is_none() {
+            changes.push(KeyChange::Put(name, wrapped));
+        }
+    }
+    Ok(SubjectKeys::open(&dir.join(SUBJECT_KEYS))?.write(&changes)?)
 }
 
 /// Checks a backup as far as it can be: the hash beside it, and with an identity every byte inside.

@@ -236,7 +236,7 @@ fn a_damaged_tree_is_refused_at_the_start() {
     for seed in 0..4 {
         run(&machine, append(seed, seed as u8, 0));
     }
-    let mut batch = crate::store::Batch::default();
+    let mut batch = Batch::default();
     batch.put(Table::Nodes, node_key(NodeId { level: 2, index: 0 }), [0; 32]);
     store.write(batch, Durability::Synced).unwrap();
     let damaged = load(store).err();

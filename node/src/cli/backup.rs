@@ -10,7 +10,7 @@ use hansa_api::model::BackupView;
 use hansa_audit_log::note::SignedNote;
 use hansa_consensus::backup::{
     Approval, BackupError, Comparison, Drill, Identities, Manifest, Restore, drill, folder, keygen, restore,
-    verify,
+    subject_keys, verify,
 };
 use hansa_keys::file::{OFFICER, load_secret, store_secret};
 use hansa_keys::{FileSigner, Secret};
@@ -305,8 +305,14 @@ fn bring_back(
         SignedNote::parse(&bytes).map_err(|error| CliError::Backup(BackupError::Approval(error.into())))
     };
     let approvals: Vec<SignedNote> = approvals.iter().map(read).collect::<Result<_, _>>()?;
+    // Kept beside the backups, the newest alone.
+    let keys = subject_keys::newest(file.parent().unwrap_or(Path::new(".")))?;
+    if keys.is_none() {
+        eprintln!("no file of subject keys lies beside the backup: without one no record can be read again");
+    }
     let (manifest, approved) = restore(Restore {
         file,
+        subject_keys: keys.as_deref(),
         identities: &identities,
         consensus: &config.consensus,
         backup: &config.backup,

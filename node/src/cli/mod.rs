@@ -106,7 +106,7 @@ pub enum CliError {
     Init(#[from] InitError),
     /// The node could not run.
     #[error(transparent)]
-    Run(#[from] crate::app::StartError),
+    Run(#[from] crate::error::StartError),
     /// The log could not be copied.
     #[error(transparent)]
     Export(#[from] crate::export::ExportError),

@@ -114,23 +114,6 @@ impl Fleet {
         }
     }
 
-    /// Waits until a signed checkpoint covers everything in a node's log.
-    pub(crate) fn published(&self, at: At) {
-        let deadline = std::time::Instant::now() + PATIENCE;
-        loop {
-            let log = self.status(at).log;
-            if log.checkpoint_size == log.size {
-                return;
-            }
-            assert!(
-                std::time::Instant::now() < deadline,
-                "{} of {} are published",
-                log.checkpoint_size,
-                log.size
-            );
-        }
-    }
-
     /// Bank A's replicas that run and do not lead.
     pub(crate) fn followers(&mut self) -> Vec<At> {
         let leader = self.leader();

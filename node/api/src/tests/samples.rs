@@ -9,7 +9,7 @@ use hansa_types::id::{Actor, Epoch, GatewayId, Timestamp};
 use hansa_types::model::{Factors, Score};
 use hansa_types::money::Money;
 use hansa_types::payment::{Account, Agent, Payment, PaymentKey};
-use hansa_types::record::{DecisionRecord, Record};
+use hansa_types::record::{DecisionRecord, Record, RecordClass};
 use hansa_types::signal::{Category, Severity, SignalBody};
 use hansa_types::subject::{Subject, SubjectKind};
 use hansa_types::uetr::Uetr;
@@ -254,7 +254,7 @@ pub(super) fn joining() -> ClusterRequest {
 pub(super) fn found() -> FoundEntry {
     FoundEntry {
         index: 41,
-        class: hansa_types::record::RecordClass::Decision,
+        class: RecordClass::Decision,
         leaf: Digest([5; 32]),
         published: true,
         erased: true,
@@ -264,9 +264,9 @@ pub(super) fn found() -> FoundEntry {
 
 /// A request about a subject.
 pub(super) fn subject_action() -> SubjectAction {
-    let account = hansa_types::payment::Account::from_iban_text("DE89370400440532013000");
+    let account = Account::from_iban_text("DE89370400440532013000");
     SubjectAction {
-        subject: hansa_types::subject::Subject::Account(account),
+        subject: Subject::Account(account),
         reason: "request 17".to_owned(),
         actor: actor(),
     }
