@@ -365,7 +365,6 @@ fn failed(reason: &impl ToString) -> ClusterError {
     ClusterError::Failed(reason.to_string())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "passed to map_err by name")]
 fn change(error: RaftError<u64, ClientWriteError<u64, Replica>>) -> ClusterError {
     match error {
         RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => ClusterError::NoQuorum,

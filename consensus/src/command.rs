@@ -390,6 +390,31 @@ impl Decode for Intent {
     }
 }
 
+impl Command {
+    /// Encodes a command that appends no leaf; others are not its business.
+    fn encode_leafless(&self, out: &mut Writer) {
+        match self {
+            Self::Checkpoint { size, root } => {
+                out.u8(6);
+                size.encode(out);
+                out.raw(root);
+            }
+            Self::Finalize { level } => {
+                out.u8(8);
+                level.encode(out);
+            }
+            Self::Witness { origin, old, new, note } => {
+                out.u8(9);
+                origin.encode(out);
+                old.encode(out);
+                new.encode(out);
+                out.bytes(note);
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Encode for Command {
     fn encode(&self, out: &mut Writer) {
         match self {
@@ -428,11 +453,6 @@ impl Encode for Command {
                 leaf.encode(out);
                 intent.encode(out);
             }
-            Self::Checkpoint { size, root } => {
-                out.u8(6);
-                size.encode(out);
-                out.raw(root);
-            }
             Self::Hold { leaf, subject, held } => {
                 out.u8(10);
                 leaf.encode(out);
@@ -451,16 +471,8 @@ impl Encode for Command {
                 leaf.encode(out);
                 epoch.encode(out);
             }
-            Self::Finalize { level } => {
-                out.u8(8);
-                level.encode(out);
-            }
-            Self::Witness { origin, old, new, note } => {
-                out.u8(9);
-                origin.encode(out);
-                old.encode(out);
-                new.encode(out);
-                out.bytes(note);
+            Self::Checkpoint { .. } | Self::Finalize { .. } | Self::Witness { .. } => {
+                self.encode_leafless(out);
             }
         }
     }

@@ -102,13 +102,13 @@ impl KeyLock {
         Self(watch::Sender::new(Some(Locked::Waiting)))
     }
 
-    fn set(&self, locked: Option<Locked>) {
+    fn set(&self, locked: Option<&Locked>) {
         self.0.send_if_modified(|now| {
             // What is lost stays lost as long as the process lives.
             let final_word = matches!(now, Some(Locked::Shorter { .. } | Locked::Forked { .. }));
-            let changes = !final_word && *now != locked;
+            let changes = !final_word && now.as_ref() != locked;
             if changes {
-                now.clone_from(&locked);
+                *now = locked.cloned();
             }
             changes
         });
@@ -176,7 +176,7 @@ impl Consensus {
             Err(error) => return Err(error.into()),
         };
         tracing::error!(%lost, "the keys are locked for good");
-        self.lock.set(Some(lost.clone()));
+        self.lock.set(Some(&lost));
         Err(UnlockError::Lost(lost))
     }
 }
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(now(), Some(Locked::Waiting));
         lock.set(None);
         assert_eq!(now(), None);
-        lock.set(Some(Locked::Forked { size: 3 }));
+        lock.set(Some(&Locked::Forked { size: 3 }));
         lock.set(None);
         assert_eq!(now(), Some(Locked::Forked { size: 3 }));
     }

@@ -1,5 +1,7 @@
 //! Several replicas: any takes a command, none loses one, and the group changes hands and members while it serves.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails the test")]
+
 mod common;
 
 use std::collections::BTreeSet;

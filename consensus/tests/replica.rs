@@ -1,5 +1,7 @@
 //! One replica as its node sees it: concurrent proposers, restarts, damage, checkpoints.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails the test")]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! Who may speak: every mistake in certificates and key exchange is refused, with a reason.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails the test")]
+
 mod common;
 
 use std::sync::Arc;

@@ -92,14 +92,14 @@ pub(super) fn replica_of(certificate: &CertificateDer<'_>) -> Option<u64> {
 pub(super) fn load(config: &TlsConfig, replica: u64) -> Result<Tls, TlsError> {
     let unusable = |error: &dyn std::fmt::Display| TlsError::Unusable(error.to_string());
     let chain = certificates(&config.certificate)?;
-    let names = names(&chain[0]).map_err(|reason| file(&config.certificate, reason))?;
+    let names = names(&chain[0]).map_err(|reason| file(&config.certificate, &reason))?;
     if !names.contains(&name(replica)) {
         return Err(TlsError::OtherName { path: config.certificate.clone(), replica, names });
     }
     let key = private_key(&config.key)?;
     let mut roots = RootCertStore::empty();
     for certificate in certificates(&config.ca)? {
-        roots.add(certificate).map_err(|error| file(&config.ca, error))?;
+        roots.add(certificate).map_err(|error| file(&config.ca, &error))?;
     }
     let roots = Arc::new(roots);
     let provider = provider();
@@ -137,17 +137,17 @@ fn provider() -> Arc<CryptoProvider> {
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let certificates: Vec<_> = read.map_err(|error| file(path, error))?;
+    let certificates: Vec<_> = read.map_err(|error| file(path, &error))?;
     if certificates.is_empty() { Err(file(path, "it holds no certificate in PEM")) } else { Ok(certificates) }
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     use std::os::unix::fs::PermissionsExt;
-    let metadata = std::fs::metadata(path).map_err(|error| file(path, error))?;
+    let metadata = std::fs::metadata(path).map_err(|error| file(path, &error))?;
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(TlsError::Exposed(path.to_owned()));
     }
-    PrivateKeyDer::from_pem_file(path).map_err(|error| file(path, error))
+    PrivateKeyDer::from_pem_file(path).map_err(|error| file(path, &error))
 }
 
 fn names(certificate: &CertificateDer<'_>) -> Result<Vec<String>, String> {
@@ -155,6 +155,6 @@ fn names(certificate: &CertificateDer<'_>) -> Result<Vec<String>, String> {
     Ok(end_entity.valid_dns_names().map(str::to_owned).collect())
 }
 
-fn file(path: &Path, reason: impl ToString) -> TlsError {
+fn file(path: &Path, reason: &(impl ToString + ?Sized)) -> TlsError {
     TlsError::File { path: path.to_owned(), reason: reason.to_string() }
 }

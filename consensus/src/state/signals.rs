@@ -170,7 +170,7 @@ fn take(
     if let Some(state) = known.as_mut().filter(|state| state.holds(&signal)) {
         if own && !state.own {
             state.own = true;
-            tx.put_signal(scope, nullifier, &state);
+            tx.put_signal(scope, nullifier, state);
         }
         return Ok(if state.double.is_some() { Taken::Double { changed: false } } else { Taken::Known });
     }

@@ -1,5 +1,7 @@
 //! The records of the node itself and of what is kept, frozen: a change here is another version of the record.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails the test")]
+
 use hansa_types::codec::{Decode, Encode};
 use hansa_types::hash::Digest;
 use hansa_types::id::Timestamp;

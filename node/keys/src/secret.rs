@@ -201,7 +201,7 @@ mod tests {
         let joined = a.joined_with(b"x", &[b.clone(), c.clone()]);
         for other in [
             a.joined_with(b"x", &[c.clone(), b.clone()]),
-            a.joined_with(b"x", &[b.clone()]),
+            a.joined_with(b"x", std::slice::from_ref(&b)),
             a.joined_with(b"y", &[b.clone(), c.clone()]),
             b.joined_with(b"x", &[a.clone(), c.clone()]),
         ] {

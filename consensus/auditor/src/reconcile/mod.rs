@@ -231,12 +231,12 @@ impl fmt::Display for Reconciliation {
             let payment = uetr.map(|uetr| format!("payment {uetr}")).unwrap_or_default();
             match kind {
                 FindingKind::Gap => {
-                    write!(f, "\n  gap     {payment}, line {at} of the list, has no decision")?
+                    write!(f, "\n  gap     {payment}, line {at} of the list, has no decision")?;
                 }
                 FindingKind::Double => write!(f, "\n  double  {payment} is decided again in record {at}")?,
                 FindingKind::Extra => write!(f, "\n  extra   {payment} of record {at} is not in the list")?,
                 FindingKind::Hidden => {
-                    write!(f, "\n  hidden  record {at} is a decision that is not disclosed")?
+                    write!(f, "\n  hidden  record {at} is a decision that is not disclosed")?;
                 }
             }
         }

@@ -265,11 +265,7 @@ pub(super) fn found() -> FoundEntry {
 /// A request about a subject.
 pub(super) fn subject_action() -> SubjectAction {
     let account = Account::from_iban_text("DE89370400440532013000");
-    SubjectAction {
-        subject: Subject::Account(account),
-        reason: "request 17".to_owned(),
-        actor: actor(),
-    }
+    SubjectAction { subject: Subject::Account(account), reason: "request 17".to_owned(), actor: actor() }
 }
 
 pub(super) fn backups() -> BackupList {
