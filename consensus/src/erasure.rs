@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use hansa_types::hash::Digest;
 use hansa_types::verify::SignalVerifier;
+use openraft::metrics::WaitError;
+use tokio::time::Instant;
 
 use crate::command::IndexTerm;
 use crate::config::ConsensusConfig;
@@ -20,6 +22,8 @@ use crate::{Consensus, Opened, open_store};
 
 /// How long a snapshot and the purge behind it may take.
 const SCRUB: Duration = Duration::from_secs(600);
+/// After how long a snapshot is asked for again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How many keys are imported in one write.
 const IMPORT_BATCH: usize = 1024;
 
@@ -127,13 +131,21 @@ impl Consensus {
     pub async fn scrub(&self) -> Result<Residue, ProposeError> {
         let stopped = |error: &dyn std::fmt::Display| ProposeError::Stopped(error.to_string());
         let applied = self.raft.metrics().borrow().last_applied.map_or(0, |log_id| log_id.index);
-        self.snapshot().await?;
         let taken = |at: Option<LogId>| at.is_some_and(|at| at.index >= applied);
-        let wait = || self.raft.wait(Some(SCRUB));
-        let snapshot = wait().metrics(|now| taken(now.snapshot), "a snapshot to purge behind").await;
-        snapshot.map_err(|error| stopped(&error))?;
+        let deadline = Instant::now() + SCRUB;
+        loop {
+            // One that was under way already may end before what is to be purged: then the next one is asked for.
+            self.snapshot().await?;
+            let wait = self.raft.wait(Some(ASK_AGAIN));
+            match wait.metrics(|now| taken(now.snapshot), "a snapshot to purge behind").await {
+                Ok(_) => break,
+                Err(WaitError::Timeout(..)) if Instant::now() < deadline => {}
+                Err(error) => return Err(stopped(&error)),
+            }
+        }
         self.raft.trigger().purge_log(applied).await.map_err(|error| stopped(&error))?;
-        wait().metrics(|now| taken(now.purged), "the purge").await.map_err(|error| stopped(&error))?;
+        let wait = self.raft.wait(Some(SCRUB));
+        wait.metrics(|now| taken(now.purged), "the purge").await.map_err(|error| stopped(&error))?;
         let (state, store) = (self.state.clone(), self.store.clone());
         let scrubbed = tokio::task::spawn_blocking(move || {
             state.subject_keys().compact()?;

@@ -54,9 +54,11 @@ impl Node {
         client(self.bank()).unwrap()
     }
 
-    /// What the log holds on payments, cases and signals; beside them the node records the use of its interface.
-    fn log(&self) -> String {
-        serde_json::to_string(&self.client().status().unwrap().counters).unwrap()
+    /// How many records the log holds on payments, and all it counts; beside them the node records the use of its interface.
+    fn log(&self) -> (u64, String) {
+        let counters = self.client().status().unwrap().counters;
+        let payments = counters.payments.verdicts.values().sum::<u64>() + counters.payments.duplicates;
+        (payments, serde_json::to_string(&counters).unwrap())
     }
 
     fn submit(&self, transfers: &[Transfer]) -> Vec<PaymentAnswer> {

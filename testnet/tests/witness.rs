@@ -149,7 +149,10 @@ fn three_banks_cosign_one_another() {
     group.pay(A, &to_b(1, HARMLESS, MULE));
     [A, B, C].into_iter().for_each(|at| group.published(at, 2));
     let status = client(group.bank(A)).unwrap().status().unwrap();
-    assert!(status.log.checkpoint_size > 0, "what was paid is published; records of the node itself may follow");
+    assert!(
+        status.log.checkpoint_size > 0,
+        "what was paid is published; records of the node itself may follow"
+    );
     for at in [A, B, C] {
         assert_eq!(group.hansa::<Vec<Value>>(at, &["audit", "forks"]), Vec::<Value>::new());
     }

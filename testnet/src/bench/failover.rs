@@ -41,7 +41,7 @@ pub(super) fn measure(plan: &Plan) -> Result<Vec<Figure>, BenchError> {
     let (mut serving, mut p99s) = (Vec::new(), Vec::new());
     for _ in 0..plan.failovers {
         let leader = group.leader()?;
-        let run = Run::new(&mut group, first)?.to_the_end(&mut group, leader)?;
+        let run = Run::new(&mut group, first)?.run_to_the_end(&mut group, leader)?;
         first = run.next;
         serving.push(milliseconds(run.serving_again.ok_or_else(|| failed("no new leader served"))?));
         let times = Sample::of_durations(&run.times).ok_or_else(|| failed("nothing was acknowledged"))?;
@@ -121,7 +121,7 @@ impl Run {
     }
 
     /// Sends all that are due, kills the leader in the midst of them, and waits for the last answer.
-    fn to_the_end(mut self, group: &mut Group, leader: u64) -> Result<Self, BenchError> {
+    fn run_to_the_end(mut self, group: &mut Group, leader: u64) -> Result<Self, BenchError> {
         let start = Instant::now();
         let due = |number: u64| start + Duration::from_secs(number) / PER_SECOND;
         let whole = BEFORE + AFTER;

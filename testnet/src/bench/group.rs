@@ -110,6 +110,7 @@ impl Group {
         })
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a replica is asked: it tells nobody that it is ready")]
     fn wait(
         &mut self,
         otherwise: &str,
