@@ -182,6 +182,7 @@ fn records_are_found_by_everything_they_are_about_page_by_page() {
     assert_eq!(exported["entries"].as_array().unwrap().len(), 2);
 }
 
+#[expect(clippy::too_many_lines, reason = "the life of one record, in its order")]
 #[test]
 fn retention_and_holds_keep_a_record_and_an_erased_one_is_gone_with_all_other_keys_at_hand() {
     let mut group = Group::running(&[A]);
