@@ -6,7 +6,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{Plan, Running, append, envelope, open};
+use common::{Plan, Running, append, copy_all, envelope, files, open};
 use ed25519_dalek::{Signer as _, SigningKey};
 use hansa_audit_log::note::SignedNote;
 use hansa_consensus::backup::{
@@ -141,22 +141,6 @@ fn intent(counter: u32, epoch: Epoch) -> Command {
     let (gateway, payload) = (GatewayId(3), vec![1, 2, 3]);
     let intent = Intent { gateway, epoch, counter, limit: 10, subject, id, payload };
     Command::Intent { leaf: Leaf::new(envelope(seed)), intent }
-}
-
-fn files(dir: &Path) -> Vec<PathBuf> {
-    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for path in files(from) {
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy_all(&path, &target);
-        } else {
-            std::fs::copy(&path, &target).unwrap();
-        }
-    }
 }
 
 #[test]

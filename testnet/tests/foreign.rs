@@ -168,6 +168,11 @@ fn go_verifies_what_the_log_publishes_and_refuses_what_was_tampered_with() {
 #[track_caller]
 fn refused(output: &Output, part: &str) {
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{part} was not refused: {said}{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{part} was not refused: {said}{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     assert!(said.starts_with(&format!("foreign: REFUSED: {part}: ")), "{said}");
 }

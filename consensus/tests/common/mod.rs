@@ -197,3 +197,21 @@ pub(crate) fn leader(group: &[Running]) -> usize {
     let id = group[0].wait_for(|role| role.quorum).leader.unwrap();
     group.iter().position(|replica| replica.consensus.status().replica == id).unwrap()
 }
+
+/// The files and folders in a folder.
+pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Copies a folder.
+pub(crate) fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for path in files(from) {
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_all(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
