@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use hansa_audit_log::envelope::MAX_LEAF;
 use hansa_audit_log::evidence::{Evidence, EvidenceError};
 use hansa_audit_log::merkle::{MAX_PROOF_HASHES, leaf_hash};
+use hansa_audit_log::policy::{Policy, PolicySyntax};
 use hansa_audit_log::proof::{MAX_PROOF_BYTES, TlogProof, TlogProofError, parse_hashes};
 use hansa_types::hash::Digest;
 use hansa_types::id::BankId;
@@ -140,6 +141,9 @@ pub struct LogArgs {
     /// The bank whose log it is.
     #[arg(long)]
     bank: BankId,
+    /// Whose cosignatures every checkpoint must bear besides (C2SP tlog-policy).
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
 }
 
 /// Which leaf.
@@ -188,6 +192,14 @@ pub enum AuditError {
         "{0} is no consistency proof: a hash of 32 bytes in base64 a line is wanted, at most {MAX_PROOF_HASHES}"
     )]
     Hashes(PathBuf),
+    /// A policy that is none.
+    #[error("{path}: {source}")]
+    Policy {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        source: PolicySyntax,
+    },
     /// A whole log.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -236,8 +248,8 @@ impl Cli {
                 let log = log.open()?;
                 let link = link(folder, consistency.as_deref())?;
                 let compared = compare(&log, log.read(&a)?, log.read(&b)?, link.as_ref());
-                if let (Err(CompareError::Fork(fork)), Some(path)) = (&compared, evidence) {
-                    write_new(&path, &fork.to_file())?;
+                if let (Err(CompareError::Fork { evidence, .. }), Some(path)) = (&compared, evidence) {
+                    write_new(&path, &evidence.to_file())?;
                 }
                 print(&compared?, self.json, Comparison::to_string);
             }
@@ -258,7 +270,13 @@ impl Cli {
 impl LogArgs {
     fn open(&self) -> Result<Log, AuditError> {
         let manifest = SignedManifest::open(&read(&self.manifest)?)?;
-        Ok(Log::of(&manifest, &self.bank)?)
+        let mut log = Log::of(&manifest, &self.bank)?;
+        if let Some(path) = &self.policy {
+            let policy = Policy::parse(&read(path)?);
+            let failed = |source| AuditError::Policy { path: path.clone(), source };
+            log.policy = Some(policy.map_err(failed)?);
+        }
+        Ok(log)
     }
 }
 
@@ -279,6 +297,7 @@ fn proof(file: &Path, leaf: &LeafArgs, log: &Log) -> Result<ProofReport, AuditEr
     };
     let proof = TlogProof::parse(&read_bounded(file, MAX_PROOF_BYTES).map_err(io(file))?)?;
     let checkpoint = proof.verify(&hash, &log.origin, &log.key)?;
+    log.check_policy(file, &proof.checkpoint)?;
     Ok(ProofReport { leaf: Digest(hash), index: proof.index, log: log.report(&checkpoint) })
 }
 

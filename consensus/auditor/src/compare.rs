@@ -4,17 +4,14 @@ use std::io;
 use std::path::PathBuf;
 
 use hansa_audit_log::checkpoint::Checkpoint;
+use hansa_audit_log::fork::Fork;
 use hansa_audit_log::merkle::{Frontier, Hash, ProofError, leaf_hash, verify_consistency};
 use hansa_audit_log::note::SignedNote;
-use hansa_types::codec::Writer;
 use hansa_types::hash::Digest;
 use hansa_types::id::BankId;
 use serde::Serialize;
 
 use crate::log::{Log, LogError, LogFolder};
-
-/// The first bytes of a file of fork evidence, and its version byte.
-pub const FORK_MAGIC: [u8; 9] = *b"HANSAFRK\x01";
 
 /// What shows how two checkpoints of different sizes belong together.
 #[derive(Clone, Debug)]
@@ -51,24 +48,20 @@ impl std::fmt::Display for Comparison {
     }
 }
 
-/// Two signed checkpoints that no one history has.
-#[derive(Clone, Debug)]
-pub struct Fork {
-    /// One of them, and the other.
-    pub notes: [SignedNote; 2],
-    /// How many entries both have in common, and differ in.
-    pub size: u64,
-}
-
 /// Why two checkpoints are not known to be of one history.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
     /// They are not.
     #[error(
-        "FORK: two trees of this log that the bank signed differ within their first {} entries. Keep both notes, \
-         and tell the other banks and the supervisor", .0.size
+        "FORK: two trees of this log that the bank signed differ within their first {size} entries. Keep both notes, \
+         and tell the other banks and the supervisor"
     )]
-    Fork(Box<Fork>),
+    Fork {
+        /// Both notes.
+        evidence: Box<Fork>,
+        /// How many entries both have, and differ in.
+        size: u64,
+    },
     /// One of the two, or the folder.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -146,19 +139,5 @@ fn against(log: &Log, folder: &LogFolder, old: Signed, new: Signed) -> Result<()
 }
 
 fn fork(old: Signed, new: Signed) -> CompareError {
-    CompareError::Fork(Box::new(Fork { size: old.1.size, notes: [old.0, new.0] }))
-}
-
-impl Fork {
-    /// The evidence as a file: magic, version, and the two notes as they were signed, each behind its length, in the
-    /// order of their texts.
-    #[must_use]
-    pub fn to_file(&self) -> Vec<u8> {
-        let mut notes = self.notes.each_ref().map(ToString::to_string);
-        notes.sort();
-        let mut out = Writer::default();
-        out.raw(&FORK_MAGIC);
-        notes.iter().for_each(|note| out.bytes(note.as_bytes()));
-        out.into_bytes()
-    }
+    CompareError::Fork { size: old.1.size, evidence: Box::new(Fork::new(old.0, new.0)) }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hansa_audit_log::checkpoint::{Checkpoint, CheckpointError};
 use hansa_audit_log::note::{MAX_NOTE_BYTES, SignedNote};
+use hansa_audit_log::policy::{Policy, PolicyError};
 use hansa_audit_log::tiles::bundle::MAX_BUNDLE_BYTES;
 use hansa_audit_log::tiles::{CHECKPOINT_PATH, Content, FsckError, Tile, fsck};
 use hansa_types::hash::{Digest, PublicKey};
@@ -22,6 +23,8 @@ pub struct Log {
     pub origin: String,
     /// The key that signs its checkpoints.
     pub key: PublicKey,
+    /// Who must have cosigned them, if anybody.
+    pub policy: Option<Policy>,
 }
 
 /// A folder in the layout of tlog-tiles.
@@ -41,6 +44,14 @@ pub enum LogError {
         path: PathBuf,
         /// What is wrong.
         source: CheckpointError,
+    },
+    /// A checkpoint that the policy does not hold for valid.
+    #[error("{path}: {source}")]
+    Policy {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong.
+        source: PolicyError,
     },
     /// A checkpoint's file.
     #[error("{path}: {source}")]
@@ -77,7 +88,8 @@ impl Log {
     /// The log of `bank` as the manifest has it.
     pub fn of(manifest: &Manifest, bank: &BankId) -> Result<Self, LogError> {
         let member = manifest.members.get(bank).ok_or_else(|| LogError::NotMember(bank.clone()))?;
-        Ok(Self { bank: bank.clone(), origin: manifest.log_origin(bank), key: member.log_key })
+        let (bank, origin, key) = (bank.clone(), manifest.log_origin(bank), member.log_key);
+        Ok(Self { bank, origin, key, policy: None })
     }
 
     /// Opens a signed checkpoint of this log; `path` is for the message.
@@ -85,7 +97,14 @@ impl Log {
         let failed = |source| LogError::Checkpoint { path: path.to_owned(), source };
         let note = SignedNote::parse(bytes).map_err(|error| failed(error.into()))?;
         let checkpoint = Checkpoint::open(&note, &self.origin, &self.key).map_err(failed)?;
+        self.check_policy(path, &note)?;
         Ok((note, checkpoint))
+    }
+
+    /// A checkpoint bears the cosignatures that the policy wants; `path` is for the message.
+    pub fn check_policy(&self, path: &Path, note: &SignedNote) -> Result<(), LogError> {
+        let failed = |source| LogError::Policy { path: path.to_owned(), source };
+        self.policy.as_ref().map_or(Ok(()), |policy| policy.check(note).map(drop).map_err(failed))
     }
 
     /// Reads and opens a signed checkpoint of this log.

@@ -7,15 +7,18 @@ use std::path::Path;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use hansa_audit_log::checkpoint::Checkpoint;
+use hansa_audit_log::cosignature;
 use hansa_audit_log::disclosure::{DisclosedKey, KEY_BYTES, header};
 use hansa_audit_log::envelope::{Envelope, RecordsKey};
+use hansa_audit_log::fork::{Finding as ForkFinding, Fork};
 use hansa_audit_log::merkle::{Frontier, MemoryNodes, consistency_proof, leaf_hash};
-use hansa_audit_log::note::{MAX_NOTE_BYTES, SignedNote};
+use hansa_audit_log::note::{KeyType, SignedNote, VerifierKey};
+use hansa_audit_log::policy::Policy;
 use hansa_audit_log::tiles::{Tile, bundle, copy};
-use hansa_auditor::compare::{CompareError, FORK_MAGIC, Link, compare};
+use hansa_auditor::compare::{CompareError, Link, compare};
 use hansa_auditor::log::{Log, LogError, LogFolder};
 use hansa_auditor::reconcile::{Finding, FindingKind, MAX_LISTED, ReconcileError, Reconciliation, reconcile};
-use hansa_types::codec::{Encode, Reader};
+use hansa_types::codec::Encode;
 use hansa_types::decision::{Decision, Verdict};
 use hansa_types::hash::{Digest, PublicKey};
 use hansa_types::id::Timestamp;
@@ -49,7 +52,7 @@ fn log_key() -> LogKey {
 }
 
 fn log() -> Log {
-    Log { bank: "bank-a".parse().unwrap(), origin: ORIGIN.into(), key: log_key().public_key() }
+    Log { bank: "bank-a".parse().unwrap(), origin: ORIGIN.into(), key: log_key().public_key(), policy: None }
 }
 
 /// The log of a bank that writes what it likes.
@@ -259,19 +262,45 @@ fn a_fork_is_told_with_both_notes() {
     for (a, b, link) in
         [(&other, &large, Some(&link)), (&large, &longer, None), (&other, &longer, Some(&link))]
     {
-        let Err(CompareError::Fork(fork)) = compare(&log(), a.checkpoint(), b.checkpoint(), link) else {
+        let Err(CompareError::Fork { evidence, size }) =
+            compare(&log(), a.checkpoint(), b.checkpoint(), link)
+        else {
             unreachable!("a fork")
         };
-        let file = fork.to_file();
-        let mut input = Reader::new(file.strip_prefix(&FORK_MAGIC).unwrap());
-        let mut note = || {
-            let bytes = input.bytes("checkpoint", MAX_NOTE_BYTES).unwrap();
-            log().open(Path::new("note"), bytes).unwrap().1
-        };
-        let (first, second) = (note(), note());
-        input.finish().unwrap();
-        assert_ne!(first.root, second.root);
+        let read = Fork::from_file(&evidence.to_file()).unwrap();
+        let shown = read.verify(&log().key, ORIGIN).unwrap();
+        let proved = matches!(shown, ForkFinding::Proof { size: proved, .. } if proved == size);
+        assert_eq!(
+            proved,
+            a.frontier.size() == b.frontier.size(),
+            "two notes prove a fork at one size alone"
+        );
     }
+}
+
+/// A witness that two policies name: one wants it, the other wants another.
+#[test]
+fn a_policy_wants_its_cosignatures() {
+    let folder = tempfile::tempdir().unwrap();
+    let exported = bank(10).export(folder.path());
+    let witness = LogKey(SigningKey::from_bytes(&[4; 32]));
+    let vkey = |kind, name: &str, key: PublicKey| VerifierKey::new(kind, name, key).unwrap();
+    let policy = |name: &str| {
+        let (signer, witness) = (
+            vkey(KeyType::Ed25519, ORIGIN, log_key().public_key()),
+            vkey(KeyType::Cosignature, name, witness.public_key()),
+        );
+        let text = format!("log {signer}\nwitness w {witness}\nquorum w\n");
+        Log { policy: Some(Policy::parse(text.as_bytes()).unwrap()), ..log() }
+    };
+    let (one, other) = (policy("hansa/test/witness/b"), policy("hansa/test/witness/c"));
+    let missing = |log: &Log| matches!(log.fsck(&exported, |_, _| Ok(())), Err(LogError::Policy { .. }));
+    assert!(missing(&one) && missing(&other), "nobody has cosigned");
+    let (mut note, checkpoint) = bank(10).checkpoint();
+    note.add(cosignature::sign(&checkpoint.to_string(), 9, "hansa/test/witness/b", &witness).unwrap())
+        .unwrap();
+    fs::write(exported.checkpoint(), note.to_string()).unwrap();
+    assert!(!missing(&one) && missing(&other));
 }
 
 #[test]
