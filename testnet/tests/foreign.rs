@@ -147,6 +147,7 @@ fn go_verifies_what_the_log_publishes_and_refuses_what_was_tampered_with() {
         ("consistency", "consistency", 3),
         ("tiles", "tile/0/000", 100),
         ("tiles", "tile/0/273.p/112", -1),
+        ("tiles", "tile/1/000", 33),
         ("tiles", "tile/1/001.p/17", 0),
         ("tiles", "tile/2/000.p/1", 31),
         ("tiles", "tile/entries/100", 5),
