@@ -15,7 +15,7 @@ use crate::{Consensus, TreeHead};
 const NOTE: &[u8] = b"checkpoint-note";
 
 impl Consensus {
-    /// Signs the log as it is committed now, under the name `origin`, and keeps the note as the one last published.
+    /// Signs the log as it is committed now, under the name `origin`, and keeps the note as the one last signed.
     pub async fn sign_checkpoint(
         &self,
         origin: &str,
@@ -41,7 +41,7 @@ impl Consensus {
         Ok(note)
     }
 
-    /// The checkpoint this replica published last.
+    /// The checkpoint this replica signed last; [`Consensus::witnessed`] has the one that other members cosigned.
     pub fn published(&self) -> Result<Option<SignedNote>, StoreError> {
         let Some(bytes) = self.store.get(Table::RaftMeta, NOTE)? else { return Ok(None) };
         SignedNote::parse(&bytes).map(Some).map_err(|e| StoreError::corrupt(Table::RaftMeta, e))
