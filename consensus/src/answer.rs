@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::cluster::Cluster;
 use crate::error::ProposeError;
+use crate::lock::KeyLock;
 use crate::net::{
     Admin, Description, Handler, ProposeAnswer, Refused, Request, Response, SnapshotHead, receive,
 };
@@ -27,6 +28,7 @@ pub(crate) struct Answers {
     pub(crate) raft: Raft,
     pub(crate) state: Arc<StateMachine>,
     pub(crate) draining: Arc<AtomicBool>,
+    pub(crate) lock: Arc<KeyLock>,
     /// Set once this replica proposes; before that it only learns.
     pub(crate) serving: OnceCell<(Proposer, Arc<Cluster>)>,
     /// One snapshot is received at a time: they share a folder.
@@ -75,6 +77,7 @@ impl Answers {
             applied,
             size: self.state.size(),
             draining: self.draining.load(Ordering::Relaxed),
+            keys_open: self.lock.is_open(),
         }
     }
 

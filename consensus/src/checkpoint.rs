@@ -21,7 +21,7 @@ impl Consensus {
         origin: &str,
         signer: &dyn Signer,
     ) -> Result<SignedNote, CheckpointError> {
-        self.keys_open()?;
+        self.may_sign().await?;
         self.barrier().await?;
         let TreeHead { size, root } = self.head();
         match self.propose(Command::Checkpoint { size, root }).await? {

@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::command::{BASE_LEVEL, Command, Proposal};
 use crate::config::RecordsConfig;
+use crate::lock::KeyLock;
 use crate::net::{Admin, Client, Description, Request, Response};
 use crate::outcome::Outcome;
 use crate::proposer::Proposer;
@@ -85,6 +86,7 @@ pub(crate) struct Cluster {
     pub(crate) records: RecordsConfig,
     pub(crate) levels: Levels,
     pub(crate) lease: Duration,
+    pub(crate) lock: Arc<KeyLock>,
     pub(crate) draining: Arc<AtomicBool>,
     /// One wish at a time.
     pub(crate) changing: Mutex<()>,
@@ -137,6 +139,7 @@ impl Cluster {
                 applied: self.raft.metrics().borrow().last_applied.map(|log_id| log_id.index),
                 size: self.state.size(),
                 draining: self.draining.load(Ordering::Relaxed),
+                keys_open: self.lock.is_open(),
             });
         };
         match timeout(DESCRIBE, client.call(id, replica, &Request::Describe)).await {

@@ -103,7 +103,7 @@ pub struct Consensus {
     role: watch::Receiver<Role>,
     changes: broadcast::Sender<Change>,
     draining: Arc<AtomicBool>,
-    lock: KeyLock,
+    lock: Arc<KeyLock>,
     backing_up: Arc<std::sync::Mutex<()>>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -150,6 +150,7 @@ impl Consensus {
         let parts = Parts { store: store.clone(), state: state.clone(), snapshots, changes: changes.clone() };
         let raft = raft::start(config, client.clone(), parts, metrics.clone()).await?;
         let draining = Arc::new(AtomicBool::new(false));
+        let lock = Arc::new(KeyLock::new());
         let answers = Arc::new(Answers {
             id: config.replica,
             incarnation,
@@ -157,6 +158,7 @@ impl Consensus {
             raft: raft.clone(),
             state: state.clone(),
             draining: draining.clone(),
+            lock: lock.clone(),
             serving: OnceCell::new(),
             receiving: Mutex::new(()),
         });
@@ -176,12 +178,13 @@ impl Consensus {
             records: records.clone(),
             levels: config.levels(),
             lease: Duration::from_millis(config.election_max_ms),
+            lock: lock.clone(),
             draining: draining.clone(),
             changing: Mutex::new(()),
         });
         let _ = answers.serving.set((proposer.clone(), cluster.clone()));
         let config = config.clone();
-        let (lock, backing_up) = (KeyLock::new(), Arc::default());
+        let backing_up = Arc::default();
         let consensus = Self {
             config,
             raft,

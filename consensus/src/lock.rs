@@ -11,12 +11,14 @@ use hansa_types::codec_struct;
 use hansa_types::id::{Epoch, Timestamp};
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::command::{Command, Leaf};
 use crate::error::UnlockError;
+use crate::net::{Request, Response};
 use crate::outcome::Outcome;
 use crate::store::StoreError;
-use crate::{Consensus, ReadError, TreeHead};
+use crate::{ASK, Consensus, ReadError, TreeHead};
 
 /// Why the keys are not used.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -102,6 +104,11 @@ impl KeyLock {
         Self(watch::Sender::new(Some(Locked::Waiting)))
     }
 
+    /// Whether the keys may be used.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.borrow().is_none()
+    }
+
     fn set(&self, locked: Option<&Locked>) {
         self.0.send_if_modified(|now| {
             // What is lost stays lost as long as the process lives.
@@ -125,6 +132,25 @@ impl Consensus {
     /// Refuses while the keys are locked.
     pub fn keys_open(&self) -> Result<(), Locked> {
         self.lock.0.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Refuses to sign unless the keys are open here, or in the process that leads: it has asked for the whole group.
+    pub(crate) async fn may_sign(&self) -> Result<(), Locked> {
+        match self.keys_open() {
+            Err(Locked::Waiting) if self.leader_may_sign().await => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn leader_may_sign(&self) -> bool {
+        let role = self.role.borrow().clone();
+        let Some(leader) = role.leader.filter(|_| !role.leads) else { return false };
+        let (Some(replica), Some(client)) = (self.replica(leader), &self.client) else { return false };
+        let asked = timeout(ASK, client.call(leader, &replica, &Request::Describe)).await;
+        matches!(
+            asked,
+            Ok(Ok(Response::Describe(leader))) if leader.keys_open && leader.incarnation == replica.incarnation
+        )
     }
 
     /// That this log was restored from a backup, if it was.

@@ -1,4 +1,4 @@
-//! Backup and restore of real replicas: under load, into another folder, and never a second history.
+//! Backup and restore of real replicas: under load, into another folder, by two officers.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails the test")]
 
@@ -6,142 +6,15 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{Plan, Running, append, copy_all, envelope, files, open};
-use ed25519_dalek::{Signer as _, SigningKey};
-use hansa_audit_log::note::SignedNote;
+use common::bank::{Bank, EPOCH, NOW, fill, sign, unlock};
+use common::{ORIGIN, append, envelope, files, open};
 use hansa_consensus::backup::{
-    Approval, Approver, Backup, BackupConfig, BackupError, Identities, Restore, drill, folder, keygen,
-    restore, verify,
+    Backup, BackupConfig, BackupError, Identities, Restore, drill, folder, keygen, restore, verify,
 };
-use hansa_consensus::outcome::IntentRefusal;
 use hansa_consensus::replica::Replica;
-use hansa_consensus::{
-    CheckpointError, Command, ConsensusConfig, Intent, Leaf, Locked, Outcome, RecordsConfig, TreeHead,
-    UnlockError, Unlocking,
-};
-use hansa_types::hash::{Digest, PublicKey};
-use hansa_types::id::{Epoch, GatewayId, Timestamp};
-use hansa_types::sign::{SignError, Signer};
-
-const ORIGIN: &str = "bank-a.example/audit";
-const NOW: Timestamp = Timestamp(1_800_000_000);
-const EPOCH: Epoch = Epoch(9);
-
-struct Key(SigningKey);
-
-impl Signer for Key {
-    fn public_key(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key().to_bytes())
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
-        Ok(self.0.sign(message).to_bytes())
-    }
-}
-
-fn key(seed: u8) -> Key {
-    Key(SigningKey::from_bytes(&[seed; 32]))
-}
-
-/// A plan with a folder for backups, who can read them, and two officers.
-struct Bank {
-    plan: Plan,
-    backup: BackupConfig,
-    identities: Identities,
-}
-
-impl Bank {
-    fn new(replicas: u64) -> Self {
-        let plan = Plan::new(replicas);
-        let identity = plan.dir.path().join("backup.identity");
-        let approver = |(actor, seed): (&str, u8)| Approver {
-            actor: actor.parse().unwrap(),
-            key: key(seed).public_key(),
-        };
-        let backup = BackupConfig {
-            dir: plan.dir.path().join("backups"),
-            recipients: vec![keygen(&identity).unwrap()],
-            keep: 3,
-            approvers: [("ada", 1), ("bob", 2)].map(approver).to_vec(),
-            ..BackupConfig::default()
-        };
-        let identities = Identities::load(&identity).unwrap();
-        Self { plan, backup, identities }
-    }
-
-    fn back_up(&self, replica: &Running, at: u64) -> Backup {
-        replica.block_on(replica.consensus.back_up(&self.backup, ORIGIN, Timestamp(NOW.0 + at))).unwrap()
-    }
-
-    fn approvals(&self, backup: &Backup, officers: &[(&str, u8)]) -> Vec<SignedNote> {
-        let sign = |&(actor, seed): &(&str, u8)| {
-            let reason = "the disk is lost".to_owned();
-            let approval =
-                Approval { backup: backup.hash, replica: 1, actor: actor.parse().unwrap(), reason, at: NOW };
-            approval.sign(&key(seed)).unwrap()
-        };
-        officers.iter().map(sign).collect()
-    }
-
-    /// Replica 1 with another data folder.
-    fn elsewhere(&self, name: &str) -> ConsensusConfig {
-        ConsensusConfig { data_dir: self.plan.dir.path().join(name), ..self.plan.config(1) }
-    }
-
-    fn restore(&self, backup: &Backup, into: &ConsensusConfig) -> Result<(), BackupError> {
-        let approvals = self.approvals(backup, &[("ada", 1), ("bob", 2)]);
-        self.restore_with(backup, into, &approvals)
-    }
-
-    fn restore_with(
-        &self,
-        backup: &Backup,
-        into: &ConsensusConfig,
-        approvals: &[SignedNote],
-    ) -> Result<(), BackupError> {
-        let request = Restore {
-            file: &backup.path,
-            subject_keys: None,
-            identities: &self.identities,
-            consensus: into,
-            backup: &self.backup,
-            approvals,
-            now: NOW,
-            prepare: &mut |_| Ok(()),
-        };
-        restore(request).map(|_| ())
-    }
-}
-
-fn fill(replica: &Running, keys: std::ops::Range<u64>) {
-    for key in keys {
-        assert!(matches!(replica.propose(append(key, key)), Outcome::Appended { .. }));
-    }
-}
-
-fn unlock(
-    replica: &Running,
-    told: Vec<Option<TreeHead>>,
-    needed: usize,
-    epoch: Epoch,
-) -> Result<(), UnlockError> {
-    let leaf = Leaf::new(envelope(1_000_000 + u64::from(epoch.0)));
-    replica.block_on(replica.consensus.unlock(Unlocking { told, needed, epoch, leaf }))
-}
-
-fn sign(replica: &Running) -> Result<TreeHead, CheckpointError> {
-    replica.block_on(replica.consensus.sign_checkpoint(ORIGIN, &key(5)))?;
-    Ok(replica.consensus.last_checkpoint().unwrap().unwrap())
-}
-
-fn intent(counter: u32, epoch: Epoch) -> Command {
-    let id = Digest([(counter as u8) + 1; 32]);
-    let seed = 2_000_000 + u64::from(epoch.0) * 100 + u64::from(counter);
-    let subject = [(counter as u8) + 100; 32];
-    let (gateway, payload) = (GatewayId(3), vec![1, 2, 3]);
-    let intent = Intent { gateway, epoch, counter, limit: 10, subject, id, payload };
-    Command::Intent { leaf: Leaf::new(envelope(seed)), intent }
-}
+use hansa_consensus::{CheckpointError, Command, Locked, Outcome, RecordsConfig, TreeHead};
+use hansa_types::hash::Digest;
+use hansa_types::id::Epoch;
 
 #[test]
 fn a_backup_taken_under_load_restores_to_the_same_log_and_goes_on() {
@@ -200,109 +73,6 @@ fn a_backup_taken_under_load_restores_to_the_same_log_and_goes_on() {
     unlock(&again, vec![], 0, Epoch(12)).unwrap();
     assert_eq!(again.consensus.restored().unwrap().unwrap().epoch, Some(EPOCH));
     sign(&again).unwrap();
-}
-
-#[test]
-fn a_restored_log_that_lost_what_was_cosigned_signs_nothing() {
-    let bank = Bank::new(1);
-    let replica = bank.plan.open(1);
-    fill(&replica, 0..10);
-    let backup = bank.back_up(&replica, 0);
-    fill(&replica, 10..20);
-    unlock(&replica, vec![], 0, EPOCH).unwrap();
-    let cosigned = sign(&replica).unwrap();
-    assert_eq!(cosigned.size, 20);
-    replica.kill();
-
-    let config = bank.elsewhere("restored");
-    bank.restore(&backup, &config).unwrap();
-    let restored = open(&config, &RecordsConfig::default()).unwrap();
-    assert!(matches!(sign(&restored), Err(CheckpointError::Locked(Locked::Waiting))));
-    let few = unlock(&restored, vec![None], 2, EPOCH).unwrap_err();
-    assert_eq!(few, UnlockError::TooFew { answered: 1, needed: 2 });
-    let lost = unlock(&restored, vec![None, Some(cosigned)], 2, EPOCH).unwrap_err();
-    assert_eq!(lost, UnlockError::Lost(Locked::Shorter { witnessed: 20, have: 10 }));
-    assert!(lost.to_string().contains("restore a newer backup"), "{lost}");
-    // Neither entries that are appended nor other answers help: it would be another history.
-    fill(&restored, 100..110);
-    assert!(unlock(&restored, vec![None, None], 2, EPOCH).is_err());
-    assert!(matches!(sign(&restored), Err(CheckpointError::Locked(Locked::Shorter { .. }))));
-    assert!(!restored.consensus.may_signal(Epoch(99)).unwrap());
-    assert_eq!(restored.consensus.last_checkpoint().unwrap(), None);
-    assert_eq!(restored.consensus.published().unwrap(), None);
-    restored.kill();
-    let again = open(&config, &RecordsConfig::default()).unwrap();
-    let forked = unlock(&again, vec![Some(cosigned)], 1, EPOCH).unwrap_err();
-    assert_eq!(forked, UnlockError::Lost(Locked::Forked { size: 20 }));
-}
-
-#[test]
-fn no_counter_is_spent_twice_after_a_restore() {
-    let bank = Bank::new(1);
-    let replica = bank.plan.open(1);
-    for counter in 0..2 {
-        assert!(matches!(replica.propose(intent(counter, EPOCH)), Outcome::Appended { .. }));
-    }
-    let backup = bank.back_up(&replica, 0);
-    assert!(matches!(replica.propose(intent(2, EPOCH)), Outcome::Appended { .. }));
-    replica.kill();
-
-    let config = bank.elsewhere("restored");
-    bank.restore(&backup, &config).unwrap();
-    let restored = open(&config, &RecordsConfig::default()).unwrap();
-    let refused = Outcome::IntentRefused(IntentRefusal::Restored);
-    for epoch in [EPOCH, Epoch(EPOCH.0 + 1), Epoch(99)] {
-        assert_eq!(restored.propose(intent(2, epoch)), refused, "before the keys are unlocked");
-    }
-    unlock(&restored, vec![], 0, EPOCH).unwrap();
-    for epoch in [Epoch(EPOCH.0 - 1), EPOCH] {
-        assert_eq!(restored.propose(intent(2, epoch)), refused, "the backup does not know what was spent");
-        assert!(!restored.consensus.may_signal(epoch).unwrap());
-    }
-    let next = Epoch(EPOCH.0 + 1);
-    assert!(restored.consensus.may_signal(next).unwrap());
-    let first = Command::Intent {
-        leaf: Leaf::new(envelope(77)),
-        intent: match intent(0, next) {
-            Command::Intent { intent, .. } => Intent { id: Digest([200; 32]), ..intent },
-            other => panic!("{other:?}"),
-        },
-    };
-    assert!(matches!(restored.propose(first), Outcome::Appended { .. }));
-}
-
-#[test]
-fn an_old_copy_of_the_data_folder_is_found_out() {
-    let bank = Bank::new(1);
-    let config = bank.plan.config(1);
-    let replica = bank.plan.open(1);
-    fill(&replica, 0..5);
-    replica.kill();
-    let old = bank.elsewhere("old-copy");
-    copy_all(&config.data_dir, &old.data_dir);
-
-    let replica = bank.plan.open(1);
-    fill(&replica, 5..9);
-    unlock(&replica, vec![], 0, EPOCH).unwrap();
-    let cosigned = sign(&replica).unwrap();
-    replica.kill();
-
-    let rolled_back = open(&old, &RecordsConfig::default()).unwrap();
-    assert_eq!(rolled_back.consensus.restored().unwrap(), None, "nothing in the folder tells");
-    assert!(matches!(sign(&rolled_back), Err(CheckpointError::Locked(Locked::Waiting))));
-    let lost = unlock(&rolled_back, vec![Some(cosigned)], 1, EPOCH).unwrap_err();
-    assert_eq!(lost, UnlockError::Lost(Locked::Shorter { witnessed: 9, have: 5 }));
-    assert!(!rolled_back.consensus.may_signal(EPOCH).unwrap());
-    fill(&rolled_back, 100..120);
-    assert!(matches!(sign(&rolled_back), Err(CheckpointError::Locked(_))));
-    rolled_back.kill();
-    let longer = open(&old, &RecordsConfig::default()).unwrap();
-    let forked = unlock(&longer, vec![Some(cosigned)], 1, EPOCH).unwrap_err();
-    assert_eq!(forked, UnlockError::Lost(Locked::Forked { size: 9 }), "however long it grows");
-    longer.kill();
-    let untouched = bank.plan.open(1);
-    unlock(&untouched, vec![Some(cosigned)], 1, EPOCH).unwrap();
-    sign(&untouched).unwrap();
 }
 
 #[test]

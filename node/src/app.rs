@@ -320,7 +320,8 @@ pub(crate) fn spawn_duties(
     let mut tasks = JoinSet::new();
     tasks.spawn(inbound::run(node.clone(), events));
     tasks.spawn(outbound::run(node.clone()));
-    tasks.spawn(locked_keys::run(node.clone()));
+    let patience = config.node.witness_wait_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    tasks.spawn(locked_keys::run(node.clone(), patience));
     let record_every = u64::from(config.records.checkpoint_minutes.max(1)) * 60;
     tasks.spawn(tick(node.clone(), every(config.node.checkpoint_seconds), record_every));
     if node.manifest.members.len() > 1 {

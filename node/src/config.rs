@@ -103,6 +103,9 @@ pub struct NodeConfig {
     /// How often the other members are asked to cosign, and checkpoints are compared, whether or not anything happened.
     #[serde(default = "witness_seconds")]
     pub witness_seconds: u32,
+    /// How long a started node waits for members to tell what they last cosigned of its log before it signs all the
+    /// same; for ever if none is named, and after a restore. Whoever names one risks that an old copy is not noticed.
+    pub witness_wait_seconds: Option<u32>,
 }
 
 fn witness_seconds() -> u32 {

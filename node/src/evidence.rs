@@ -3,20 +3,25 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hansa_audit_log::checkpoint::{Checkpoint, CheckpointError as NoteError};
 use hansa_audit_log::evidence::{Attachment, AttachmentKind, Disclosure, Evidence, MAX_RECORDS};
 use hansa_audit_log::note::SignedNote;
-use hansa_consensus::{BarrierError, CheckpointError, ProposeError, ReadError};
+use hansa_consensus::{BarrierError, CheckpointError, Locked, ProposeError, ReadError};
 use hansa_types::codec::Encode;
 use hansa_types::payment::PaymentKey;
 use hansa_types::record::{DecisionRecord, Record};
 use hansa_types::signal::Signal;
+use tokio::time::timeout;
 
 use crate::flows::{cases, outbound, tags};
 use crate::journal::JournalError;
 use crate::node::Node;
 use crate::terms::Term;
+
+/// How long a freshly started node is given to hear what members cosigned of its log.
+const KEYS: Duration = Duration::from_secs(5);
 
 /// Why there is no evidence.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +89,22 @@ pub(crate) async fn export(node: &Arc<Node>, key: &PaymentKey) -> Result<Evidenc
     Ok(Evidence::new(note, disclosures, attachments))
 }
 
+/// Signs the log as it is. Right after a start the members are still being asked what they cosigned of it: that is
+/// waited for a little.
+async fn sign(node: &Node) -> Result<SignedNote, CheckpointError> {
+    let consensus = node.journal.consensus();
+    let first = consensus.sign_checkpoint(node.journal.origin(), &*node.log_key).await;
+    if !matches!(first, Err(CheckpointError::Locked(Locked::Waiting))) {
+        return first;
+    }
+    let mut keys = consensus.keys();
+    let opened = timeout(KEYS, keys.wait_for(|locked| *locked != Some(Locked::Waiting))).await.is_ok();
+    if !opened {
+        return first;
+    }
+    consensus.sign_checkpoint(node.journal.origin(), &*node.log_key).await
+}
+
 /// A checkpoint that covers the leaf at `last`: the published one with its cosignatures where it reaches that far, else
 /// one signed now by this bank alone, or, without a quorum, the one signed here before.
 async fn checkpoint_over(node: &Node, last: u64) -> Result<SignedNote, ExportError> {
@@ -92,13 +113,14 @@ async fn checkpoint_over(node: &Node, last: u64) -> Result<SignedNote, ExportErr
     if let Some(published) = published.filter(|published| published.seen.size > last) {
         return Ok(published.note);
     }
-    let refused = match consensus.sign_checkpoint(node.journal.origin(), &*node.log_key).await {
+    let refused = match sign(node).await {
         Ok(note) => return Ok(note),
         Err(error) => error,
     };
     let no_quorum = matches!(
         refused,
-        CheckpointError::Barrier(BarrierError::NoQuorum { .. })
+        CheckpointError::Locked(_)
+            | CheckpointError::Barrier(BarrierError::NoQuorum { .. })
             | CheckpointError::Propose(ProposeError::NoQuorum { .. })
     );
     if no_quorum && let Some(note) = consensus.published().map_err(JournalError::from)? {

@@ -244,6 +244,7 @@ verifying_key = "../verifying.key"
 development_tag_key = "../tag.key"
 customers = "customers.csv"
 witness_seconds = 1
+witness_wait_seconds = 0
 
 [api]
 listen = "127.0.0.1:{api_port}"

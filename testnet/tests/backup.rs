@@ -117,11 +117,10 @@ fn a_bank_backs_up_practises_loses_its_disk_and_goes_on() {
     assert!(drilled["recovery_seconds"].as_f64().unwrap() > 0.0);
 
     prepared.group.kill(A);
-    let ada = prepared.approve(&backup, "ada");
-    says(&prepared.restore(&backup, &[&ada]).stderr, &["2 different ones are needed"]);
-    let bob = prepared.approve(&backup, "bob");
+    let (ada, bob) = (prepared.approve(&backup, "ada"), prepared.approve(&backup, "bob"));
     says(&prepared.restore(&backup, &[&ada, &bob]).stderr, &["is not empty"]);
     prepared.lose_data();
+    says(&prepared.restore(&backup, &[&ada]).stderr, &["2 different ones are needed"]);
     let restored = prepared.restore(&backup, &[&ada, &bob]);
     assert_eq!(restored.code, 0, "{restored:?}");
 
@@ -133,4 +132,28 @@ fn a_bank_backs_up_practises_loses_its_disk_and_goes_on() {
     let root = client(prepared.group.bank(A)).unwrap().root_at(backup.log_size).unwrap();
     assert_eq!(Value::from(root.root.to_string()), drilled["root"]);
     assert!(root.log_size > backup.log_size);
+
+    // The same backup again, once the others have cosigned more: it is served, and signs nothing any more.
+    prepared.group.pay(A, &to_b(2, HARMLESS, OTHER));
+    let size = client(prepared.group.bank(A)).unwrap().status().unwrap().log.size;
+    let published = |event: &Event| match event {
+        Event::CheckpointPublished { size: at, .. } if *at >= size => Some(()),
+        _ => None,
+    };
+    prepared.group.node(A).wait("checkpoint published", published).unwrap();
+    prepared.group.kill(A);
+    prepared.lose_data();
+    assert_eq!(prepared.restore(&backup, &[&ada, &bob]).code, 0);
+    prepared.group.start(&[A]);
+    let lost = |event: &Event| match event {
+        Event::KeysLost { reason } => Some(reason.clone()),
+        _ => None,
+    };
+    let reason = prepared.group.node(A).wait("keys lost", lost).unwrap();
+    says(&reason, &["a witness cosigned", "restore a newer backup"]);
+    assert_eq!(prepared.group.pay(A, &payment).status, AnswerStatus::Repeated);
+    let out = text(&prepared.group.folder.path().join("none.evidence"));
+    let unsigned = prepared.run(&["audit", "export", &payment.uetr.unwrap().to_string(), "--out", &out]);
+    assert_eq!(unsigned.code, 1, "{unsigned:?}");
+    says(&unsigned.stderr, &["not signed"]);
 }

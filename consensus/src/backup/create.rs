@@ -58,7 +58,7 @@ impl Consensus {
             let backup = made?;
             removed?;
             // After the checkpoint: every key that a record in it is under is there, but those erased meanwhile.
-            subject_keys::write(&config, state.subject_keys().iter())?;
+            subject_keys::write(&config, state.subject_keys().iter(), &state.erased_keys()?)?;
             folder::prune(&config.dir, &origin, config.keep)?;
             Ok(backup)
         });

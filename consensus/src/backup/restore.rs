@@ -21,12 +21,12 @@ use super::error::BackupError;
 use super::files::{CHUNK, remove_dir, sync_dir};
 use super::folder;
 use super::secrets::Identities;
-use super::subject_keys::{self, SubjectKey};
+use super::subject_keys::{self, Subjects};
 use crate::config::ConsensusConfig;
 use crate::lock::Restored;
 use crate::raft::refound;
 use crate::replica::Incarnation;
-use crate::state::RESTORED;
+use crate::state::{RESTORED, enter_ledger};
 use crate::store::{Batch, Durability, KeyChange, RocksStore, Store, SubjectKeys, Table, checked};
 use crate::{INCARNATION_KEY, REPLICA_KEY, SUBJECT_KEYS, group};
 
@@ -88,13 +88,14 @@ pub fn restore(request: Restore<'_>) -> Result<(Manifest, Vec<Approval>), Backup
     }
 }
 
-/// Puts the subject keys beside the database, all but those that its ledger says are erased.
-fn put_keys(dir: &Path, db: &Path, keys: Vec<SubjectKey>) -> Result<(), BackupError> {
-    let ledger = RocksStore::open_checkpoint(db)?;
-    let mut changes = Vec::with_capacity(keys.len());
-    for (name, wrapped) in keys {
+/// Puts the subject keys beside the database, all but those that were erased before the backup or since.
+fn put_keys(dir: &Path, db: &Path, subjects: Subjects) -> Result<(), BackupError> {
+    let store = RocksStore::open(db, CACHE)?;
+    enter_ledger(&*store, &subjects.ledger)?;
+    let mut changes = Vec::with_capacity(subjects.keys.len());
+    for (name, wrapped) in subjects.keys {
         let (name, wrapped) = checked(name, wrapped)?;
-        if ledger.get(Table::Erased, &name.0)?.is_none() {
+        if store.get(Table::Erased, &name.0)?.is_none() {
             changes.push(KeyChange::Put(name, wrapped));
         }
     }

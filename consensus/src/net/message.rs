@@ -143,8 +143,10 @@ pub struct Description {
     pub size: u64,
     /// Whether it takes no leadership, being drained.
     pub draining: bool,
+    /// Whether its process may use the bank's keys.
+    pub keys_open: bool,
 }
-codec_struct!(Description { id, incarnation, founded, levels, release, applied, size, draining });
+codec_struct!(Description { id, incarnation, founded, levels, release, applied, size, draining, keys_open });
 
 /// A request with its addressee.
 pub(crate) fn encode_request(to: Incarnation, request: &Request) -> Vec<u8> {

@@ -28,6 +28,7 @@ use hansa_types::verify::SignalVerifier;
 pub use self::read::{Document, PendingIntent};
 pub use self::signals::SignalState;
 pub use self::subjects::ErasedKey;
+pub(crate) use self::subjects::enter_ledger;
 pub use self::witness::Witnessed;
 
 use self::transaction::Transaction;

@@ -15,7 +15,7 @@ use super::{StateMachine, decode};
 use crate::command::{Command, IndexTerm, Leaf, SubjectRef};
 use crate::outcome::Outcome;
 use crate::store::{
-    Batch, Durability, KeyChange, StoreError, SubjectKeys, Table, read_u64, subject_key_name,
+    Batch, Durability, KeyChange, Store, StoreError, SubjectKeys, Table, read_u64, subject_key_name,
 };
 
 /// The key of [`Table::State`] under which the index of the last leaf about a legal hold stands.
@@ -187,6 +187,19 @@ pub(super) fn erase(
     Ok(Outcome::Appended { index })
 }
 
+/// Enters the erasures of another ledger in that of a store, whose subjects then have no key.
+pub(crate) fn enter_ledger(store: &dyn Store, ledger: &[ErasedKey]) -> Result<(), StoreError> {
+    let mut batch = Batch::default();
+    for erased in ledger {
+        batch.put(Table::Erased, erased.key.0, erased.to_bytes());
+        let present = store.get(Table::SubjectKeys, &erased.subject)?;
+        if present.as_deref() == Some(erased.key.0.as_slice()) {
+            batch.delete(Table::SubjectKeys, erased.subject);
+        }
+    }
+    store.write(batch, Durability::Synced)
+}
+
 impl StateMachine {
     /// Deletes every key of the ledger from the database of keys: a replay, an import or a snapshot may have brought it
     /// back.
@@ -206,15 +219,7 @@ impl StateMachine {
 
     /// Enters the erasures of another ledger in this one, and deletes their keys.
     pub(crate) fn enter_ledger(&self, ledger: &[ErasedKey]) -> Result<usize, StoreError> {
-        let mut batch = Batch::default();
-        for erased in ledger {
-            batch.put(Table::Erased, erased.key.0, erased.to_bytes());
-            let present = self.store.get(Table::SubjectKeys, &erased.subject)?;
-            if present.as_deref() == Some(erased.key.0.as_slice()) {
-                batch.delete(Table::SubjectKeys, erased.subject);
-            }
-        }
-        self.store.write(batch, Durability::Synced)?;
+        enter_ledger(&*self.store, ledger)?;
         self.replay_ledger()
     }
 

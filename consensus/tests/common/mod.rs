@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod bank;
+
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -306,7 +306,8 @@ fn bring_back(
     };
     let approvals: Vec<SignedNote> = approvals.iter().map(read).collect::<Result<_, _>>()?;
     // Kept beside the backups, the newest alone.
-    let keys = subject_keys::newest(file.parent().unwrap_or(Path::new(".")))?;
+    let keys =
+        subject_keys::newest(file.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new(".")))?;
     if keys.is_none() {
         eprintln!("no file of subject keys lies beside the backup: without one no record can be read again");
     }

@@ -4,23 +4,28 @@
 //! ends the node, unless two officers restored it from a backup: then it serves what it has, and never signs.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use hansa_audit_log::checkpoint::Checkpoint;
 use hansa_consensus::{Locked, TreeHead, UnlockError, Unlocking, answers_needed};
 use hansa_types::id::Epoch;
 use hansa_types::record::{Operation, Record};
 
+use super::witness;
 use crate::events::Event;
 use crate::node::Node;
 
 /// How long the witnesses get before they are asked again.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Asks until the keys are open; ends only if this copy of the log must not be used at all.
-pub(crate) async fn run(node: Arc<Node>) {
+/// Asks until the keys are open; ends only if this copy of the log must not be used at all. An ordinary start waits
+/// for enough answers no longer than `patience`, if that is bounded.
+pub(crate) async fn run(node: Arc<Node>, patience: Option<Duration>) {
+    let begun = Instant::now();
     let mut said = false;
     loop {
-        match unlock(&node).await {
+        let impatient = patience.is_some_and(|patience| begun.elapsed() >= patience);
+        match unlock(&node, impatient).await {
             Ok(()) => {
                 node.events.emit(&Event::KeysUnlocked);
                 node.outbox.notify_one();
@@ -60,20 +65,43 @@ enum Unlock {
     Store(#[from] hansa_consensus::StoreError),
 }
 
-async fn unlock(node: &Arc<Node>) -> Result<(), Unlock> {
+async fn unlock(node: &Arc<Node>, impatient: bool) -> Result<(), Unlock> {
     let consensus = node.journal.consensus();
-    let restored = consensus.restored()?;
-    let (quorum, others, told) = asked(node).await;
-    let needed = answers_needed(quorum, others, restored.is_some_and(|restored| restored.epoch.is_none()));
+    let restored = consensus.restored()?.is_some_and(|restored| restored.epoch.is_none());
+    let others = node.manifest.members.len().saturating_sub(1);
+    let told = told(node).await;
+    let mut needed = answers_needed(node.manifest.witness_quorum.into(), others, restored);
+    if impatient && !restored && told.len() < needed {
+        tracing::warn!(
+            answered = told.len(),
+            needed,
+            "signing without knowing what was cosigned of this log"
+        );
+        needed = told.len();
+    }
     let now = node.now();
     let epoch = node.manifest.epochs.at(now).unwrap_or(Epoch(0));
-    let detail = format!("{} of {others} witnesses told their last checkpoint of this log", told.len());
+    let detail = format!("{} of {others} members told their last checkpoint of this log", told.len());
     let record = Operation { what: "unlock".to_owned(), detail, at: now };
     let leaf = node.journal.leaf(&Record::Operation(record))?;
     Ok(consensus.unlock(Unlocking { told, needed, epoch, leaf }).await?)
 }
 
-/// How many witnesses publish a checkpoint, how many there are, and what those who answered cosigned last.
-async fn asked(_node: &Arc<Node>) -> (usize, usize, Vec<Option<TreeHead>>) {
-    (0, 0, vec![])
+/// What each member that answered has cosigned last of this log, under this log's own signature.
+async fn told(node: &Arc<Node>) -> Vec<Option<TreeHead>> {
+    let mut told = Vec::new();
+    for (bank, answer) in witness::latest_own(node).await {
+        match answer {
+            Ok(None) => told.push(None),
+            Ok(Some(note)) => {
+                let opened = Checkpoint::open(&note, node.journal.origin(), &node.log_key.public_key());
+                match opened {
+                    Ok(Checkpoint { size, root, .. }) => told.push(Some(TreeHead { size, root })),
+                    Err(error) => tracing::warn!(%bank, %error, "a member cosigned what is no checkpoint"),
+                }
+            }
+            Err(error) => tracing::debug!(%bank, %error, "a member did not tell what it cosigned"),
+        }
+    }
+    told
 }

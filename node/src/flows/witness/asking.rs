@@ -21,6 +21,10 @@ use crate::node::Node;
 /// Signs, asks everybody, and publishes what enough have cosigned.
 pub(super) async fn round(node: &Arc<Node>) {
     let consensus = node.journal.consensus();
+    if let Err(locked) = consensus.keys_open() {
+        tracing::debug!(%locked, "nobody is asked to cosign");
+        return;
+    }
     let signed = consensus.sign_checkpoint(node.journal.origin(), &*node.log_key).await;
     let signed = signed.map_err(|error| error.to_string()).and_then(|note| {
         let opened = Checkpoint::open(&note, node.journal.origin(), &node.log_key.public_key());

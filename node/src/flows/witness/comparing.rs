@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hansa_audit_log::checkpoint::Checkpoint;
 use hansa_audit_log::merkle::verify_consistency;
 use hansa_audit_log::note::{KeyType, SignedNote, VerifierKey};
+use hansa_consensus::{TreeHead, UnlockError};
 use hansa_types::id::BankId;
 use hansa_types::witness::{MAX_COMPARED, MAX_COMPARED_NOTE, WitnessRequest, WitnessResponse};
 
@@ -84,8 +85,8 @@ async fn compare_one(node: &Node, bytes: &[u8]) -> Result<(), JournalError> {
             tracing::debug!(%error, "this log is not compared now");
             return Ok(());
         }
-        let root = node.journal.consensus().root_at(told.size).ok();
-        if root != Some(told.root) {
+        let head = TreeHead { size: told.size, root: told.root };
+        if let Err(UnlockError::Lost(_)) = node.journal.consensus().compare(&head) {
             let own = node.journal.consensus().published()?.unwrap_or(kept.note);
             forks::keep(node, &bank, own, note).await?;
         }

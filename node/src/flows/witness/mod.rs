@@ -106,7 +106,6 @@ pub(crate) async fn run(node: Arc<Node>, interval: Duration) {
 
 /// The latest checkpoint of this bank's own log that each other member cosigned, as each says and its signatures prove:
 /// what a restored node must hear before it signs again.
-#[expect(dead_code, reason = "restoring a backup asks this before it unlocks the keys")]
 pub(crate) async fn latest_own(node: &Arc<Node>) -> Vec<(BankId, Result<Option<SignedNote>, AskError>)> {
     let origin = node.journal.origin().to_owned();
     let asked = ask_all(node, |_| WitnessRequest::Latest(origin.clone())).await;
