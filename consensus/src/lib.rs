@@ -18,8 +18,11 @@ pub mod metrics;
 pub mod net;
 pub mod outcome;
 pub mod replica;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 
 mod answer;
+mod barrier;
 mod checkpoint;
 mod erasure;
 mod group;
@@ -43,7 +46,7 @@ use hansa_types::verify::SignalVerifier;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, OnceCell, broadcast, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 pub use crate::cluster::{ClusterStatus, ReplicaStatus};
 pub use crate::command::{Command, DocumentWrite, IndexTerm, Intent, Leaf, Proposal, SubjectRef, Unique};
@@ -84,10 +87,6 @@ const ELECTION_SECONDS: u64 = 60;
 const LEADER_SECONDS: u64 = 10;
 /// How long an operator's wish may take on the leader: a joining replica copies the whole log.
 const ADMIN: Duration = Duration::from_secs(900);
-/// How long one question to the leader may take.
-const ASK: Duration = Duration::from_secs(2);
-/// How often a question is asked again while nobody leads.
-const RETRY: Duration = Duration::from_millis(20);
 /// Changes that a slow follower of them may fall behind before it has to read everything again.
 const CHANGES: usize = 1024;
 
@@ -147,6 +146,7 @@ impl Consensus {
         let server = listen(config).await?;
         let client = server.as_ref().map(Server::client);
         let (changes, _) = broadcast::channel(CHANGES);
+        let snapshots = Arc::new(snapshots);
         let parts = Parts { store: store.clone(), state: state.clone(), snapshots, changes: changes.clone() };
         let raft = raft::start(config, client.clone(), parts, metrics.clone()).await?;
         let draining = Arc::new(AtomicBool::new(false));
@@ -221,52 +221,11 @@ impl Consensus {
     /// Returns once this replica has applied all that was committed in the group before the call: a read after it is
     /// linearizable, on whichever replica.
     pub async fn barrier(&self) -> Result<(), BarrierError> {
-        let deadline = Instant::now() + self.config.propose_time();
-        let no_quorum = || BarrierError::NoQuorum { ms: self.config.propose_ms };
-        let mut role = self.role.clone();
-        let index = loop {
-            if let Some(reason) = why_stopped(&self.raft) {
-                return Err(BarrierError::Stopped(reason));
-            }
-            let now = role.borrow_and_update().clone();
-            if let Some(index) = self.read_index(&now).await {
-                break index;
-            }
-            if Instant::now() >= deadline {
-                return Err(no_quorum());
-            }
-            let _ = timeout(RETRY, role.changed()).await;
-        };
-        let Some(index) = index else { return Ok(()) };
-        let left = deadline.saturating_duration_since(Instant::now());
-        let applied = self.raft.wait(Some(left)).applied_index_at_least(Some(index), "to read").await;
-        applied.map(|_| ()).map_err(|_| match why_stopped(&self.raft) {
-            Some(reason) => BarrierError::Stopped(reason),
-            None => no_quorum(),
-        })
+        self.ways().barrier(self.config.propose_time()).await
     }
 
-    /// The entry that a read must wait for, if somebody with a quorum vouches for it now.
-    async fn read_index(&self, role: &Role) -> Option<Option<u64>> {
-        let log_id = match role.leader {
-            Some(_) if role.leads => timeout(ASK, self.raft.get_read_log_id()).await.ok()?.ok()?.0,
-            Some(leader) => {
-                let replica = self.replica(leader)?;
-                let asked = self.client.as_ref()?.call(leader, &replica, &Request::ReadIndex);
-                match timeout(ASK, asked).await.ok()?.ok()? {
-                    Response::ReadIndex(log_id) => log_id,
-                    _ => return None,
-                }
-            }
-            None => return None,
-        };
-        Some(log_id.map(|log_id| log_id.index))
-    }
-
-    fn replica(&self, id: u64) -> Option<Replica> {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow();
-        metrics.membership_config.membership().get_node(&id).cloned()
+    fn ways(&self) -> Ways {
+        Ways { raft: self.raft.clone(), client: self.client.clone(), role: self.role.clone() }
     }
 
     /// How this replica stands in its group, now and whenever it changes.
@@ -343,7 +302,7 @@ impl Consensus {
         if role.leads {
             return self.cluster.administer(admin).await;
         }
-        let (Some(client), Some(replica)) = (&self.client, self.replica(leader)) else {
+        let (Some(client), Some(replica)) = (&self.client, self.ways().replica(leader)) else {
             return Err(ClusterError::NoQuorum);
         };
         match timeout(ADMIN, client.call(leader, &replica, &Request::Admin(admin))).await {

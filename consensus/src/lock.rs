@@ -13,12 +13,13 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::barrier::ASK;
 use crate::command::{Command, Leaf};
 use crate::error::UnlockError;
 use crate::net::{Request, Response};
 use crate::outcome::Outcome;
 use crate::store::StoreError;
-use crate::{ASK, Consensus, ReadError, TreeHead};
+use crate::{Consensus, ReadError, TreeHead};
 
 /// Why the keys are not used.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -145,7 +146,7 @@ impl Consensus {
     async fn leader_may_sign(&self) -> bool {
         let role = self.role.borrow().clone();
         let Some(leader) = role.leader.filter(|_| !role.leads) else { return false };
-        let (Some(replica), Some(client)) = (self.replica(leader), &self.client) else { return false };
+        let (Some(replica), Some(client)) = (self.ways().replica(leader), &self.client) else { return false };
         let asked = timeout(ASK, client.call(leader, &replica, &Request::Describe)).await;
         matches!(
             asked,

@@ -6,13 +6,14 @@
 //! there with others. Every command may come twice, so a batch whose answer is lost in a change of leaders is simply
 //! delivered again, until its time is up. The queue is bounded; a full one is said, not waited for.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::error::ClientWriteError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::command::Proposal;
 use crate::config::ConsensusConfig;
@@ -25,7 +26,7 @@ use crate::role::Role;
 
 /// How many entries are in flight: while one is synced, the other is applied.
 const IN_FLIGHT: usize = 2;
-/// How long a batch waits for news of a leader before it tries again.
+/// How long a batch waits before it looks for a leader again.
 const RETRY: Duration = Duration::from_millis(20);
 /// How long another leader may take over a forwarded batch before somebody else is asked.
 const FORWARD: Duration = Duration::from_secs(2);
@@ -162,8 +163,9 @@ impl Delivery {
     }
 
     async fn unpaused(&self) {
-        // The sender lives as long as the queue does.
-        let _ = self.pauses.clone().wait_for(|paused| !paused).await;
+        while *self.pauses.borrow() {
+            sleep(RETRY).await;
+        }
     }
 
     /// Delivers a batch, again and again until it is answered or its time is up.
@@ -195,8 +197,11 @@ impl Delivery {
                 let ms = u64::try_from(self.limits.time.as_millis()).unwrap_or(u64::MAX);
                 return refuse(batch, &ProposeError::NoQuorum { ms });
             }
-            // Whether the role changed or not, it is tried again.
-            let _ = timeout(RETRY, self.ways.role.changed()).await;
+            // Looked at again rather than waited for: a watch wakes its waiters in random order, which no seed repeats.
+            sleep(RETRY).await;
+            if self.ways.role.has_changed().is_err() {
+                return refuse(batch, &stopped("shut down"));
+            }
         }
     }
 
@@ -232,18 +237,17 @@ impl Delivery {
     async fn forward(&mut self, batch: Vec<Waiting>, leader: u64) -> Attempt {
         let Some(client) = self.ways.client.clone() else { return Attempt::Again(batch) };
         let batch = refuse_forwarded(batch);
-        let replica = {
-            let metrics = self.ways.raft.metrics();
-            let metrics = metrics.borrow();
-            metrics.membership_config.membership().get_node(&leader).cloned()
-        };
+        let replica = self.ways.replica(leader);
         let Some(replica) = replica.filter(|_| !batch.is_empty()) else { return Attempt::Again(batch) };
         let request = Request::Propose(batch.iter().map(|waiting| waiting.proposal.clone()).collect());
-        // A leader that died does not say so: another takes its place sooner than the connection is given up.
-        let replaced = self.ways.role.wait_for(|role| role.leader != Some(leader));
-        let answer = tokio::select! {
-            answer = timeout(FORWARD, client.call(leader, &replica, &request)) => answer,
-            _ = replaced => return Attempt::Again(batch),
+        let mut asked = pin!(timeout(FORWARD, client.call(leader, &replica, &request)));
+        let answer = loop {
+            match timeout(RETRY, &mut asked).await {
+                Ok(answer) => break answer,
+                // A leader that died does not say so: another takes its place sooner than the connection is given up.
+                Err(_) if self.ways.role.borrow().leader != Some(leader) => return Attempt::Again(batch),
+                Err(_) => {}
+            }
         };
         match answer {
             Ok(Ok(Response::Propose(ProposeAnswer::Done(outcomes)))) if outcomes.len() == batch.len() => {

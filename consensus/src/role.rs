@@ -37,6 +37,7 @@ pub(crate) fn follow(
         let mut tick = tokio::time::interval(patience / 2);
         loop {
             tokio::select! {
+                biased; // a random choice could not be repeated from a seed
                 changed = changes.changed() => if changed.is_err() { break },
                 _ = tick.tick() => {}
             }

@@ -1,5 +1,7 @@
 //! Old copies of a log, restored or copied back: no second history, and no counter spent twice.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails the test")]
+
 mod common;
 
 use common::bank::{Bank, EPOCH, fill, sign, unlock};

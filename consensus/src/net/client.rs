@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use hansa_types::codec::{CodecError, Decode};
-use openraft::Vote;
 use openraft::raft::SnapshotResponse;
+use openraft::{Snapshot, Vote};
 use quinn::{Connection, Endpoint, VarInt};
 use thiserror::Error;
 use tokio::sync::Mutex;
@@ -15,6 +16,7 @@ use tokio::sync::Mutex;
 use super::message::{MAX_MESSAGE, Refused, Request, Response, SnapshotHead, encode_request};
 use super::snapshot::{self, Files, SendError};
 use super::tls;
+use crate::raft::TypeConfig;
 use crate::replica::Replica;
 
 /// How long a connection may take to be made.
@@ -43,24 +45,48 @@ pub(crate) enum CallError {
     Files(String),
 }
 
-/// The connections to other replicas.
-#[derive(Clone)]
-pub(crate) struct Client {
+/// How requests reach other replicas. Whoever calls bounds the time.
+pub(crate) trait Wire: Send + Sync + 'static {
+    /// Asks replica `id` and waits for the answer.
+    fn call<'a>(
+        &'a self,
+        id: u64,
+        to: &'a Replica,
+        request: &'a Request,
+    ) -> BoxFuture<'a, Result<Response, CallError>>;
+
+    /// Sends a snapshot, and waits until the replica has installed it.
+    fn send_snapshot<'a>(
+        &'a self,
+        id: u64,
+        to: &'a Replica,
+        vote: Vote<u64>,
+        snapshot: Snapshot<TypeConfig>,
+    ) -> BoxFuture<'a, Result<Vote<u64>, CallError>>;
+
+    /// Ends every call.
+    fn close(&self);
+}
+
+/// The way to other replicas.
+pub(crate) type Client = Arc<dyn Wire>;
+
+/// Asks over QUIC.
+pub(super) struct Quic {
     endpoint: Endpoint,
-    slots: Arc<Mutex<BTreeMap<(u64, String), Slot>>>,
+    slots: Mutex<BTreeMap<(u64, String), Slot>>,
 }
 
 /// One connection, or the place for one: who needs it first makes it, the others wait.
 type Slot = Arc<Mutex<Option<Connection>>>;
 
-impl Client {
+impl Quic {
     /// Calls from `endpoint`, which has a client configuration.
-    pub(crate) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, slots: Arc::default() }
+    pub(super) fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, slots: Mutex::default() }
     }
 
-    /// Asks replica `id` and waits for the answer; whoever calls bounds the time.
-    pub(crate) async fn call(&self, id: u64, to: &Replica, request: &Request) -> Result<Response, CallError> {
+    async fn ask(&self, id: u64, to: &Replica, request: &Request) -> Result<Response, CallError> {
         let (mut send, mut receive) = self.open(id, to).await?;
         let bytes = encode_request(to.incarnation, request);
         snapshot::write_frame(&mut send, &bytes).await.map_err(|error| broken(&error))?;
@@ -68,14 +94,16 @@ impl Client {
         answer(&receive.read_to_end(MAX_MESSAGE).await.map_err(|error| broken(&error))?)
     }
 
-    /// Sends a snapshot's files in chunks, and waits until the replica has installed it.
-    pub(crate) async fn send_snapshot(
+    /// Sends the files in chunks.
+    async fn send(
         &self,
         id: u64,
         to: &Replica,
-        head: SnapshotHead,
-        files: Files,
+        vote: Vote<u64>,
+        snapshot: Snapshot<TypeConfig>,
     ) -> Result<Vote<u64>, CallError> {
+        let files = Files::list(&snapshot.snapshot).map_err(|error| CallError::Files(error.to_string()))?;
+        let head = SnapshotHead { vote, meta: snapshot.meta, files: files.list.clone() };
         let (mut send, mut receive) = self.open(id, to).await?;
         let bytes = encode_request(to.incarnation, &Request::Snapshot(head));
         snapshot::write_frame(&mut send, &bytes).await.map_err(|error| broken(&error))?;
@@ -120,9 +148,29 @@ impl Client {
         let connecting = self.endpoint.connect(target, &tls::name(id)).map_err(|error| failed(&error))?;
         connecting.await.map_err(|error| failed(&error))
     }
+}
 
-    /// Closes every connection.
-    pub(crate) fn close(&self) {
+impl Wire for Quic {
+    fn call<'a>(
+        &'a self,
+        id: u64,
+        to: &'a Replica,
+        request: &'a Request,
+    ) -> BoxFuture<'a, Result<Response, CallError>> {
+        Box::pin(self.ask(id, to, request))
+    }
+
+    fn send_snapshot<'a>(
+        &'a self,
+        id: u64,
+        to: &'a Replica,
+        vote: Vote<u64>,
+        snapshot: Snapshot<TypeConfig>,
+    ) -> BoxFuture<'a, Result<Vote<u64>, CallError>> {
+        Box::pin(self.send(id, to, vote, snapshot))
+    }
+
+    fn close(&self) {
         self.endpoint.close(VarInt::from_u32(0), b"stopped");
     }
 }

@@ -10,10 +10,14 @@ mod server;
 mod snapshot;
 mod tls;
 
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use self::client::Wire;
 pub(crate) use self::client::{CallError, Client};
 pub use self::message::Description;
 pub(crate) use self::message::{Admin, ProposeAnswer, Refused, Request, Response, SnapshotHead};
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use self::message::{decode_request, encode_request};
 pub use self::server::BindError;
 pub(crate) use self::server::{Handler, Server};
-pub(crate) use self::snapshot::{Files, receive};
+pub(crate) use self::snapshot::receive;
 pub use self::tls::{TlsConfig, TlsError};

@@ -14,7 +14,7 @@ use quinn::{
 use rustls::pki_types::CertificateDer;
 use tokio::task::JoinHandle;
 
-use super::client::Client;
+use super::client::{Client, Quic};
 use super::message::{MAX_MESSAGE, Refused, Request, Response, SnapshotHead, decode_request};
 use super::snapshot::read_frame;
 use super::tls::{self, TlsConfig, TlsError};
@@ -76,7 +76,7 @@ impl Server {
 
     /// The calling side on the same port.
     pub(crate) fn client(&self) -> Client {
-        Client::new(self.endpoint.clone())
+        Arc::new(Quic::new(self.endpoint.clone()))
     }
 
     /// Answers until the endpoint is closed.

@@ -17,10 +17,10 @@ use super::codec::{
 };
 use super::{LogId, TypeConfig};
 use crate::metrics::ConsensusMetrics;
-use crate::store::{Batch, Durability, Store, StoreError, Table};
+use crate::store::{Batch, Durability, Store, StoreError, Table, off_thread};
 
 /// Keys of [`Table::RaftMeta`].
-pub(super) const VOTE: &[u8] = b"vote";
+pub(crate) const VOTE: &[u8] = b"vote";
 pub(super) const PURGED: &[u8] = b"purged";
 /// The most bytes of entries read for one message to a peer.
 const MAX_READ_BYTES: usize = 8 << 20;
@@ -37,6 +37,17 @@ impl LogStore {
         Self { store, metrics }
     }
 
+    /// Makes of a leader that was stopped a replica like any other, before Raft starts. openraft would let it lead on in
+    /// its old term with what it knows to be committed, which is what it had applied: a read would miss the rest.
+    pub(super) async fn resign(&mut self, replica: u64) -> Result<(), StorageError<u64>> {
+        match self.read_vote().await? {
+            Some(vote) if vote.committed && vote.leader_id.node_id == replica => {
+                self.save_vote(&Vote::new(vote.leader_id.term, replica)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn write(&self, batch: Batch) -> Result<(), StoreError> {
         let (store, metrics) = (self.store.clone(), self.metrics.clone());
         let write = move || {
@@ -45,8 +56,7 @@ impl LogStore {
             metrics.fsync_seconds.observe(start.elapsed().as_secs_f64());
             written
         };
-        let stopped = |error: tokio::task::JoinError| StoreError::Write(error.to_string());
-        tokio::task::spawn_blocking(write).await.map_err(stopped)?
+        off_thread(&*self.store, write).await?
     }
 
     /// Reads entries from `start` on, before `end` if given, until `limit` bytes were read; one at the least.

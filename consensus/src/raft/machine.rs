@@ -12,17 +12,17 @@ use openraft::{
 use tokio::sync::broadcast;
 
 use super::codec::Applied;
-use super::{LogId, Snapshots, TypeConfig};
+use super::{LogId, SnapshotStore, TypeConfig};
 use crate::metrics::ConsensusMetrics;
 use crate::outcome::Outcome;
 use crate::replica::Replica;
 use crate::state::{Change, StateMachine};
-use crate::store::{StoreError, Table};
+use crate::store::{StoreError, Table, off_thread};
 
 /// The state machine with its snapshots.
 pub(super) struct Machine {
     state: Arc<StateMachine>,
-    snapshots: Snapshots,
+    snapshots: Arc<dyn SnapshotStore>,
     changes: broadcast::Sender<Change>,
     metrics: ConsensusMetrics,
 }
@@ -30,7 +30,7 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new(
         state: Arc<StateMachine>,
-        snapshots: Snapshots,
+        snapshots: Arc<dyn SnapshotStore>,
         changes: broadcast::Sender<Change>,
         metrics: ConsensusMetrics,
     ) -> Self {
@@ -75,7 +75,7 @@ fn apply(
 }
 
 impl RaftStateMachine<TypeConfig> for Machine {
-    type SnapshotBuilder = Snapshots;
+    type SnapshotBuilder = Arc<dyn SnapshotStore>;
 
     async fn applied_state(
         &mut self,
@@ -93,7 +93,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
         let (state, changes) = (self.state.clone(), self.changes.clone());
         let entries = entries.into_iter().collect();
         // Verifying proofs and writing batches would hold up the async threads.
-        let answers = tokio::task::spawn_blocking(move || apply(&state, &changes, applied, entries))
+        let answers = off_thread(self.state.store(), move || apply(&state, &changes, applied, entries))
             .await
             .map_err(|error| StorageIOError::write_state_machine(AnyError::new(&error)))?
             .map_err(|(log_id, error)| StorageIOError::apply(log_id, AnyError::new(&error)))?;
@@ -102,7 +102,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
         Ok(answers)
     }
 
-    async fn get_snapshot_builder(&mut self) -> Snapshots {
+    async fn get_snapshot_builder(&mut self) -> Arc<dyn SnapshotStore> {
         self.snapshots.clone()
     }
 
@@ -117,9 +117,9 @@ impl RaftStateMachine<TypeConfig> for Machine {
         snapshot: Box<PathBuf>,
     ) -> Result<(), StorageError<u64>> {
         let (snapshots, state, received) = (self.snapshots.clone(), self.state.clone(), meta.clone());
-        tokio::task::spawn_blocking(move || snapshots.install(&state, &received, &snapshot))
+        off_thread(self.state.store(), move || snapshots.install(&state, &received, &snapshot))
             .await
-            .map_err(|error| StorageIOError::write_snapshot(Some(meta.signature()), AnyError::new(&error)))?
+            .flatten()
             .map_err(|error| StorageIOError::write_snapshot(Some(meta.signature()), AnyError::new(&error)))?;
         let _ = self.changes.send(self.state.replaced());
         Ok(())
@@ -130,12 +130,12 @@ impl RaftStateMachine<TypeConfig> for Machine {
     }
 }
 
-impl RaftSnapshotBuilder<TypeConfig> for Snapshots {
+impl RaftSnapshotBuilder<TypeConfig> for Arc<dyn SnapshotStore> {
     async fn build_snapshot(&mut self) -> Result<Snapshot<TypeConfig>, StorageError<u64>> {
         let snapshots = self.clone();
-        let snapshot = tokio::task::spawn_blocking(move || snapshots.build())
+        let snapshot = off_thread(self.store(), move || snapshots.build())
             .await
-            .map_err(|error| StorageIOError::write_snapshot(None, AnyError::new(&error)))?
+            .flatten()
             .map_err(|error| StorageIOError::write_snapshot(None, AnyError::new(&error)))?;
         Ok(snapshot)
     }

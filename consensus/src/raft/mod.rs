@@ -5,6 +5,7 @@ mod log_store;
 mod machine;
 mod network;
 mod refound;
+mod runtime;
 mod snapshot;
 
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hansa_types::codec::Decode as _;
 use openraft::{Config, SnapshotPolicy};
 use tokio::sync::broadcast;
 
@@ -23,14 +25,20 @@ use crate::net::Client;
 use crate::outcome::Outcome;
 use crate::replica::Replica;
 use crate::state::{Change, StateMachine};
-use crate::store::{RocksStore, Store};
+use crate::store::Store;
 
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use self::codec::{Applied, entry_log_id, vote_from_bytes};
 pub(crate) use self::codec::{
     MAX_ENTRY, Packed, entry_from_bytes, entry_to_bytes, length_hint, read_optional_log_id,
     read_stored_membership, read_vote, write_optional_log_id, write_stored_membership, write_vote,
 };
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use self::log_store::VOTE;
 pub(crate) use self::refound::{applied_index, refound};
-pub(crate) use self::snapshot::Snapshots;
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use self::runtime::seeded;
+pub(crate) use self::snapshot::{SnapshotStore, Snapshots};
 
 openraft::declare_raft_types!(
     /// The types our group is built of.
@@ -41,7 +49,7 @@ openraft::declare_raft_types!(
         Node = Replica,
         Entry = openraft::Entry<TypeConfig>,
         SnapshotData = PathBuf,
-        AsyncRuntime = openraft::TokioRuntime,
+        AsyncRuntime = runtime::Runtime,
 );
 
 /// The group as seen from this replica.
@@ -55,7 +63,7 @@ const MAX_PAYLOAD_ENTRIES: u64 = 64;
 
 /// The index of the entry whose place was stored as these bytes.
 pub(crate) fn log_index(place: &[u8]) -> Option<u64> {
-    let applied = <codec::Applied as hansa_types::codec::Decode>::from_bytes(place).ok()?;
+    let applied = Applied::from_bytes(place).ok()?;
     applied.log_id.map(|log_id| log_id.index)
 }
 
@@ -80,7 +88,8 @@ pub(crate) async fn start(
     };
     let raft_config = Arc::new(raft_config.validate().map_err(|error| started(&error))?);
     let Parts { store, state, snapshots, changes } = parts;
-    let log = log_store::LogStore::new(store as Arc<dyn Store>, metrics.clone());
+    let mut log = log_store::LogStore::new(store, metrics.clone());
+    log.resign(config.replica).await.map_err(|error| started(&error))?;
     let machine = machine::Machine::new(state, snapshots, changes, metrics);
     Raft::new(config.replica, raft_config, network::Peers { client }, log, machine)
         .await
@@ -89,8 +98,8 @@ pub(crate) async fn start(
 
 /// What Raft works on.
 pub(crate) struct Parts {
-    pub(crate) store: Arc<RocksStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) state: Arc<StateMachine>,
-    pub(crate) snapshots: Snapshots,
+    pub(crate) snapshots: Arc<dyn SnapshotStore>,
     pub(crate) changes: broadcast::Sender<Change>,
 }

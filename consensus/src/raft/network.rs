@@ -13,7 +13,7 @@ use openraft::raft::{
 use openraft::{OptionalSend, Snapshot, Vote};
 
 use super::TypeConfig;
-use crate::net::{CallError, Client, Files, Request, Response, SnapshotHead};
+use crate::net::{CallError, Client, Request, Response};
 use crate::replica::Replica;
 
 /// How long a replica that cannot be reached is left alone: short, so that one that comes back catches up at once.
@@ -78,14 +78,14 @@ impl RaftNetwork<TypeConfig> for Peer {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _: RPCOption,
     ) -> Result<SnapshotResponse<u64>, StreamingError<TypeConfig, Fatal<u64>>> {
-        let failed = |error: &CallError| StreamingError::Unreachable(Unreachable::new(error));
+        let failed = |error: &CallError| match error {
+            CallError::Broken(_) => StreamingError::Network(NetworkError::new(error)),
+            _ => StreamingError::Unreachable(Unreachable::new(error)),
+        };
         let Some(client) = &self.client else {
             return Err(failed(&CallError::Connect("nobody to call".to_owned())));
         };
-        let files =
-            Files::list(&snapshot.snapshot).map_err(|error| failed(&CallError::Files(error.to_string())))?;
-        let head = SnapshotHead { vote, meta: snapshot.meta, files: files.list.clone() };
-        let sending = std::pin::pin!(client.send_snapshot(self.id, &self.replica, head, files));
+        let sending = client.send_snapshot(self.id, &self.replica, vote, snapshot);
         match select(sending, std::pin::pin!(cancel)).await {
             Either::Left((Ok(vote), _)) => Ok(SnapshotResponse { vote }),
             Either::Left((Err(error), _)) => {

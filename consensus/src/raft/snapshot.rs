@@ -32,6 +32,29 @@ const MAX_ID: usize = 100;
 /// The folder in which a snapshot from a peer arrives.
 const RECEIVING: &str = "receiving";
 
+/// Where a replica keeps its snapshots. Calls block like those of its store.
+pub(crate) trait SnapshotStore: Send + Sync + 'static {
+    /// The store whose state they are of.
+    fn store(&self) -> &dyn Store;
+
+    /// Takes a snapshot of the state as it is applied now.
+    fn build(&self) -> Result<Snapshot<TypeConfig>, StoreError>;
+
+    /// An empty folder for a snapshot that a peer sends.
+    fn receiving_dir(&self) -> Result<PathBuf, StoreError>;
+
+    /// Replaces the state by the snapshot in `received`.
+    fn install(
+        &self,
+        state: &StateMachine,
+        meta: &SnapshotMeta<u64, Replica>,
+        received: &Path,
+    ) -> Result<(), StoreError>;
+
+    /// The snapshot in use.
+    fn current(&self) -> Result<Option<Snapshot<TypeConfig>>, StoreError>;
+}
+
 /// The snapshot in use, as it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Current {
@@ -60,56 +83,6 @@ impl Snapshots {
         let current = snapshots.recorded()?;
         snapshots.remove_all_but(current.as_ref())?;
         Ok(snapshots)
-    }
-
-    /// Takes a snapshot of the state as it is applied now.
-    pub(super) fn build(&self) -> Result<Snapshot<TypeConfig>, StoreError> {
-        let building = self.dir.join("building");
-        remove(&building)?;
-        self.store.checkpoint(&building)?;
-        let applied = applied_in(&building)?;
-        let index = applied.log_id.map_or_else(String::new, |log_id| log_id.to_string());
-        let current = Current { id: self.unused_id(&index)?, applied };
-        self.keep(&building, &current)?;
-        let mut batch = Batch::default();
-        batch.put(Table::RaftMeta, CURRENT, current.to_bytes());
-        self.store.write(batch, Durability::Synced)?;
-        self.remove_all_but(Some(&current))?;
-        Ok(self.describe(&current))
-    }
-
-    /// An empty folder for a snapshot that a peer sends.
-    pub(super) fn receiving_dir(&self) -> Result<PathBuf, StoreError> {
-        let dir = self.dir.join(RECEIVING);
-        remove(&dir)?;
-        fs::create_dir(&dir).map_err(|e| io_error(&dir, &e))?;
-        Ok(dir)
-    }
-
-    /// Replaces the state by the snapshot in `received`.
-    pub(super) fn install(
-        &self,
-        state: &StateMachine,
-        meta: &SnapshotMeta<u64, Replica>,
-        received: &Path,
-    ) -> Result<(), StoreError> {
-        let applied = applied_in(received)?;
-        if applied.log_id != meta.last_log_id || applied.membership != meta.last_membership {
-            let reason = "it does not hold the entry and membership it was announced with".to_owned();
-            return Err(StoreError::Snapshot { path: received.display().to_string(), reason });
-        }
-        let current = Current { id: safe_id(&meta.snapshot_id), applied };
-        self.keep(received, &current)?;
-        let mut batch = Batch::default();
-        batch.put(Table::RaftMeta, INSTALLING, current.to_bytes());
-        self.store.write(batch, Durability::Synced)?;
-        state.replace(|| self.copy(&current))?;
-        self.remove_all_but(Some(&current))
-    }
-
-    /// The snapshot in use.
-    pub(super) fn current(&self) -> Result<Option<Snapshot<TypeConfig>>, StoreError> {
-        Ok(self.recorded()?.map(|current| self.describe(&current)))
     }
 
     fn recorded(&self) -> Result<Option<Current>, StoreError> {
@@ -200,6 +173,58 @@ impl Snapshots {
             }
         }
         Ok(())
+    }
+}
+
+impl SnapshotStore for Snapshots {
+    fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    fn build(&self) -> Result<Snapshot<TypeConfig>, StoreError> {
+        let building = self.dir.join("building");
+        remove(&building)?;
+        self.store.checkpoint(&building)?;
+        let applied = applied_in(&building)?;
+        let index = applied.log_id.map_or_else(String::new, |log_id| log_id.to_string());
+        let current = Current { id: self.unused_id(&index)?, applied };
+        self.keep(&building, &current)?;
+        let mut batch = Batch::default();
+        batch.put(Table::RaftMeta, CURRENT, current.to_bytes());
+        self.store.write(batch, Durability::Synced)?;
+        self.remove_all_but(Some(&current))?;
+        Ok(self.describe(&current))
+    }
+
+    fn receiving_dir(&self) -> Result<PathBuf, StoreError> {
+        let dir = self.dir.join(RECEIVING);
+        remove(&dir)?;
+        fs::create_dir(&dir).map_err(|e| io_error(&dir, &e))?;
+        Ok(dir)
+    }
+
+    fn install(
+        &self,
+        state: &StateMachine,
+        meta: &SnapshotMeta<u64, Replica>,
+        received: &Path,
+    ) -> Result<(), StoreError> {
+        let applied = applied_in(received)?;
+        if applied.log_id != meta.last_log_id || applied.membership != meta.last_membership {
+            let reason = "it does not hold the entry and membership it was announced with".to_owned();
+            return Err(StoreError::Snapshot { path: received.display().to_string(), reason });
+        }
+        let current = Current { id: safe_id(&meta.snapshot_id), applied };
+        self.keep(received, &current)?;
+        let mut batch = Batch::default();
+        batch.put(Table::RaftMeta, INSTALLING, current.to_bytes());
+        self.store.write(batch, Durability::Synced)?;
+        state.replace(|| self.copy(&current))?;
+        self.remove_all_but(Some(&current))
+    }
+
+    fn current(&self) -> Result<Option<Snapshot<TypeConfig>>, StoreError> {
+        Ok(self.recorded()?.map(|current| self.describe(&current)))
     }
 }
 

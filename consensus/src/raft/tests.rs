@@ -19,7 +19,7 @@ use super::log_store::LogStore;
 use super::machine::Machine;
 use super::*;
 use crate::command::Proposal;
-use crate::store::{Batch, Durability, StoreError, SubjectKeys, Table};
+use crate::store::{Batch, Durability, RocksStore, StoreError, SubjectKeys, Table};
 use crate::testing::{append, verifier};
 
 const CACHE: usize = 1 << 20;
@@ -37,7 +37,7 @@ fn open(dir: &Path) -> Result<Opened, StoreError> {
     let state = Arc::new(StateMachine::load(store.clone(), Arc::new(SubjectKeys::in_memory()), verifier())?);
     let metrics = ConsensusMetrics::register(&mut Registry::default());
     let log = LogStore::new(store.clone(), metrics.clone());
-    let machine = Machine::new(state.clone(), snapshots, broadcast::channel(16).0, metrics);
+    let machine = Machine::new(state.clone(), Arc::new(snapshots), broadcast::channel(16).0, metrics);
     Ok(Opened { store, state, log, machine })
 }
 

@@ -38,8 +38,8 @@ use crate::store::{Durability, Store, StoreError, SubjectKeys, Table};
 
 /// Keys of [`Table::State`].
 pub(crate) const APPLIED: &[u8] = b"applied";
-const TREE: &[u8] = b"tree";
-const CHECKPOINT: &[u8] = b"checkpoint";
+pub(crate) const TREE: &[u8] = b"tree";
+pub(crate) const CHECKPOINT: &[u8] = b"checkpoint";
 const CHANGED: &[u8] = b"changed";
 const LEVEL: &[u8] = b"level";
 pub(crate) const RESTORED: &[u8] = b"restored";
@@ -91,6 +91,11 @@ impl StateMachine {
         let state = Self { store, keys, verifier, tree };
         state.replay_ledger()?;
         Ok(state)
+    }
+
+    /// What the state lies in.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
     }
 
     /// Applies the proposals of one Raft entry and stores `applied`, the entry's place, with them.

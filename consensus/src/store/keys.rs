@@ -42,7 +42,7 @@ pub(crate) struct SubjectKeys(Backing);
 
 enum Backing {
     Disk(DB),
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     Memory(std::sync::Mutex<std::collections::BTreeMap<Digest, Vec<u8>>>),
 }
 
@@ -64,7 +64,7 @@ impl SubjectKeys {
     }
 
     /// A database in memory.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn in_memory() -> Self {
         Self(Backing::Memory(std::sync::Mutex::default()))
     }
@@ -73,8 +73,10 @@ impl SubjectKeys {
     pub(crate) fn get(&self, name: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         match &self.0 {
             Backing::Disk(db) => db.get(name.0).map_err(|e| read_error(&e)),
-            #[cfg(test)]
-            Backing::Memory(keys) => Ok(keys.lock().unwrap().get(name).cloned()),
+            #[cfg(any(test, feature = "simulation"))]
+            Backing::Memory(keys) => {
+                Ok(keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(name).cloned())
+            }
         }
     }
 
@@ -93,9 +95,9 @@ impl SubjectKeys {
                 options.set_sync(true);
                 db.write_opt(batch, &options).map_err(|e| StoreError::Write(e.to_string()))
             }
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Backing::Memory(keys) => {
-                let mut keys = keys.lock().unwrap();
+                let mut keys = keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 for change in changes.iter().cloned() {
                     match change {
                         KeyChange::Put(name, wrapped) => drop(keys.insert(name, wrapped)),
@@ -115,9 +117,9 @@ impl SubjectKeys {
                 let name = name.as_ref().try_into().map_err(|_| corrupt("a name is not 32 bytes"))?;
                 checked(Digest(name), wrapped.into_vec())
             })),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Backing::Memory(keys) => {
-                let keys = keys.lock().unwrap().clone();
+                let keys = keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
                 Box::new(keys.into_iter().map(|(name, wrapped)| checked(name, wrapped)))
             }
         }
@@ -133,7 +135,7 @@ impl SubjectKeys {
                 db.compact_range_opt(None::<&[u8]>, None::<&[u8]>, &options);
                 Ok(())
             }
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Backing::Memory(_) => Ok(()),
         }
     }

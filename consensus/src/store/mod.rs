@@ -6,10 +6,11 @@
 mod keys;
 mod rocks;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "simulation"))]
 pub(crate) mod memory;
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -261,6 +262,27 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Applies a batch atomically. After the first failure every later call fails.
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError>;
+
+    /// For a store that never blocks: how long the next call is to take on the runtime's clock, before it is done and
+    /// after. `None`: calls block for as long as they take.
+    fn latency(&self) -> Option<(Duration, Duration)> {
+        None
+    }
+}
+
+/// Does blocking work off the async threads, or in place on a store that never blocks.
+pub(crate) async fn off_thread<T: Send + 'static>(
+    store: &dyn Store,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    let Some((before, after)) = store.latency() else {
+        let done = tokio::task::spawn_blocking(work).await;
+        return done.map_err(|error| StoreError::Write(error.to_string()));
+    };
+    tokio::time::sleep(before).await;
+    let done = work();
+    tokio::time::sleep(after).await;
+    Ok(done)
 }
 
 /// Reads a `u64` key or value.

@@ -19,6 +19,7 @@ mod pause;
 mod power;
 mod progress;
 mod rebuild;
+mod simulate;
 mod tool;
 
 use clap::{Args, Subcommand};
@@ -27,6 +28,7 @@ pub use self::all::{AllArgs, Share};
 pub use self::campaign::{CampaignError, RoundArgs};
 pub use self::group::Failure;
 pub use self::progress::ProgressError;
+pub use self::simulate::{SeedRange, SimulateArgs, SimulateError};
 
 /// Which fault.
 #[derive(Args, Clone, Debug)]
@@ -66,6 +68,12 @@ pub enum Campaign {
     /// All of these, one after the other.
     #[command(after_help = "Example:\n  hansa-testnet fault all --share ci")]
     All(AllArgs),
+    /// Run one bank's group in a seeded simulation: crashes with loss of what was not synced, partitions, pauses, slow
+    /// disks, changes of members, on a virtual clock. Every event is checked.
+    #[command(
+        after_help = "Examples:\n  hansa-testnet fault simulate --seeds 0..10000\n  hansa-testnet fault simulate --seeds 0..300 --plant vote-not-synced"
+    )]
+    Simulate(SimulateArgs),
 }
 
 /// Why a campaign failed.
@@ -74,6 +82,9 @@ pub enum FaultError {
     /// One that runs in rounds.
     #[error(transparent)]
     Campaign(#[from] CampaignError),
+    /// The simulation.
+    #[error(transparent)]
+    Simulate(#[from] SimulateError),
 }
 
 /// Runs a campaign.
@@ -88,6 +99,7 @@ pub fn run(args: &FaultArgs) -> Result<(), FaultError> {
         Campaign::ClockOffset(args) => campaign::run::<clock::ClockOffset>(args)?,
         Campaign::Rebuild(args) => campaign::run::<rebuild::Rebuild>(args)?,
         Campaign::All(args) => all::run(args)?,
+        Campaign::Simulate(args) => simulate::run(args)?,
     }
     Ok(())
 }
