@@ -14,6 +14,7 @@ use crate::error::ProposeError;
 use crate::lock::KeyLock;
 use crate::net::{
     Admin, Description, Handler, ProposeAnswer, Refused, Request, Response, SnapshotHead, receive,
+    receive_keys,
 };
 use crate::proposer::Proposer;
 use crate::raft::{Packed, Raft};
@@ -147,6 +148,7 @@ impl Answers {
         let failed = |error: &dyn std::fmt::Display| Refused::Failed(error.to_string());
         let dir = self.raft.begin_receiving_snapshot().await.map_err(|error| failed(&error))?;
         receive(files, &head, &dir).await.map_err(|error| failed(&error))?;
+        receive_keys(files, &self.state).await.map_err(|error| failed(&error))?;
         let snapshot = Snapshot { meta: head.meta, snapshot: dir };
         let installed = self.raft.install_full_snapshot(head.vote, snapshot).await;
         installed.map(Response::Snapshot).map_err(|error| failed(&error))

@@ -17,15 +17,12 @@ use crate::config::ConsensusConfig;
 use crate::error::{OpenError, ProposeError, StoreError};
 use crate::raft::{LogId, log_index};
 use crate::state::ErasedKey;
-use crate::store::{KeyChange, checked};
 use crate::{Consensus, Opened, open_store};
 
 /// How long a snapshot and the purge behind it may take.
 const SCRUB: Duration = Duration::from_secs(600);
 /// After how long a snapshot is asked for again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// How many keys are imported in one write.
-const IMPORT_BATCH: usize = 1024;
 
 /// What is left of erased keys on this replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,33 +85,12 @@ impl Consensus {
         self.state.has_term(term, index)
     }
 
-    /// Every wrapped subject key with its name, for a replica that is rebuilt or a backup that keeps keys apart. No
-    /// snapshot, checkpoint or backup of the data folder's `db` holds them.
+    /// Every wrapped subject key with its name, for a backup that keeps keys apart. No snapshot, checkpoint or backup of
+    /// the data folder's `db` holds them.
     pub fn subject_keys_export(
         &self,
     ) -> impl Iterator<Item = Result<(Digest, Vec<u8>), StoreError>> + use<'_> {
         self.state.subject_keys().iter()
-    }
-
-    /// Takes in exported keys, all but those that the ledger says are erased.
-    pub fn subject_keys_import(
-        &self,
-        keys: impl IntoIterator<Item = Result<(Digest, Vec<u8>), StoreError>>,
-    ) -> Result<usize, StoreError> {
-        let (mut batch, mut taken) = (Vec::new(), 0);
-        for pair in keys {
-            let (name, wrapped) = pair?;
-            let (name, wrapped) = checked(name, wrapped)?;
-            if self.erased_key(&name)?.is_none() {
-                batch.push(KeyChange::Put(name, wrapped));
-                taken += 1;
-            }
-            if batch.len() >= IMPORT_BATCH {
-                self.state.subject_keys().write(&std::mem::take(&mut batch))?;
-            }
-        }
-        self.state.subject_keys().write(&batch)?;
-        Ok(taken)
     }
 
     /// What is left of erased keys on this replica.

@@ -144,7 +144,7 @@ impl Consensus {
                 .await
                 .map_err(|error| OpenError::Raft(error.to_string()))??;
         let server = listen(config).await?;
-        let client = server.as_ref().map(Server::client);
+        let client = server.as_ref().map(|server| server.client(state.clone()));
         let (changes, _) = broadcast::channel(CHANGES);
         let snapshots = Arc::new(snapshots);
         let parts = Parts { store: store.clone(), state: state.clone(), snapshots, changes: changes.clone() };

@@ -6,9 +6,11 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Plan, Running, append, free_address, leader};
+use common::{Plan, Running, append, envelope, free_address, leader};
 use hansa_consensus::replica::Replica;
-use hansa_consensus::{ClusterError, ConsensusConfig, OpenError, Outcome};
+use hansa_consensus::{
+    ClusterError, Command, ConsensusConfig, Leaf, OpenError, Outcome, SubjectRef, subject_key_name,
+};
 
 /// Proposes `keys` at a replica, all at once; returns the indexes of their leaves.
 fn append_all(replica: &Running, keys: std::ops::Range<u64>) -> BTreeSet<u64> {
@@ -143,6 +145,12 @@ fn a_lost_replica_is_replaced_and_an_empty_folder_does_not_pass_for_it() {
     let at = leader(&group);
     let (lost, rest) = others(group, (at + 1) % 3);
     let lost_id = lost.consensus.status().replica;
+    let wrapped = vec![7; 60];
+    let key = subject_key_name(&wrapped);
+    let subject = SubjectRef { subject: [5; 32], key, wrapped: Some(wrapped.clone()) };
+    let leaf = Leaf { subjects: vec![subject], ..Leaf::new(envelope(1_000)) };
+    let about = Command::Append { leaf, follow_up: vec![] };
+    assert_eq!(rest[0].propose(about), Outcome::Appended { index: 0 });
     for first in (0..300).step_by(10) {
         append_all(&rest[0], first..first + 10);
     }
@@ -173,8 +181,10 @@ fn a_lost_replica_is_replaced_and_an_empty_folder_does_not_pass_for_it() {
         opened.recv_timeout(common::PATIENCE).unwrap()
     });
     reopened.block_on(reopened.consensus.barrier()).unwrap();
-    assert_eq!(reopened.consensus.size(), 300);
+    assert_eq!(reopened.consensus.size(), 301);
     assert_eq!(reopened.consensus.head(), rest[0].consensus.head(), "by snapshot: the log was purged");
+    let brought = reopened.consensus.subject_key(&[5; 32]).unwrap();
+    assert_eq!(brought, Some((key, wrapped)), "the keys are in no snapshot, and come along");
     let status = reopened.block_on(reopened.consensus.cluster()).unwrap();
     assert_eq!(status.replicas.iter().filter(|replica| replica.voter).count(), 3);
     assert!(status.replicas.iter().any(|replica| replica.replica.zone == "zone-new"));

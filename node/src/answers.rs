@@ -52,6 +52,16 @@ pub(crate) async fn erase(node: &Node, action: SubjectAction) -> Result<ErasureV
         Ok(_) => {}
         Err(error) => remaining.push(format!("the erased key's bytes were not rewritten: {error}")),
     }
+    let consensus = node.journal.consensus();
+    let own = consensus.status().replica;
+    let others: Vec<_> =
+        consensus.voters().into_iter().filter(|id| *id != own).map(|id| id.to_string()).collect();
+    if !others.is_empty() {
+        remaining.push(format!(
+            "the disks of replicas {} may hold the erased key's bytes: run `hansa records scrub` on each",
+            others.join(" and ")
+        ));
+    }
     remaining.push("what this node remembers of past payments in memory goes with its next start".to_owned());
     remaining
         .push("copies of the key database that were taken before must expire or be destroyed".to_owned());

@@ -44,11 +44,19 @@ impl Decode for SubjectRef {
     fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
         let (subject, key) = (input.array()?, Decode::decode(input)?);
         let wrapped = match bool::decode(input)? {
-            true => Some(input.bytes("wrapped key", MAX_WRAPPED_KEY)?.to_vec()),
+            true => Some(wrapped_key(input)?),
             false => None,
         };
         Ok(Self { subject, key, wrapped })
     }
+}
+
+fn wrapped_key(input: &mut Reader<'_>) -> Result<Vec<u8>, CodecError> {
+    let wrapped = input.bytes("wrapped key", MAX_WRAPPED_KEY)?;
+    if wrapped.is_empty() {
+        return Err(CodecError::invalid("wrapped key", "it is empty"));
+    }
+    Ok(wrapped.to_vec())
 }
 
 impl Encode for DocumentWrite {

@@ -18,6 +18,7 @@ use super::snapshot::{self, Files, SendError};
 use super::tls;
 use crate::raft::TypeConfig;
 use crate::replica::Replica;
+use crate::state::StateMachine;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -74,6 +75,8 @@ pub(crate) type Client = Arc<dyn Wire>;
 /// Asks over QUIC.
 pub(super) struct Quic {
     endpoint: Endpoint,
+    /// Whose subject keys go with a snapshot.
+    state: Arc<StateMachine>,
     slots: Mutex<BTreeMap<(u64, String), Slot>>,
 }
 
@@ -82,8 +85,8 @@ type Slot = Arc<Mutex<Option<Connection>>>;
 
 impl Quic {
     /// Calls from `endpoint`, which has a client configuration.
-    pub(super) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, slots: Mutex::default() }
+    pub(super) fn new(endpoint: Endpoint, state: Arc<StateMachine>) -> Self {
+        Self { endpoint, state, slots: Mutex::default() }
     }
 
     async fn ask(&self, id: u64, to: &Replica, request: &Request) -> Result<Response, CallError> {
@@ -94,7 +97,7 @@ impl Quic {
         answer(&receive.read_to_end(MAX_MESSAGE).await.map_err(|error| broken(&error))?)
     }
 
-    /// Sends the files in chunks.
+    /// Sends the files in chunks, and the subject keys.
     async fn send(
         &self,
         id: u64,
@@ -107,7 +110,11 @@ impl Quic {
         let (mut send, mut receive) = self.open(id, to).await?;
         let bytes = encode_request(to.incarnation, &Request::Snapshot(head));
         snapshot::write_frame(&mut send, &bytes).await.map_err(|error| broken(&error))?;
-        match snapshot::send(&mut send, files).await {
+        let sent = match snapshot::send(&mut send, files).await {
+            Ok(()) => snapshot::send_keys(&mut send, &self.state).await,
+            failed => failed,
+        };
+        match sent {
             Ok(()) => send.finish().map_err(|error| broken(&error))?,
             Err(SendError::File(reason)) => return Err(CallError::Files(reason)),
             // The other side may have said why before it closed.

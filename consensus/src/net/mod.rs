@@ -19,5 +19,5 @@ pub(crate) use self::message::{Admin, ProposeAnswer, Refused, Request, Response,
 pub(crate) use self::message::{decode_request, encode_request};
 pub use self::server::BindError;
 pub(crate) use self::server::{Handler, Server};
-pub(crate) use self::snapshot::receive;
+pub(crate) use self::snapshot::{receive, receive_keys};
 pub use self::tls::{TlsConfig, TlsError};

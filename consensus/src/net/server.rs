@@ -19,6 +19,7 @@ use super::message::{MAX_MESSAGE, Refused, Request, Response, SnapshotHead, deco
 use super::snapshot::read_frame;
 use super::tls::{self, TlsConfig, TlsError};
 use crate::replica::Incarnation;
+use crate::state::StateMachine;
 
 /// Requests under way on one connection.
 const STREAMS: u32 = 256;
@@ -74,9 +75,9 @@ impl Server {
         Ok(Self { endpoint })
     }
 
-    /// The calling side on the same port.
-    pub(crate) fn client(&self) -> Client {
-        Arc::new(Quic::new(self.endpoint.clone()))
+    /// The calling side on the same port, for the replica with this state.
+    pub(crate) fn client(&self, state: Arc<StateMachine>) -> Client {
+        Arc::new(Quic::new(self.endpoint.clone(), state))
     }
 
     /// Answers until the endpoint is closed.

@@ -1,4 +1,5 @@
-//! A snapshot on a stream: each file's bytes, then their SHA-256. Nothing larger than a chunk is held in memory.
+//! A snapshot on a stream: each file's bytes, then their SHA-256; then the wrapped subject keys, which no snapshot holds,
+//! as frames, the last one empty. Nothing larger than a chunk is held in memory.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,9 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::message::SnapshotHead;
+use crate::command::MAX_WRAPPED_KEY;
+use crate::error::StoreError;
+use crate::state::StateMachine;
 
 /// How many bytes are read from disk and handed to the stream at once.
 const CHUNK: usize = 256 << 10;
@@ -16,6 +20,8 @@ const CHUNK: usize = 256 << 10;
 const LENGTH: usize = 4;
 /// Bytes of the digest behind each file.
 const DIGEST: usize = 32;
+/// How many subject keys are written at once.
+const KEYS: usize = 1024;
 
 /// The files of a snapshot's folder.
 #[derive(Clone, Debug)]
@@ -63,6 +69,8 @@ pub(crate) enum ReceiveError {
     Digest { name: String },
     #[error("{path}: {reason}")]
     File { path: String, reason: String },
+    #[error(transparent)]
+    Keys(#[from] StoreError),
 }
 
 /// Writes a length and the bytes.
@@ -145,4 +153,34 @@ pub(crate) async fn receive(
         }
     }
     Ok(())
+}
+
+/// Sends the wrapped subject keys. One that is erased meanwhile may be among them: the receiver's log erases it again.
+pub(crate) async fn send_keys(send: &mut SendStream, state: &StateMachine) -> Result<(), SendError> {
+    let stream = |error: quinn::WriteError| SendError::Stream(error.to_string());
+    for pair in state.subject_keys().iter() {
+        let (_, wrapped) = pair.map_err(|error| SendError::File(error.to_string()))?;
+        write_frame(send, &wrapped).await.map_err(stream)?;
+    }
+    write_frame(send, &[]).await.map_err(stream)
+}
+
+/// Receives wrapped subject keys and takes in those that are not erased. Keys that no record names do no harm, so this
+/// comes before the snapshot is installed: a crash between the two loses nothing.
+pub(crate) async fn receive_keys(receive: &mut RecvStream, state: &StateMachine) -> Result<(), ReceiveError> {
+    loop {
+        let mut keys = Vec::new();
+        let mut last = false;
+        while keys.len() < KEYS && !last {
+            let wrapped = read_frame(receive, MAX_WRAPPED_KEY).await.map_err(ReceiveError::Stream)?;
+            last = wrapped.is_empty();
+            if !last {
+                keys.push(wrapped);
+            }
+        }
+        state.import_keys(keys)?;
+        if last {
+            return Ok(());
+        }
+    }
 }

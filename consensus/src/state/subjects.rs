@@ -223,6 +223,18 @@ impl StateMachine {
         self.replay_ledger()
     }
 
+    /// Takes in wrapped keys, all but those that the ledger says are erased.
+    pub(crate) fn import_keys(&self, wrapped: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        let mut puts = Vec::with_capacity(wrapped.len());
+        for wrapped in wrapped {
+            let name = subject_key_name(&wrapped);
+            if self.erased_key(&name)?.is_none() {
+                puts.push(KeyChange::Put(name, wrapped));
+            }
+        }
+        self.keys.write(&puts)
+    }
+
     /// The database of keys.
     pub(crate) fn subject_keys(&self) -> &SubjectKeys {
         &self.keys

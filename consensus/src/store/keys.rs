@@ -110,7 +110,7 @@ impl SubjectKeys {
     }
 
     /// Every wrapped key with its name, as of now.
-    pub(crate) fn iter(&self) -> Box<dyn Iterator<Item = Result<NamedKey, StoreError>> + '_> {
+    pub(crate) fn iter(&self) -> Box<dyn Iterator<Item = Result<NamedKey, StoreError>> + Send + '_> {
         match &self.0 {
             Backing::Disk(db) => Box::new(db.iterator(IteratorMode::Start).map(|pair| {
                 let (name, wrapped) = pair.map_err(|e| read_error(&e))?;
