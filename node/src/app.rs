@@ -386,11 +386,13 @@ async fn tick(node: Arc<Node>, interval: Duration, record_every: u64) {
 /// Why a task ended that should run as long as the node: whoever supervises the process shall start it again.
 fn reason(node: &Node, ended: Result<String, tokio::task::JoinError>) -> String {
     let consensus = node.journal.consensus();
+    let again = "what was acknowledged is safe: see the log, check the disk, then start again";
     let reason = match (consensus.status().stopped, consensus.keys_open(), ended) {
-        (Some(reason), ..) => format!("consensus stopped: {reason}"),
-        (None, _, Err(error)) => format!("a part of the node failed: {error}"),
+        (Some(reason), ..) => format!("consensus stopped: {reason}; {again}"),
+        (None, _, Err(error)) => format!("a part of the node failed: {error}; {again}"),
+        // It says itself what to do, and starting again would not help.
         (None, Err(lost @ (Locked::Shorter { .. } | Locked::Forked { .. })), Ok(_)) => lost.to_string(),
-        (None, _, Ok(reason)) => reason,
+        (None, _, Ok(reason)) => format!("{reason}; {again}"),
     };
     tracing::error!(reason, "this node stops");
     reason

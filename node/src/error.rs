@@ -122,7 +122,7 @@ pub enum StartError {
     #[error(transparent)]
     Serve(#[from] ServeError),
     /// A part that the node cannot do without gave up: what is in the log is safe, and a restart reads it again.
-    #[error("{0}; what was acknowledged is safe: see the log, check the disk, then start again")]
+    #[error("{0}")]
     Stopped(String),
     /// The runtime.
     #[error("the runtime does not start: {0}")]

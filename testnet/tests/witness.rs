@@ -18,7 +18,7 @@ use hansa_keys::{KeyFolder, Purpose};
 use hansa_node::events::Event;
 use hansa_p2p::{Config, Identity, Member, Network, NetworkHandle, NetworkMetrics, PeerId, Setup};
 use hansa_testnet::consortium::Bank;
-use hansa_testnet::process::client;
+use hansa_testnet::process::{NodeProcess, client};
 use hansa_types::codec::{Decode, Encode};
 use hansa_types::manifest::{Manifest, SignedManifest};
 use hansa_types::witness::{WitnessRequest, WitnessResponse};
@@ -236,12 +236,16 @@ fn a_log_that_was_rolled_back_is_found_out() {
     std::fs::remove_dir_all(&data).unwrap();
     copy_folder(&copy, &data);
 
-    group.start(&[C]);
-    group.pay(C, &to_b(2, HARMLESS, OTHER));
-    group.pay(C, &to_b(3, HARMLESS, OTHER));
-    // Whether as a proof or as a suspicion depends on which sizes it happens to sign.
-    group.forked(C, C);
-    group.forked(A, C);
+    let mut node = NodeProcess::start(group.bank(C), &["--development"]).unwrap();
+    let lost = |event: &Event| match event {
+        Event::KeysLost { reason } => Some(reason.clone()),
+        _ => None,
+    };
+    let reason = node.wait("keys lost", lost).unwrap();
+    assert!(reason.contains("it is an old copy"), "{reason}");
+    let (status, said) = node.failed().unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert!(said.contains(&reason) && !said.contains("start again"), "{said}");
 }
 
 fn copy_folder(from: &Path, to: &Path) {
