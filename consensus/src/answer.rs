@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
 use openraft::Snapshot;
-use openraft::raft::VoteRequest;
+use openraft::raft::AppendEntriesResponse;
 use quinn::RecvStream;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::cluster::Cluster;
+use crate::election::{Heard, would_vote};
 use crate::error::ProposeError;
 use crate::lock::KeyLock;
 use crate::net::{
@@ -17,7 +18,7 @@ use crate::net::{
     receive_keys,
 };
 use crate::proposer::Proposer;
-use crate::raft::{Packed, Raft};
+use crate::raft::{LogId, Packed, Raft};
 use crate::replica::{Incarnation, Levels};
 use crate::state::StateMachine;
 
@@ -30,6 +31,7 @@ pub(crate) struct Answers {
     pub(crate) state: Arc<StateMachine>,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) lock: Arc<KeyLock>,
+    pub(crate) heard: Arc<Heard>,
     /// Set once this replica proposes; before that it only learns.
     pub(crate) serving: OnceCell<(Proposer, Arc<Cluster>)>,
     /// One snapshot is received at a time: they share a folder.
@@ -86,10 +88,20 @@ impl Answers {
         let failed = |error: &dyn std::fmt::Display| Refused::Failed(error.to_string());
         match request {
             Request::Append(append) => {
-                self.raft.append_entries(append).await.map(Response::Append).map_err(|error| failed(&error))
+                self.heard.arrives(&self.raft, &append);
+                let answer = self.raft.append_entries(append).await.map_err(|error| failed(&error))?;
+                if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
+                    self.heard.now();
+                }
+                Ok(Response::Append(answer))
+            }
+            Request::PreVote(last) => {
+                self.known_candidate(from, last)?;
+                let would = would_vote(&self.raft, &self.state, &self.heard, last).await;
+                Ok(Response::PreVote(would))
             }
             Request::Vote(vote) => {
-                self.known_candidate(from, &vote)?;
+                self.known_candidate(from, vote.last_log_id)?;
                 self.raft.vote(vote).await.map(Response::Vote).map_err(|error| failed(&error))
             }
             Request::Propose(proposals) => self.propose(proposals).await.map(Response::Propose),
@@ -107,12 +119,12 @@ impl Answers {
         }
     }
 
-    /// A replica that was let go does not know it yet, and would raise one term after another without ever winning.
-    fn known_candidate(&self, from: u64, vote: &VoteRequest<u64>) -> Result<(), Refused> {
+    /// A replica that was let go may not know it yet.
+    fn known_candidate(&self, from: u64, last: Option<LogId>) -> Result<(), Refused> {
         let metrics = self.raft.metrics();
         let membership = metrics.borrow().membership_config.clone();
         let listed = membership.membership().get_node(&from).is_some();
-        let behind = vote.last_log_id < *membership.log_id();
+        let behind = last < *membership.log_id();
         if !listed && behind { Err(Refused::Stranger(from)) } else { Ok(()) }
     }
 

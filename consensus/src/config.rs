@@ -16,6 +16,8 @@ use crate::replica::Levels;
 const MAX_BATCH_COMMANDS: usize = 65_536;
 /// The most bytes that may be packed into one entry.
 const MAX_BATCH_BYTES: usize = 64 << 20;
+/// The leader's lease in heartbeats.
+const LEASE_HEARTBEATS: u64 = 2;
 /// A heartbeat below this loads the network for nothing.
 const MIN_HEARTBEAT_MS: u64 = 10;
 
@@ -44,10 +46,9 @@ pub struct ConsensusConfig {
     pub propose_ms: u64,
     /// The leader's heartbeat in milliseconds.
     pub heartbeat_ms: u64,
-    /// How long a follower waits for a heartbeat at the least, in milliseconds, once the leader's lease
-    /// (`election_max_ms`) is over.
+    /// How long a follower hears no leader, at the least, before it stands for election, in milliseconds.
     pub election_min_ms: u64,
-    /// How long a follower waits for a heartbeat at the most, in milliseconds; also the leader's lease.
+    /// How long at the most. Each waits for another time in between, so that not all stand at once.
     pub election_max_ms: u64,
     /// After how many entries a snapshot is taken and the log purged.
     pub snapshot_entries: u64,
@@ -95,8 +96,8 @@ impl Default for ConsensusConfig {
             batch_bytes: 4 << 20,
             propose_ms: 5_000,
             heartbeat_ms: 100,
-            election_min_ms: 250,
-            election_max_ms: 350,
+            election_min_ms: 300,
+            election_max_ms: 450,
             snapshot_entries: 50_000,
             keep_entries: 10_000,
             cache_mib: 64,
@@ -182,7 +183,7 @@ impl ConsensusConfig {
         )?;
         in_bounds("batch_bytes", bytes as u64, (1..=MAX_BATCH_BYTES).contains(&bytes), "1 to 67108864")?;
         in_bounds("heartbeat_ms", self.heartbeat_ms, self.heartbeat_ms >= MIN_HEARTBEAT_MS, "at least 10")?;
-        let patient = self.election_min_ms > self.heartbeat_ms * 2;
+        let patient = self.election_min_ms > self.heartbeat_ms * LEASE_HEARTBEATS;
         in_bounds("election_min_ms", self.election_min_ms, patient, "more than two heartbeats")?;
         let spread = self.election_max_ms > self.election_min_ms;
         in_bounds("election_max_ms", self.election_max_ms, spread, "more than election_min_ms")?;
@@ -201,6 +202,11 @@ impl ConsensusConfig {
     }
 
     /// How long a leader goes on without hearing from a quorum.
+    /// How long after it heard the leader a replica votes for nobody else.
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_ms * LEASE_HEARTBEATS)
+    }
+
     pub(crate) fn patience(&self) -> Duration {
         Duration::from_millis(self.election_max_ms * 2)
     }
@@ -273,7 +279,7 @@ mod tests {
             ConsensusConfig { batch_bytes: MAX_BATCH_BYTES + 1, ..default.clone() },
             ConsensusConfig { heartbeat_ms: 1, ..default.clone() },
             ConsensusConfig { election_min_ms: 150, ..default.clone() },
-            ConsensusConfig { election_max_ms: 250, ..default.clone() },
+            ConsensusConfig { election_max_ms: 300, ..default.clone() },
             ConsensusConfig { propose_ms: 0, ..default.clone() },
             ConsensusConfig { snapshot_entries: 0, ..default.clone() },
         ] {

@@ -24,6 +24,7 @@ pub mod simulation;
 mod answer;
 mod barrier;
 mod checkpoint;
+mod election;
 mod erasure;
 mod group;
 mod proposer;
@@ -64,6 +65,7 @@ pub use crate::store::subject_key_name;
 use crate::answer::Answers;
 use crate::cluster::Cluster;
 use crate::config::ConfigError;
+use crate::election::{Election, Heard};
 use crate::lock::KeyLock;
 use crate::metrics::ConsensusMetrics;
 use crate::net::{Admin, BindError, Client, Request, Response, Server, TlsError};
@@ -146,11 +148,10 @@ impl Consensus {
         let server = listen(config).await?;
         let client = server.as_ref().map(|server| server.client(state.clone()));
         let (changes, _) = broadcast::channel(CHANGES);
-        let snapshots = Arc::new(snapshots);
         let parts = Parts { store: store.clone(), state: state.clone(), snapshots, changes: changes.clone() };
-        let raft = raft::start(config, client.clone(), parts, metrics.clone()).await?;
-        let draining = Arc::new(AtomicBool::new(false));
-        let lock = Arc::new(KeyLock::new());
+        let (raft, votes) = raft::start(config, client.clone(), parts, metrics.clone()).await?;
+        let (draining, lock, heard) =
+            (Arc::<AtomicBool>::default(), Arc::new(KeyLock::new()), Arc::new(Heard::new(config)));
         let answers = Arc::new(Answers {
             id: config.replica,
             incarnation,
@@ -159,6 +160,7 @@ impl Consensus {
             state: state.clone(),
             draining: draining.clone(),
             lock: lock.clone(),
+            heard: heard.clone(),
             serving: OnceCell::new(),
             receiving: Mutex::new(()),
         });
@@ -167,7 +169,10 @@ impl Consensus {
         let (role, following) = role::follow(&raft, config.patience(), metrics.clone());
         let ways = Ways { raft: raft.clone(), client: client.clone(), role: role.clone() };
         let (proposer, packing) = Proposer::spawn(ways, config, metrics.clone());
+        let election =
+            Election::new(config, raft.clone(), state.clone(), client.clone(), heard, draining.clone());
         tasks.extend([following, packing]);
+        tasks.extend(election.spawn(votes));
         let cluster = Arc::new(Cluster {
             id: config.replica,
             raft: raft.clone(),
@@ -177,16 +182,14 @@ impl Consensus {
             state: state.clone(),
             records: records.clone(),
             levels: config.levels(),
-            lease: Duration::from_millis(config.election_max_ms),
+            lease: config.lease(),
             lock: lock.clone(),
             draining: draining.clone(),
             changing: Mutex::new(()),
         });
         let _ = answers.serving.set((proposer.clone(), cluster.clone()));
-        let config = config.clone();
-        let backing_up = Arc::default();
         let consensus = Self {
-            config,
+            config: config.clone(),
             raft,
             state,
             store,
@@ -197,11 +200,10 @@ impl Consensus {
             changes,
             draining,
             lock,
-            backing_up,
+            backing_up: Arc::default(),
             tasks,
         };
         consensus.wait_for_leader(first_level).await?;
-        metrics.log_size.set(i64::try_from(consensus.size()).unwrap_or(i64::MAX));
         tracing::info!(replica = consensus.config.replica, size = consensus.size(), "consensus serves");
         Ok(consensus)
     }
@@ -268,7 +270,6 @@ impl Consensus {
     /// Makes this replica ready to be stopped: it hands leadership over and takes none, until [`Consensus::undrain`].
     pub async fn drain(&self) -> Result<String, ClusterError> {
         self.draining.store(true, Ordering::Relaxed);
-        self.raft.runtime_config().elect(false);
         let leads = self.role.borrow().leads;
         let done =
             if leads { self.transfer(None).await } else { Ok("this replica does not lead".to_owned()) };
@@ -281,7 +282,6 @@ impl Consensus {
     /// Ends what [`Consensus::drain`] began.
     pub fn undrain(&self) {
         self.draining.store(false, Ordering::Relaxed);
-        self.raft.runtime_config().elect(true);
     }
 
     /// Whether this replica is drained.
@@ -376,7 +376,7 @@ impl Drop for Consensus {
 
 struct Opened {
     store: Arc<RocksStore>,
-    snapshots: Snapshots,
+    snapshots: Arc<Snapshots>,
     state: Arc<StateMachine>,
     incarnation: Incarnation,
 }
@@ -387,7 +387,7 @@ fn open_store(config: &ConsensusConfig, verifier: Arc<SignalVerifier>) -> Result
         .map_err(|source| OpenError::Folder { dir: dir.display().to_string(), source })?;
     let store = RocksStore::open(&dir, config.cache_mib << 20)?;
     let incarnation = check_owner(&*store, config.replica)?;
-    let snapshots = Snapshots::open(store.clone(), config.data_dir.join("snapshots"))?;
+    let snapshots = Arc::new(Snapshots::open(store.clone(), config.data_dir.join("snapshots"))?);
     let keys = Arc::new(SubjectKeys::open(&config.data_dir.join(SUBJECT_KEYS))?);
     let state = Arc::new(StateMachine::load(store.clone(), keys, verifier)?);
     let (found, known) = (state.level()?, config.levels());

@@ -37,6 +37,8 @@ pub(crate) enum Request {
     Append(AppendEntriesRequest<TypeConfig>),
     /// Raft's RequestVote.
     Vote(VoteRequest<u64>),
+    /// Would you vote for me, whose log ends with this entry?
+    PreVote(Option<LogId>),
     /// Encoded proposals for the leader's queue.
     Propose(Vec<Vec<u8>>),
     /// Which entry a linearizable read must wait for.
@@ -83,6 +85,7 @@ pub(crate) struct SnapshotHead {
 pub(crate) enum Response {
     Append(AppendEntriesResponse<u64>),
     Vote(VoteResponse<u64>),
+    PreVote(bool),
     Propose(ProposeAnswer),
     /// The entry to wait for; none before the first.
     ReadIndex(Option<LogId>),
@@ -188,6 +191,10 @@ pub(crate) fn encode_request(to: Incarnation, request: &Request) -> Vec<u8> {
             out.u8(8);
             head.encode(&mut out);
         }
+        Request::PreVote(last) => {
+            out.u8(9);
+            write_optional_log_id(last.as_ref(), &mut out);
+        }
     }
     out.into_bytes()
 }
@@ -213,6 +220,7 @@ pub(crate) fn decode_request(bytes: &[u8]) -> Result<(Incarnation, Request), Cod
         6 => Request::Describe,
         7 => Request::Admin(Decode::decode(&mut input)?),
         8 => Request::Snapshot(Decode::decode(&mut input)?),
+        9 => Request::PreVote(read_optional_log_id(&mut input)?),
         other => return Err(CodecError::invalid("request", format!("{other} is not one of its kinds"))),
     };
     input.finish()?;
@@ -272,6 +280,10 @@ impl Encode for Response {
                 out.u8(11);
                 refused.encode(out);
             }
+            Self::PreVote(would) => {
+                out.u8(12);
+                would.encode(out);
+            }
         }
     }
 }
@@ -295,6 +307,7 @@ impl Decode for Response {
             9 => Self::Admin(Err(Decode::decode(input)?)),
             10 => Self::Snapshot(SnapshotResponse { vote: read_vote(input)? }),
             11 => Self::Refused(Decode::decode(input)?),
+            12 => Self::PreVote(Decode::decode(input)?),
             other => return Err(CodecError::invalid("response", format!("{other} is not one of its kinds"))),
         })
     }

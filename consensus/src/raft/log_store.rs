@@ -10,6 +10,7 @@ use std::time::Instant;
 use hansa_types::codec::CodecError;
 use openraft::storage::{LogFlushed, RaftLogStorage};
 use openraft::{AnyError, Entry, LogState, OptionalSend, RaftLogReader, StorageError, StorageIOError, Vote};
+use tokio::sync::watch;
 
 use super::codec::{
     entry_from_bytes, entry_log_id, entry_to_bytes, log_id_from_bytes, log_id_to_bytes, vote_from_bytes,
@@ -29,12 +30,18 @@ const MAX_READ_BYTES: usize = 8 << 20;
 #[derive(Clone)]
 pub(super) struct LogStore {
     store: Arc<dyn Store>,
+    /// How many entries the state has; closed once the state machine failed.
+    applied: watch::Receiver<u64>,
     metrics: ConsensusMetrics,
 }
 
 impl LogStore {
-    pub(super) fn new(store: Arc<dyn Store>, metrics: ConsensusMetrics) -> Self {
-        Self { store, metrics }
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        applied: watch::Receiver<u64>,
+        metrics: ConsensusMetrics,
+    ) -> Self {
+        Self { store, applied, metrics }
     }
 
     /// Makes of a leader that was stopped a replica like any other, before Raft starts. openraft would let it lead on in
@@ -79,25 +86,24 @@ impl LogStore {
         })?;
         damage.map_or(Ok(entries), Err)
     }
+}
 
-    fn meta<T>(
-        &self,
-        key: &[u8],
-        decode: impl Fn(&[u8]) -> Result<T, CodecError>,
-    ) -> Result<Option<T>, StoreError> {
-        let stored = self.store.get(Table::RaftMeta, key)?;
-        stored.map(|bytes| decode(&bytes).map_err(|e| StoreError::corrupt(Table::RaftMeta, e))).transpose()
-    }
+fn meta<T>(
+    store: &dyn Store,
+    key: &[u8],
+    decode: impl Fn(&[u8]) -> Result<T, CodecError>,
+) -> Result<Option<T>, StoreError> {
+    let stored = store.get(Table::RaftMeta, key)?;
+    stored.map(|bytes| decode(&bytes).map_err(|e| StoreError::corrupt(Table::RaftMeta, e))).transpose()
+}
 
-    fn state(&self) -> Result<LogState<TypeConfig>, StoreError> {
-        let purged = self.meta(PURGED, log_id_from_bytes)?;
-        let last = match self.store.last(Table::RaftLog)? {
-            Some((_, entry)) => {
-                Some(entry_log_id(&entry).map_err(|e| StoreError::corrupt(Table::RaftLog, e))?)
-            }
-            None => purged,
-        };
-        Ok(LogState { last_purged_log_id: purged, last_log_id: last })
+/// The last entry in a store, or the last one purged if there is none after it.
+pub(crate) fn last_log_id(store: &dyn Store) -> Result<Option<LogId>, StoreError> {
+    match store.last(Table::RaftLog)? {
+        Some((_, entry)) => {
+            entry_log_id(&entry).map(Some).map_err(|e| StoreError::corrupt(Table::RaftLog, e))
+        }
+        None => meta(store, PURGED, log_id_from_bytes),
     }
 }
 
@@ -134,7 +140,11 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     type LogReader = Self;
 
     async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, StorageError<u64>> {
-        self.state().map_err(read_error)
+        let state = || {
+            let last_purged_log_id = meta(&*self.store, PURGED, log_id_from_bytes)?;
+            Ok(LogState { last_purged_log_id, last_log_id: last_log_id(&*self.store)? })
+        };
+        state().map_err(read_error)
     }
 
     async fn get_log_reader(&mut self) -> Self {
@@ -148,7 +158,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote<u64>>, StorageError<u64>> {
-        self.meta(VOTE, vote_from_bytes).map_err(|e| StorageIOError::read_vote(AnyError::new(&e)).into())
+        meta(&*self.store, VOTE, vote_from_bytes)
+            .map_err(|e| StorageIOError::read_vote(AnyError::new(&e)).into())
     }
 
     async fn append<I>(
@@ -182,7 +193,13 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         self.write(batch).await.map_err(|e| write_error(&e))
     }
 
+    /// openraft asks for this as soon as a snapshot has arrived that holds the entries, and installs it beside. A crash
+    /// between the two would leave a replica with neither, so the state is waited for.
     async fn purge(&mut self, log_id: LogId) -> Result<(), StorageError<u64>> {
+        let in_state = self.applied.wait_for(|applied| *applied > log_id.index).await.is_ok();
+        if !in_state {
+            return Err(write_error(&StoreError::Write("the state machine has failed".to_owned())));
+        }
         let mut batch = Batch::default();
         batch.delete_range(Table::RaftLog, 0u64.to_be_bytes(), log_id.index.to_be_bytes());
         batch.put(Table::RaftMeta, PURGED, log_id_to_bytes(&log_id));

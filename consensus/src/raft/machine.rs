@@ -9,7 +9,7 @@ use openraft::{
     AnyError, Entry, EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot, SnapshotMeta, StorageError,
     StorageIOError, StoredMembership,
 };
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::codec::Applied;
 use super::{LogId, SnapshotStore, TypeConfig};
@@ -24,6 +24,8 @@ pub(super) struct Machine {
     state: Arc<StateMachine>,
     snapshots: Arc<dyn SnapshotStore>,
     changes: broadcast::Sender<Change>,
+    /// How many entries the state has; `None` after a failure.
+    progress: Option<watch::Sender<u64>>,
     metrics: ConsensusMetrics,
 }
 
@@ -33,8 +35,25 @@ impl Machine {
         snapshots: Arc<dyn SnapshotStore>,
         changes: broadcast::Sender<Change>,
         metrics: ConsensusMetrics,
-    ) -> Self {
-        Self { state, snapshots, changes, metrics }
+    ) -> Result<(Self, watch::Receiver<u64>), StoreError> {
+        let (progress, applied) = watch::channel(0);
+        let machine = Self { state, snapshots, changes, progress: Some(progress), metrics };
+        let stored = machine.applied()?;
+        machine.has_applied(stored.log_id);
+        Ok((machine, applied))
+    }
+
+    fn has_applied(&self, last: Option<LogId>) {
+        self.metrics.log_size.set(i64::try_from(self.state.size()).unwrap_or(i64::MAX));
+        if let Some(progress) = &self.progress {
+            progress.send_replace(last.map_or(0, |log_id| log_id.index + 1));
+        }
+    }
+
+    /// Tells whoever waits for the state that it waits in vain.
+    fn failed<E>(&mut self, error: E) -> E {
+        self.progress = None;
+        error
     }
 
     fn applied(&self) -> Result<Applied, StoreError> {
@@ -91,14 +110,15 @@ impl RaftStateMachine<TypeConfig> for Machine {
     {
         let applied = self.applied().map_err(|e| StorageIOError::read_state_machine(AnyError::new(&e)))?;
         let (state, changes) = (self.state.clone(), self.changes.clone());
-        let entries = entries.into_iter().collect();
+        let entries: Vec<_> = entries.into_iter().collect();
+        let last = entries.last().map(|entry| entry.log_id).or(applied.log_id);
         // Verifying proofs and writing batches would hold up the async threads.
         let answers = off_thread(self.state.store(), move || apply(&state, &changes, applied, entries))
             .await
-            .map_err(|error| StorageIOError::write_state_machine(AnyError::new(&error)))?
-            .map_err(|(log_id, error)| StorageIOError::apply(log_id, AnyError::new(&error)))?;
+            .map_err(|error| self.failed(StorageIOError::write_state_machine(AnyError::new(&error))))?
+            .map_err(|(log_id, error)| self.failed(StorageIOError::apply(log_id, AnyError::new(&error))))?;
+        self.has_applied(last);
         self.metrics.commands.inc_by(answers.iter().map(|outcomes| outcomes.len() as u64).sum());
-        self.metrics.log_size.set(i64::try_from(self.state.size()).unwrap_or(i64::MAX));
         Ok(answers)
     }
 
@@ -120,7 +140,9 @@ impl RaftStateMachine<TypeConfig> for Machine {
         off_thread(self.state.store(), move || snapshots.install(&state, &received, &snapshot))
             .await
             .flatten()
-            .map_err(|error| StorageIOError::write_snapshot(Some(meta.signature()), AnyError::new(&error)))?;
+            .map_err(|error| StorageIOError::write_snapshot(Some(meta.signature()), AnyError::new(&error)))
+            .map_err(|error| self.failed(error))?;
+        self.has_applied(meta.last_log_id);
         let _ = self.changes.send(self.state.replaced());
         Ok(())
     }

@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hansa_types::codec::Decode as _;
-use openraft::{Config, SnapshotPolicy};
-use tokio::sync::broadcast;
+use openraft::{Config, SnapshotPolicy, Vote};
+use tokio::sync::{broadcast, watch};
 
 use crate::config::ConsensusConfig;
 use crate::error::OpenError;
@@ -35,7 +35,9 @@ pub(crate) use self::codec::{
 };
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use self::log_store::VOTE;
+pub(crate) use self::log_store::last_log_id;
 pub(crate) use self::refound::{applied_index, refound};
+pub(crate) use self::runtime::random;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use self::runtime::seeded;
 pub(crate) use self::snapshot::{SnapshotStore, Snapshots};
@@ -73,13 +75,15 @@ pub(crate) async fn start(
     client: Option<Client>,
     parts: Parts,
     metrics: ConsensusMetrics,
-) -> Result<Raft, OpenError> {
+) -> Result<(Raft, watch::Receiver<Option<Vote<u64>>>), OpenError> {
     let started = |error: &dyn std::fmt::Display| OpenError::Raft(error.to_string());
     let raft_config = Config {
         cluster_name: "hansa".to_owned(),
         heartbeat_interval: config.heartbeat_ms,
-        election_timeout_min: config.election_min_ms,
-        election_timeout_max: config.election_max_ms,
+        // When to stand is decided in `election`; what is left of openraft's timer is the lease.
+        enable_elect: false,
+        election_timeout_min: config.heartbeat_ms + 1,
+        election_timeout_max: config.lease().as_millis() as u64,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(config.snapshot_entries),
         max_in_snapshot_log_to_keep: config.keep_entries,
         purge_batch_size: PURGE_BATCH.min(config.snapshot_entries),
@@ -88,12 +92,13 @@ pub(crate) async fn start(
     };
     let raft_config = Arc::new(raft_config.validate().map_err(|error| started(&error))?);
     let Parts { store, state, snapshots, changes } = parts;
-    let mut log = log_store::LogStore::new(store, metrics.clone());
+    let machine = machine::Machine::new(state, snapshots, changes, metrics.clone());
+    let (machine, applied) = machine.map_err(|error| started(&error))?;
+    let mut log = log_store::LogStore::new(store, applied, metrics);
     log.resign(config.replica).await.map_err(|error| started(&error))?;
-    let machine = machine::Machine::new(state, snapshots, changes, metrics);
-    Raft::new(config.replica, raft_config, network::Peers { client }, log, machine)
-        .await
-        .map_err(|error| started(&error))
+    let (voted, votes) = watch::channel(None);
+    let raft = Raft::new(config.replica, raft_config, network::Peers { client, voted }, log, machine).await;
+    Ok((raft.map_err(|error| started(&error))?, votes))
 }
 
 /// What Raft works on.

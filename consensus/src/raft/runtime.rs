@@ -1,6 +1,4 @@
 //! openraft's runtime: tokio, with random numbers that a simulation may seed.
-//!
-//! openraft draws its election time-outs through the runtime, so this is all that a replay of an election needs.
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,6 +12,11 @@ pub(crate) struct Runtime;
 
 /// The thread's random numbers: the operating system's, unless [`seeded`] runs.
 pub(crate) struct ThreadRandom;
+
+/// Random numbers that a simulation may seed.
+pub(crate) fn random() -> impl RngCore {
+    ThreadRandom
+}
 
 impl AsyncRuntime for Runtime {
     type JoinError = <TokioRuntime as AsyncRuntime>::JoinError;

@@ -13,6 +13,7 @@ use openraft::{
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use super::codec::{Applied, log_id_from_bytes, vote_from_bytes};
 use super::log_store::LogStore;
@@ -36,8 +37,9 @@ fn open(dir: &Path) -> Result<Opened, StoreError> {
     let snapshots = Snapshots::open(store.clone(), dir.join("snapshots"))?;
     let state = Arc::new(StateMachine::load(store.clone(), Arc::new(SubjectKeys::in_memory()), verifier())?);
     let metrics = ConsensusMetrics::register(&mut Registry::default());
-    let log = LogStore::new(store.clone(), metrics.clone());
-    let machine = Machine::new(state.clone(), Arc::new(snapshots), broadcast::channel(16).0, metrics);
+    // The suite purges what was never applied.
+    let log = LogStore::new(store.clone(), watch::channel(u64::MAX).1, metrics.clone());
+    let (machine, _) = Machine::new(state.clone(), Arc::new(snapshots), broadcast::channel(16).0, metrics)?;
     Ok(Opened { store, state, log, machine })
 }
 

@@ -1,6 +1,8 @@
 //! What must hold after every event, whatever happened.
 //!
-//! - *Logs*: one log id names one entry, on every replica and for ever. No committed entry is ever cut off a log.
+//! - *Logs*: one log id names one entry, on every replica and for ever. No committed entry is cut off the log of a
+//!   replica that knows the term in which it was committed, except for a snapshot that has it: one that knows only
+//!   earlier terms, or conflicts with a snapshot's last entry, is not of the quorum that has the entry.
 //! - *Leaders*: openraft's term is the pair of number and replica, so a term has one leader by its name; that nobody
 //!   acts in another's name shows in the log ids. Each new leader's log holds every entry that was committed before.
 //! - *State*: at one entry all replicas have the same leaves, root and recorded checkpoint; along the log no checkpoint
@@ -31,6 +33,8 @@ pub(super) struct Checker {
     entries: BTreeMap<LogId, [u8; 32]>,
     /// Every entry ever applied, by its index.
     committed: BTreeMap<u64, Committed>,
+    /// The vote of whoever applied it first: it was committed in this term at the latest.
+    committed_in: BTreeMap<u64, Vote<u64>>,
     /// The root of every size that the log had between two entries.
     roots: BTreeMap<u64, Hash>,
     /// Every leaf in the committed state, by its hash.
@@ -39,6 +43,8 @@ pub(super) struct Checker {
     leaders: BTreeSet<(u64, u64)>,
     /// The greatest vote that each replica has shown to others.
     shown: BTreeMap<u64, Vote<u64>>,
+    /// The last entry of the snapshot that a replica is installing.
+    installing: BTreeMap<u64, u64>,
     violation: Option<String>,
 }
 
@@ -57,10 +63,12 @@ impl Checker {
             history: History::default(),
             entries: BTreeMap::new(),
             committed: BTreeMap::new(),
+            committed_in: BTreeMap::new(),
             roots: BTreeMap::new(),
             leaves: BTreeMap::new(),
             leaders: BTreeSet::new(),
             shown: BTreeMap::new(),
+            installing: BTreeMap::new(),
             violation: None,
         }
     }
@@ -105,10 +113,18 @@ impl Checker {
         }
     }
 
+    /// A replica begins to install a snapshot that ends with an entry, or is done with it.
+    pub(super) fn installs(&mut self, replica: u64, last: Option<LogId>) {
+        match last {
+            Some(last) => drop(self.installing.insert(replica, last.index)),
+            None => drop(self.installing.remove(&replica)),
+        }
+    }
+
     /// A replica starts on what its disk holds.
     pub(super) fn starts(&mut self, replica: u64, disk: &MemoryStore) {
-        let stored = disk.get(Table::RaftMeta, VOTE).ok().flatten();
-        let vote = stored.and_then(|bytes| vote_from_bytes(&bytes).ok());
+        self.installs(replica, None);
+        let vote = vote_on(disk);
         self.note(format_args!("replica {replica} starts with vote {vote:?}"));
         if let Some(shown) = self.shown.get(&replica)
             && vote.map(|vote| vote.leader_id) < Some(shown.leader_id)
@@ -130,10 +146,13 @@ impl Checker {
             if last != u64::MAX {
                 continue; // purged: it is in the state
             }
-            for (index, committed) in self.committed.range(first..) {
+            let covered = self.installing.get(&replica).map_or(first, |last| first.max(last + 1));
+            for (index, committed) in self.committed.range(covered..) {
                 let stored = disk.get(Table::RaftLog, &index.to_be_bytes()).ok().flatten();
                 let stored = stored.and_then(|entry| entry_log_id(&entry).ok());
-                if stored == Some(committed.log_id) {
+                let knows = vote_on(disk).map(|vote| vote.leader_id)
+                    >= self.committed_in.get(index).map(|vote| vote.leader_id);
+                if knows && stored == Some(committed.log_id) {
                     let what = format!("replica {replica} cuts off the committed entry {}", committed.log_id);
                     return self.violate(what);
                 }
@@ -220,7 +239,10 @@ impl Checker {
                 self.violate(what);
             }
             Some(_) => self.violate(format_args!("replica {replica} has another state after {log_id}")),
-            None => self.commits(replica, batch, state),
+            None => {
+                self.committed_in.extend(vote_on(disk).map(|vote| (log_id.index, vote)));
+                self.commits(replica, batch, state);
+            }
         }
     }
 
@@ -263,4 +285,9 @@ impl Checker {
         }
         self.committed.insert(index, state);
     }
+}
+
+fn vote_on(disk: &MemoryStore) -> Option<Vote<u64>> {
+    let stored = disk.get(Table::RaftMeta, VOTE).ok().flatten();
+    stored.and_then(|bytes| vote_from_bytes(&bytes).ok())
 }

@@ -147,6 +147,9 @@ async fn serve(world: &World, from: u64, to: u64, message: Message) -> Option<Re
                 }
                 Response::Append(_) => leader.into_iter().for_each(|vote| world.checker().shows(to, vote)),
                 Response::Vote(answer) => world.checker().shows(to, answer.vote),
+                Response::Refused(refused) => {
+                    world.checker().note(format_args!("{to} refuses {from}: {refused}"));
+                }
                 _ => {}
             }
             response
@@ -158,8 +161,11 @@ async fn serve(world: &World, from: u64, to: u64, message: Message) -> Option<Re
             if !world.files.copy(&snapshot, &received) {
                 return None; // the sender has a newer one meanwhile
             }
+            world.checker().installs(to, meta.last_log_id);
             let snapshot = Snapshot { meta, snapshot: received };
-            let installed = receiver.raft.install_full_snapshot(vote, snapshot).await.ok()?;
+            let installed = receiver.raft.install_full_snapshot(vote, snapshot).await.ok();
+            world.checker().installs(to, None);
+            let installed = installed?;
             world.checker().shows(to, installed.vote);
             world.count(|counts| counts.snapshots += 1);
             Response::Snapshot(installed)

@@ -24,6 +24,7 @@ use super::{Report, Violation};
 use crate::answer::Answers;
 use crate::cluster::Cluster;
 use crate::config::{ConsensusConfig, RecordsConfig};
+use crate::election::{Election, Heard};
 use crate::lock::KeyLock;
 use crate::metrics::ConsensusMetrics;
 use crate::net::Client;
@@ -82,7 +83,7 @@ pub(super) struct Replica {
     pub(super) cluster: Arc<Cluster>,
     pub(super) state: Arc<StateMachine>,
     pub(super) disk: Arc<Disk>,
-    tasks: Arc<[JoinHandle<()>; 2]>,
+    tasks: Arc<[JoinHandle<()>; 4]>,
 }
 
 /// Where a replica is.
@@ -312,21 +313,22 @@ impl World {
         let changes = broadcast::channel(1).0;
         let parts = Parts { store: disk.clone(), state: state.clone(), snapshots, changes };
         let raft = raft::start(&config, client.clone(), parts, metrics.clone()).await;
-        let raft = raft.map_err(|e| e.to_string())?;
+        let (raft, votes) = raft.map_err(|e| e.to_string())?;
         let (role, following) = role::follow(&raft, config.patience(), metrics.clone());
         let ways = Ways { raft: raft.clone(), client: client.clone(), role: role.clone() };
         let (proposer, packing) = Proposer::spawn(ways.clone(), &config, metrics);
         let (draining, lock) = (Arc::new(AtomicBool::new(false)), Arc::new(KeyLock::new()));
+        let heard = Arc::new(Heard::new(&config));
         let cluster = Arc::new(Cluster {
             id,
             raft: raft.clone(),
-            client,
+            client: client.clone(),
             role,
             proposer: proposer.clone(),
             state: state.clone(),
             records: RecordsConfig::default(),
             levels: config.levels(),
-            lease: Duration::from_millis(config.election_max_ms),
+            lease: config.lease(),
             draining: draining.clone(),
             lock: lock.clone(),
             changing: tokio::sync::Mutex::default(),
@@ -337,12 +339,15 @@ impl World {
             levels: config.levels(),
             raft: raft.clone(),
             state: state.clone(),
-            draining,
+            draining: draining.clone(),
             lock,
+            heard: heard.clone(),
             serving: OnceCell::new_with(Some((proposer.clone(), cluster.clone()))),
             receiving: tokio::sync::Mutex::default(),
         });
-        let tasks = Arc::new([following, packing]);
+        let election = Election::new(&config, raft.clone(), state.clone(), client, heard, draining);
+        let [standing, yielding] = election.spawn(votes);
+        let tasks = Arc::new([following, packing, standing, yielding]);
         Ok(Replica { life, raft, proposer, ways, answers, cluster, state, disk, tasks })
     }
 
