@@ -47,7 +47,7 @@ use hansa_types::verify::SignalVerifier;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, OnceCell, broadcast, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 pub use crate::cluster::{ClusterStatus, ReplicaStatus};
 pub use crate::command::{Command, DocumentWrite, IndexTerm, Intent, Leaf, Proposal, SubjectRef, Unique};
@@ -89,6 +89,8 @@ const ELECTION_SECONDS: u64 = 60;
 const LEADER_SECONDS: u64 = 10;
 /// How long an operator's wish may take on the leader: a joining replica copies the whole log.
 const ADMIN: Duration = Duration::from_secs(900);
+/// How often it is looked whether the tasks have ended.
+const ENDING: Duration = Duration::from_millis(1);
 /// Changes that a slow follower of them may fall behind before it has to read everything again.
 const CHANGES: usize = 1024;
 
@@ -325,6 +327,10 @@ impl Consensus {
             tracing::warn!(%error, "Raft did not stop cleanly");
         }
         self.end();
+        // Until they are gone they hold the database open.
+        while !self.tasks.iter().all(JoinHandle::is_finished) {
+            sleep(ENDING).await;
+        }
     }
 
     /// Ends the tasks and closes the connections.
