@@ -58,6 +58,9 @@ pub struct ConsensusConfig {
     pub cache_mib: usize,
     /// Holds this replica back to an older version of the replicated state, to rehearse an upgrade.
     pub level_limit: Option<u32>,
+    /// What the program understands: that of this release, unless a test stands in for another one.
+    #[serde(skip)]
+    pub release: Levels,
 }
 
 /// One replica of the group.
@@ -102,6 +105,7 @@ impl Default for ConsensusConfig {
             keep_entries: 10_000,
             cache_mib: 64,
             level_limit: None,
+            release: Levels::OURS,
         }
     }
 }
@@ -166,7 +170,7 @@ impl ConsensusConfig {
         if !self.replicas.is_empty() && self.own().is_none() {
             return Err(ConfigError::NotNamed(self.replica));
         }
-        if let Some(limit) = self.level_limit.filter(|limit| !Levels::OURS.includes(*limit)) {
+        if let Some(limit) = self.level_limit.filter(|limit| !self.release.includes(*limit)) {
             return Err(ConfigError::LevelLimit(limit));
         }
         let in_bounds = |field, value: u64, ok: bool, wanted| match ok {
@@ -198,15 +202,15 @@ impl ConsensusConfig {
 
     /// Which versions of the state this replica admits to.
     pub(crate) fn levels(&self) -> Levels {
-        Levels { newest: self.level_limit.unwrap_or(Levels::OURS.newest), ..Levels::OURS }
+        Levels { newest: self.level_limit.unwrap_or(self.release.newest), ..self.release }
     }
 
-    /// How long a leader goes on without hearing from a quorum.
     /// How long after it heard the leader a replica votes for nobody else.
     pub(crate) fn lease(&self) -> Duration {
         Duration::from_millis(self.heartbeat_ms * LEASE_HEARTBEATS)
     }
 
+    /// How long a leader goes on without hearing from a quorum.
     pub(crate) fn patience(&self) -> Duration {
         Duration::from_millis(self.election_max_ms * 2)
     }

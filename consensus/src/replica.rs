@@ -82,6 +82,12 @@ pub struct Levels {
     pub newest: u32,
 }
 
+impl Default for Levels {
+    fn default() -> Self {
+        Self::OURS
+    }
+}
+
 impl Levels {
     /// What this program understands.
     pub const OURS: Self = Self { oldest: 1, newest: 1 };

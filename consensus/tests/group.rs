@@ -6,8 +6,8 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Plan, Running, append, envelope, free_address, leader};
-use hansa_consensus::replica::Replica;
+use common::{Plan, Running, append, envelope, free_address, leader, open};
+use hansa_consensus::replica::{Levels, Replica};
 use hansa_consensus::{
     ClusterError, Command, ConsensusConfig, Leaf, OpenError, Outcome, SubjectRef, subject_key_name,
 };
@@ -194,7 +194,7 @@ fn a_lost_replica_is_replaced_and_an_empty_folder_does_not_pass_for_it() {
 fn a_group_of_one_grows_to_three_and_a_second_one_only_learns() {
     let plan = Plan::new(3);
     let alone = ConsensusConfig { replicas: plan.replicas[..1].to_vec(), ..plan.config(1) };
-    let first = common::open(&alone, &plan.records).unwrap();
+    let first = open(&alone, &plan.records).unwrap();
     append_all(&first, 0..20);
     let join = |id: u64| {
         let named = &plan.replicas[id as usize - 1];
@@ -230,7 +230,7 @@ fn a_zone_where_records_must_not_lie_is_refused_at_the_start_and_when_joining() 
     for (replica, country) in plan.replicas.iter_mut().zip(["DE", "FR", "US"]) {
         replica.jurisdiction = Some(country.try_into().unwrap());
     }
-    let refused = common::open(&plan.config(1), &plan.records).err().unwrap();
+    let refused = open(&plan.config(1), &plan.records).err().unwrap();
     assert!(matches!(refused, OpenError::Config(_)), "{refused}");
     plan.replicas[2].jurisdiction = Some("FR".try_into().unwrap());
     let group = plan.open_all(1..=3);
@@ -241,4 +241,40 @@ fn a_zone_where_records_must_not_lie_is_refused_at_the_start_and_when_joining() 
     };
     let refused = group[0].block_on(group[0].consensus.join(4, elsewhere)).unwrap_err();
     assert!(refused.to_string().contains("permits DE, FR"), "{refused}");
+}
+
+#[test]
+fn two_releases_run_side_by_side_until_the_newer_is_made_final() {
+    let (old, new) = (Levels::OURS, Levels { newest: Levels::OURS.newest + 1, ..Levels::OURS });
+    let mut plan = Plan { releases: [(1, new), (2, new), (3, old)].into(), ..Plan::new(3) };
+    let mut group = plan.open_all(1..=3);
+    for replica in &group {
+        append_all(replica, 0..5);
+    }
+    let level = |replica: &Running| replica.block_on(replica.consensus.cluster()).unwrap().level;
+    assert_eq!(level(&group[0]), old.newest, "founded with what all understand");
+    let finalized = group[0].block_on(group[0].consensus.finalize()).unwrap();
+    assert!(finalized.contains("some replica knows no newer"), "{finalized}");
+
+    // The last one is upgraded: while one is away nothing is final, and then it is once.
+    group.pop().unwrap().kill();
+    group[0].wait_for(|role| role.quorum && role.leader.is_some_and(|leader| leader != 3));
+    let refused = group[0].block_on(group[0].consensus.finalize()).unwrap_err();
+    assert!(refused.to_string().contains("every replica must run the new release"), "{refused}");
+    plan.releases.insert(3, new);
+    group.push(plan.open(3));
+    let finalized = group[1].block_on(group[1].consensus.finalize()).unwrap();
+    assert!(finalized.contains("is in use from now on"), "{finalized}");
+    append_all(&group[2], 5..10);
+    assert_eq!(level(&group[2]), new.newest);
+
+    // From then on the older release is turned away, and loses nothing by it.
+    group.pop().unwrap().kill();
+    plan.releases.insert(3, old);
+    let refused = open(&plan.config(3), &plan.records).err().expect("an older release");
+    assert!(matches!(refused, OpenError::Level { .. }), "{refused}");
+    plan.releases.insert(3, new);
+    let again = plan.open(3);
+    again.block_on(again.consensus.barrier()).unwrap();
+    assert_eq!(again.consensus.size(), 10);
 }

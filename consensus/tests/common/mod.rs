@@ -4,6 +4,7 @@
 
 pub(crate) mod bank;
 
+use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use hansa_audit_log::envelope::{Envelope, RecordsKey};
 use hansa_consensus::net::TlsConfig;
+use hansa_consensus::replica::Levels;
 use hansa_consensus::{
     Command, Consensus, ConsensusConfig, Leaf, OpenError, Outcome, RecordsConfig, ReplicaConfig, Role, Unique,
 };
@@ -131,6 +133,8 @@ pub(crate) struct Plan {
     pub(crate) replicas: Vec<ReplicaConfig>,
     pub(crate) records: RecordsConfig,
     pub(crate) snapshot_entries: u64,
+    /// What the replicas' release understands, where it is not this one.
+    pub(crate) releases: BTreeMap<u64, Levels>,
 }
 
 impl Plan {
@@ -142,6 +146,7 @@ impl Plan {
             replicas,
             records: RecordsConfig::default(),
             snapshot_entries: 50_000,
+            releases: BTreeMap::new(),
         }
     }
 
@@ -159,6 +164,7 @@ impl Plan {
             cache_mib: 1,
             snapshot_entries: self.snapshot_entries,
             keep_entries: 1,
+            release: self.releases.get(&id).copied().unwrap_or_default(),
             ..ConsensusConfig::default()
         }
     }
