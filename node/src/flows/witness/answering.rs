@@ -47,6 +47,10 @@ fn refuse(status: u16, size: Option<u64>) -> WitnessResponse {
 
 /// Cosigns a checkpoint of another member's log, once that it was seen is committed.
 async fn add(node: &Node, from: PeerId, bytes: &[u8]) -> WitnessResponse {
+    if let Err(locked) = node.journal.consensus().keys_open() {
+        tracing::warn!(%locked, "nothing is cosigned");
+        return refuse(UNAVAILABLE, None);
+    }
     match cosign(node, from, bytes).await {
         Ok(Ok(lines)) => {
             node.metrics.witness_answered(200);
