@@ -56,6 +56,7 @@ pub(super) fn write_answer(number: u64, what: u8, out: &mut Vec<u8>) {
 pub(super) struct Arrived {
     bytes: Vec<u8>,
     used: usize,
+    filled: usize,
 }
 
 impl Arrived {
@@ -69,22 +70,23 @@ impl Arrived {
 
     /// Where the next bytes go; [`Arrived::took`] says how many did.
     pub(super) fn room(&mut self) -> &mut [u8] {
-        self.bytes.drain(..self.used);
+        self.bytes.copy_within(self.used..self.filled, 0);
+        self.filled -= self.used;
         self.used = 0;
-        let length = self.bytes.len();
-        self.bytes.resize(length + CHUNK, 0);
-        &mut self.bytes[length..]
+        if self.bytes.len() < self.filled + CHUNK {
+            self.bytes.resize(self.filled + CHUNK, 0);
+        }
+        &mut self.bytes[self.filled..]
     }
 
     /// Of the room given, only the first `read` bytes were filled.
     pub(super) fn took(&mut self, read: usize) {
-        let length = self.bytes.len();
-        self.bytes.truncate(length - CHUNK + read);
+        self.filled += read;
     }
 
     /// The next whole request.
     pub(super) fn request(&mut self) -> io::Result<Option<Request<'_>>> {
-        let left = &self.bytes[self.used..];
+        let left = &self.bytes[self.used..self.filled];
         let Some((head, rest)) = left.split_first_chunk::<HEAD>() else { return Ok(None) };
         let (length, number) = head.split_first_chunk::<4>().expect("the head is longer");
         let length = u32::from_be_bytes(*length) as usize;
@@ -98,7 +100,7 @@ impl Arrived {
 
     /// The next whole answer: a request's number and what became of it.
     pub(super) fn answer(&mut self) -> Option<(u64, u8)> {
-        let answer = self.bytes[self.used..].first_chunk::<ANSWER>()?;
+        let answer = self.bytes[self.used..self.filled].first_chunk::<ANSWER>()?;
         self.used += ANSWER;
         Some((leading_u64(answer), answer[ANSWER - 1]))
     }
