@@ -1,4 +1,4 @@
-//! The log and the keys of its decisions, written to files for an auditor: fetched from the running node, checked on
+//! The log, one entry with its proof, and the keys of decisions, written to files for an auditor: fetched from the running node, checked on
 //! the way, and bounded in memory whatever the log's size.
 
 use std::fs::{self, DirBuilder, File};
@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use hansa_api::{Client, ClientError};
 use hansa_audit_log::checkpoint::{Checkpoint, CheckpointError};
 use hansa_audit_log::disclosure::{DisclosedKey, KEY_BYTES, header};
+use hansa_audit_log::merkle::{leaf_hash, verify_inclusion};
 use hansa_audit_log::note::{MAX_NOTE_BYTES, NoteError, SignedNote};
-use hansa_audit_log::tiles::{CHECKPOINT_PATH, FsckError, TILE_WIDTH, Tile, copy};
+use hansa_audit_log::proof::TlogProof;
+use hansa_audit_log::tiles::{CHECKPOINT_PATH, Content, FsckError, TILE_WIDTH, Tile, bundle, copy};
 
 /// Why nothing, or not all, was written.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,23 @@ pub(crate) fn log(client: &Client, folder: &Path) -> Result<Checkpoint, ExportEr
         Err(FsckError::Read { source, .. } | FsckError::Visit(source)) => Err(source),
         Err(other) => Err(ExportError::Log(format!("{other}; export into an empty folder"))),
     }
+}
+
+/// An entry as it is in the published log, and the proof that it is there.
+pub(crate) fn proof(client: &Client, index: u64) -> Result<(Vec<u8>, String), ExportError> {
+    let text = client.log_proof(index)?;
+    let proof = TlogProof::parse(text.as_bytes()).map_err(|error| ExportError::Log(error.to_string()))?;
+    let (_, checkpoint) = parse(proof.checkpoint.to_string().as_bytes())?;
+    let place = (index % u64::from(TILE_WIDTH)) as usize;
+    let tile = Tile::in_log(Content::Entries, index / u64::from(TILE_WIDTH), checkpoint.size);
+    let none = || ExportError::Log(format!("its checkpoint does not cover entry {index}"));
+    let tile = tile.ok_or_else(none)?;
+    let bytes = client.log_tile(&tile.to_string())?;
+    let leaves = bundle::entries(&tile, &bytes).map_err(|error| ExportError::Log(error.to_string()))?;
+    let leaf = leaves.get(place).ok_or_else(none)?.to_vec();
+    verify_inclusion(&leaf_hash(&leaf), index, checkpoint.size, &proof.path, &checkpoint.root)
+        .map_err(|error| ExportError::Log(error.to_string()))?;
+    Ok((leaf, text))
 }
 
 /// Writes the keys of every decision in the log that was exported to `folder` into the new file `out`, and says how

@@ -8,6 +8,7 @@ use hansa_audit_log::checkpoint::Checkpoint;
 use hansa_audit_log::disclosure::DisclosedKey;
 use hansa_audit_log::envelope::Envelope;
 use hansa_audit_log::note::SignedNote;
+use hansa_audit_log::proof::TlogProof;
 use hansa_audit_log::tiles::{Content, Tile, bundle};
 use hansa_consensus::ReadError;
 use hansa_types::record::RecordClass;
@@ -26,6 +27,18 @@ pub(crate) fn checkpoint(node: &Node) -> Result<(SignedNote, Checkpoint), Proble
     // What the disk gave back is shown only if it is what this node signed.
     let checkpoint = Checkpoint::open(&note, node.journal.origin(), &node.log_key.public_key());
     Ok((note, checkpoint.map_err(|error| damaged(&error))?))
+}
+
+/// That an entry is in the log as published.
+pub(crate) fn proof(node: &Node, index: u64) -> Result<TlogProof, Problem> {
+    let (note, Checkpoint { size, .. }) = checkpoint(node)?;
+    if index >= size {
+        return Err(Problem::not_found(format!(
+            "the published log has {size} entries, and none at {index} yet"
+        )));
+    }
+    let path = node.journal.consensus().inclusion(index, size).map_err(|error| damaged(&error))?;
+    Ok(TlogProof { extra: None, index, path, checkpoint: note })
 }
 
 /// A tile by its path.

@@ -182,6 +182,10 @@ impl Service for NodeService {
         Ok(published::checkpoint(&self.0)?.0.to_string())
     }
 
+    async fn log_proof(&self, index: u64) -> Result<String, Problem> {
+        published::proof(&self.0, index).map(|proof| proof.to_string())
+    }
+
     async fn log_tile(&self, path: String) -> Result<Vec<u8>, Problem> {
         published::tile(&self.0, &path).await
     }

@@ -89,6 +89,8 @@ fn a_log_is_exported_checked_and_reconciled() {
     let json: Value = serde_json::from_str(&auditor.audit(&["--json", "fsck", &log]).stdout).unwrap();
     assert_eq!((&json["size"], &json["root"]), (&exported["size"], &exported["root"]));
 
+    one_entry_is_proved(&group, &auditor, size);
+
     let all: Vec<u64> = (1..=300).collect();
     let found = auditor.reconcile(&all, &[]);
     assert_eq!(found.code, 0, "{found:?}");
@@ -105,6 +107,35 @@ fn a_log_is_exported_checked_and_reconciled() {
 }
 
 /// The bank leaves the last key out.
+/// An entry with its proof verifies; another entry, or one that is not there yet, does not.
+fn one_entry_is_proved(group: &Group, auditor: &Auditor, size: u64) {
+    let prove = |index: u64, name: &str| {
+        let (index, name) = (index.to_string(), auditor.path(name));
+        run(
+            "hansa",
+            &[
+                "--config",
+                &group.bank(A).config().display().to_string(),
+                "audit",
+                "proof",
+                &index,
+                "--out",
+                &name,
+            ],
+        )
+    };
+    assert_eq!(prove(17, "record").code, 0);
+    assert_eq!(prove(280, "other").code, 0);
+    let (proof, leaf) = (auditor.path("record.tlog-proof"), auditor.path("record.leaf"));
+    let verified = auditor.audit(&["proof", &proof, "--leaf", &leaf]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    says(&verified.stdout, &["17"]);
+    let refused = auditor.audit(&["proof", &proof, "--leaf", &auditor.path("other.leaf")]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    says(&prove(17, "record").stderr, &["record.leaf", "exists"]);
+    says(&prove(size + 1_000, "beyond").stderr, &["the published log has", "none at"]);
+}
+
 fn hidden_decisions_are_seen(auditor: &Auditor, all: &[u64]) {
     let path = auditor.folder.join("decisions.keys");
     let keys = fs::read(&path).unwrap();

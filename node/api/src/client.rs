@@ -210,7 +210,16 @@ impl Client {
 
     /// The checkpoint that the node published last.
     pub fn log_checkpoint(&self) -> Result<String, ClientError> {
-        let url = format!("{}/v1/log/checkpoint", self.base);
+        self.text("/v1/log/checkpoint")
+    }
+
+    /// That the entry at `index` is in the log as published: a C2SP tlog-proof.
+    pub fn log_proof(&self, index: u64) -> Result<String, ClientError> {
+        self.text(&format!("/v1/log/proofs/{index}"))
+    }
+
+    fn text(&self, path: &str) -> Result<String, ClientError> {
+        let url = format!("{}{path}", self.base);
         let (status, body) = bytes(&url, self.authorized(self.agent.get(&url)).call())?;
         String::from_utf8(body).map_err(|e| ClientError::Unexpected { url, status, detail: e.to_string() })
     }

@@ -126,6 +126,12 @@ pub trait Service: Send + Sync + 'static {
     /// [`Problem::not_found`] for what is no tile's path, or beyond the checkpoint.
     async fn log_tile(&self, path: String) -> Result<Vec<u8>, Problem>;
 
+    /// That the entry at `index` is in the log as published: a C2SP tlog-proof.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] for an entry beyond the checkpoint.
+    async fn log_proof(&self, index: u64) -> Result<String, Problem>;
+
     /// The keys of the decisions in the entry bundle at `bundle`, as they stand in a file of disclosures.
     ///
     /// # Errors

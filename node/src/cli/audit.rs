@@ -62,6 +62,15 @@ pub enum AuditCommand {
         /// The folder; one that holds an earlier export is completed.
         folder: PathBuf,
     },
+    /// Write an entry as it is in the published log, and the proof that it is there, for `hansa-audit proof`.
+    #[command(after_help = "Example:\n  hansa audit proof 17 --out record")]
+    Proof {
+        /// The entry's index, as `hansa audit show` and `find` print it.
+        index: u64,
+        /// What both files are called, before `.leaf` and `.tlog-proof`; one that exists is not overwritten.
+        #[arg(long, value_name = "NAME")]
+        out: PathBuf,
+    },
     /// Write the keys of every decision in an exported log: with them an auditor reads the decisions and nothing else.
     #[command(after_help = "Example:\n  hansa audit decisions --log log-of-bank-a --out decisions.keys")]
     Decisions {
@@ -153,6 +162,20 @@ pub(super) fn execute(command: AuditCommand, client: &Client, out: &Output) -> R
             });
             out.print(&written, |_| {
                 format!("{} entries and their tiles written to {}", checkpoint.size, folder.display())
+            });
+        }
+        AuditCommand::Proof { index, out: name } => {
+            let (leaf, proof) = export::proof(client, index)?;
+            let files = ["leaf", "tlog-proof"].map(|extension| name.with_added_extension(extension));
+            for (file, bytes) in files.iter().zip([&leaf, proof.as_bytes()]) {
+                write(file, bytes)?;
+            }
+            let written = serde_json::json!({ "index": index, "files": files });
+            out.print(&written, |_| {
+                format!(
+                    "entry {index} written to {}",
+                    files.each_ref().map(|file| file.display().to_string()).join(" and ")
+                )
             });
         }
         AuditCommand::Decisions { folder, out: path } => {

@@ -14,6 +14,7 @@
 //! | `GET /v1/disclosures/decisions/{bundle}` | | the keys of the decisions in that bundle, `application/octet-stream` |
 //! | `GET /v1/log/checkpoint` | | the signed checkpoint, `text/plain` |
 //! | `GET /v1/log/tile/..` | | a tile (C2SP tlog-tiles), `application/octet-stream` |
+//! | `GET /v1/log/proofs/{index}` | | that the entry is in the published log (C2SP tlog-proof), `text/plain` |
 //! | `GET /v1/status` | | [`Status`](crate::model::Status) |
 //! | `GET /v1/cluster` | | [`ClusterView`](crate::model::ClusterView) |
 //! | `POST /v1/cluster` | [`ClusterRequest`](crate::model::ClusterRequest) | [`ClusterResult`](crate::model::ClusterResult) |
@@ -21,8 +22,8 @@
 //! | `GET /readyz[?verbose]` | | [`Readiness`](crate::model::Readiness), or 503 |
 //! | `GET /metrics` | | OpenMetrics text |
 //!
-//! Everything under `/v1` wants the bearer token; the auditor's token opens `/v1/log` and nothing else. `POST /v1/payments` answers 200 when every payment was decided, now or
-//! before, and also when a message of several payments has duplicates among them: each answer has its own status. A
+//! Everything under `/v1` wants the bearer token; the auditor's token opens `/v1/log` and nothing else. `POST
+//! /v1/payments` answers 200 when every payment was decided, now or before, and also when a message of several payments has duplicates among them: each answer has its own status. A
 //! message of one payment that is a duplicate is answered with 409 and problem+json that carries the answer as
 //! `submission`.
 //!

@@ -92,6 +92,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
     let log = Router::new()
         .route("/v1/log/checkpoint", get(routes::log_checkpoint))
         .route("/v1/log/tile/{*path}", get(routes::log_tile))
+        .route("/v1/log/proofs/{index}", get(routes::log_proof))
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::admit))
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::authenticate_auditor));
     Router::new()

@@ -181,6 +181,11 @@ pub(super) async fn log_checkpoint(State(app): App) -> Answer {
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
 }
 
+pub(super) async fn log_proof(State(app): App, Segment(index): Segment<u64>) -> Answer {
+    let proof = app.service.log_proof(index).await?;
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], proof).into_response())
+}
+
 pub(super) async fn log_tile(State(app): App, Segment(path): Segment<String>) -> Answer {
     let tile = app.service.log_tile(format!("tile/{path}")).await?;
     Ok(([(CONTENT_TYPE, "application/octet-stream")], tile).into_response())

@@ -47,6 +47,7 @@ fn every_call_goes_there_and_back() {
     assert_eq!(client.expire(&expiry).unwrap().expired.len(), 1);
     assert_eq!(client.scrub().unwrap().in_raft_log, 1);
     assert_eq!(client.log_checkpoint().unwrap(), "the checkpoint\n");
+    assert_eq!(client.log_proof(41).unwrap(), "the proof\n");
     assert_eq!(client.log_tile("tile/entries/x001/234.p/5").unwrap(), [3; 32]);
     assert_eq!(client.disclose_decisions(7).unwrap(), [4; 40]);
     assert_eq!(client.backups().unwrap(), samples::backups());
@@ -75,6 +76,7 @@ fn every_call_goes_there_and_back() {
         "expire false".to_owned(),
         "scrub".to_owned(),
         "checkpoint".to_owned(),
+        "proof 41".to_owned(),
         "tile tile/entries/x001/234.p/5".to_owned(),
         "disclose 7".to_owned(),
         "back up".to_owned(),

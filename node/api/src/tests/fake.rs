@@ -176,6 +176,11 @@ impl Service for Fake {
         Ok("the checkpoint\n".to_owned())
     }
 
+    async fn log_proof(&self, index: u64) -> Result<String, Problem> {
+        self.note(format!("proof {index}"));
+        Ok("the proof\n".to_owned())
+    }
+
     async fn log_tile(&self, path: String) -> Result<Vec<u8>, Problem> {
         self.note(format!("tile {path}"));
         if path.ends_with(".p/9") {
