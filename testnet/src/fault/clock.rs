@@ -10,7 +10,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::RngCore;
 
 use super::campaign::Fault;
-use super::group::{Failure, Group, PATIENCE, REPLICAS, base, io_failure, violation};
+use super::group::{Failure, Group, PATIENCE, REPLICAS, io_failure, violation};
 use crate::replica::{Plan, Wrapper};
 
 /// The farthest a clock is set off, in seconds, either way.
@@ -37,7 +37,7 @@ impl Fault for ClockOffset {
 
     fn found(dir: &Path) -> Result<Self, Failure> {
         let (election_min_ms, election_max_ms) = ELECTION_MS;
-        let base = ConsensusConfig { election_min_ms, election_max_ms, ..base() };
+        let base = ConsensusConfig { election_min_ms, election_max_ms, ..ConsensusConfig::default() };
         let plan = Plan::local(dir, REPLICAS, &base)?;
         let mut wrappers = BTreeMap::new();
         for id in plan.ids() {

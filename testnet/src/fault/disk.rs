@@ -6,10 +6,11 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use hansa_consensus::ConsensusConfig;
 use rand_chacha::ChaCha20Rng;
 
 use super::campaign::Fault;
-use super::group::{Failure, Group, REPLICAS, base, io_failure, violation};
+use super::group::{Failure, Group, REPLICAS, io_failure, violation};
 use super::tool::{seclude, text, tool};
 use crate::replica::{News, Plan};
 
@@ -37,7 +38,7 @@ impl Fault for FullDisk {
     }
 
     fn found(dir: &Path) -> Result<Self, Failure> {
-        let plan = Plan::local(dir, REPLICAS, &base())?;
+        let plan = Plan::local(dir, REPLICAS, &ConsensusConfig::default())?;
         let mut mounts = Vec::new();
         for id in plan.ids() {
             let data = plan.data(id);

@@ -17,7 +17,7 @@ use rand_chacha::rand_core::RngCore;
 
 use super::campaign::Fault;
 use super::check::ask_many;
-use super::group::{Failure, Group, PATIENCE, REPLICAS, base, io_failure, violation};
+use super::group::{Failure, Group, PATIENCE, REPLICAS, io_failure, violation};
 use crate::replica::{Answer, News, ReplicaProcess, Request};
 
 /// The appends around it, at the most.
@@ -69,7 +69,11 @@ impl Fault for BitFlip {
 
     fn found(dir: &Path) -> Result<Self, Failure> {
         // Snapshots are taken when the campaign says so.
-        let base = ConsensusConfig { snapshot_entries: u64::from(u32::MAX), keep_entries: 1, ..base() };
+        let base = ConsensusConfig {
+            snapshot_entries: u64::from(u32::MAX),
+            keep_entries: 1,
+            ..ConsensusConfig::default()
+        };
         Ok(Self { group: Group::local(dir, &base)?, counts: Counts::default(), rounds: 0 })
     }
 

@@ -22,17 +22,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How often an operator's wish is repeated while the group is not ready for it.
 const WISHES: u32 = 40;
 
-/// How the replicas run. Three share this machine's processors and disk, with whatever else runs there: at the default
-/// times they would hold elections because a sync took long, and not because of what is done to them.
-pub(super) fn base() -> ConsensusConfig {
-    ConsensusConfig {
-        heartbeat_ms: 300,
-        election_min_ms: 1_000,
-        election_max_ms: 1_500,
-        ..ConsensusConfig::default()
-    }
-}
-
 /// Why a round failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {

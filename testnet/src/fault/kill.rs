@@ -7,7 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::RngCore;
 
 use super::campaign::Fault;
-use super::group::{Failure, Group, base};
+use super::group::{Failure, Group};
 
 /// The appends between two blows, at the most.
 const PACE: u64 = 150;
@@ -15,6 +15,9 @@ const PACE: u64 = 150;
 const TWICE: u64 = 4;
 /// Snapshots and purges come often, so that blows fall into them.
 const SNAPSHOT_ENTRIES: u64 = 500;
+/// Enough that a replica that was away for a moment catches up from the log: a snapshot takes longer than the group takes
+/// to write as many entries again.
+const KEPT_ENTRIES: u64 = 2_000;
 
 pub(super) struct Kill(Group);
 
@@ -23,7 +26,11 @@ impl Fault for Kill {
     const FULL: u64 = 500;
 
     fn found(dir: &Path) -> Result<Self, Failure> {
-        let base = ConsensusConfig { snapshot_entries: SNAPSHOT_ENTRIES, keep_entries: 50, ..base() };
+        let base = ConsensusConfig {
+            snapshot_entries: SNAPSHOT_ENTRIES,
+            keep_entries: KEPT_ENTRIES,
+            ..ConsensusConfig::default()
+        };
         Group::local(dir, &base).map(Self)
     }
 

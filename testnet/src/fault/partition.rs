@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use hansa_consensus::ConsensusConfig;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::RngCore;
 
 use super::campaign::Fault;
-use super::group::{Failure, Group, REPLICAS, base, violation};
+use super::group::{Failure, Group, REPLICAS, violation};
 use super::network;
 use super::tool::{missing_programs, seclude};
 use crate::replica::Plan;
@@ -52,7 +53,7 @@ impl Fault for Partition {
     fn found(dir: &Path) -> Result<Self, Failure> {
         network::build(REPLICAS)?;
         let addresses: Vec<String> = (1..=REPLICAS).map(network::address).collect();
-        let plan = Plan::new(dir, &addresses, &base())?;
+        let plan = Plan::new(dir, &addresses, &ConsensusConfig::default())?;
         let wrappers = (1..=REPLICAS).map(|id| (id, network::wrapper(id))).collect();
         Group::found(plan, wrappers).map(Self)
     }

@@ -4,10 +4,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use hansa_consensus::ConsensusConfig;
 use rand_chacha::ChaCha20Rng;
 
 use super::campaign::Fault;
-use super::group::{Failure, Group, base, io_failure};
+use super::group::{Failure, Group, io_failure};
 
 /// The appends around a pause, at the most.
 const PACE: u64 = 150;
@@ -21,7 +22,7 @@ impl Fault for Pause {
     const FULL: u64 = 20;
 
     fn found(dir: &Path) -> Result<Self, Failure> {
-        Group::local(dir, &base()).map(Self)
+        Group::local(dir, &ConsensusConfig::default()).map(Self)
     }
 
     fn round(&mut self, rng: &mut ChaCha20Rng) -> Result<(), Failure> {

@@ -15,7 +15,7 @@ use hansa_consensus::ConsensusConfig;
 use rand_chacha::ChaCha20Rng;
 
 use super::campaign::Fault;
-use super::group::{Failure, Group, REPLICAS, base, io_failure, violation};
+use super::group::{Failure, Group, REPLICAS, io_failure, violation};
 use super::tool::{missing_programs, seclude, text, tool};
 use crate::replica::Plan;
 
@@ -48,7 +48,11 @@ impl Fault for PowerCut {
     }
 
     fn found(dir: &Path) -> Result<Self, Failure> {
-        let base = ConsensusConfig { snapshot_entries: SNAPSHOT_ENTRIES, keep_entries: 5, ..base() };
+        let base = ConsensusConfig {
+            snapshot_entries: SNAPSHOT_ENTRIES,
+            keep_entries: 5,
+            ..ConsensusConfig::default()
+        };
         let plan = Plan::local(dir, REPLICAS, &base)?;
         let (file, outer) = (plan.dir.join("outer.img"), plan.dir.join("outer"));
         sparse(&file, OUTER_BYTES)?;

@@ -6,7 +6,7 @@ use hansa_consensus::ConsensusConfig;
 use rand_chacha::ChaCha20Rng;
 
 use super::campaign::Fault;
-use super::group::{Failure, Group, base};
+use super::group::{Failure, Group};
 
 /// The appends between two losses, at the most.
 const PACE: u64 = 300;
@@ -20,7 +20,11 @@ impl Fault for Rebuild {
     const FULL: u64 = 20;
 
     fn found(dir: &Path) -> Result<Self, Failure> {
-        let base = ConsensusConfig { snapshot_entries: SNAPSHOT_ENTRIES, keep_entries: 5, ..base() };
+        let base = ConsensusConfig {
+            snapshot_entries: SNAPSHOT_ENTRIES,
+            keep_entries: 5,
+            ..ConsensusConfig::default()
+        };
         Group::local(dir, &base).map(Self)
     }
 
