@@ -11,7 +11,7 @@ use openraft::ChangeMembers;
 use openraft::error::{ChangeMembershipError, ClientWriteError, RaftError};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::command::{BASE_LEVEL, Command, Proposal};
 use crate::config::RecordsConfig;
@@ -28,6 +28,8 @@ use crate::state::StateMachine;
 const DESCRIBE: Duration = Duration::from_secs(2);
 /// How long a new replica may take to catch up before it counts.
 const CATCH_UP: Duration = Duration::from_secs(600);
+/// A learner that lacks no more entries than this has caught up: it gets the rest while it becomes a voter.
+const NEARLY: u64 = 100;
 /// How long what is in flight may take before a hand-over is refused.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How often progress is looked at.
@@ -88,7 +90,7 @@ pub(crate) struct Cluster {
     pub(crate) lease: Duration,
     pub(crate) lock: Arc<KeyLock>,
     pub(crate) draining: Arc<AtomicBool>,
-    /// One wish at a time.
+    /// One change at a time.
     pub(crate) changing: Mutex<()>,
 }
 
@@ -99,7 +101,6 @@ impl Cluster {
 
     /// Carries out a wish as the leader, and says what was done.
     pub(crate) async fn administer(&self, admin: Admin) -> Result<String, ClusterError> {
-        let _alone = self.changing.lock().await;
         match admin {
             Admin::Join { id, replica } => self.join(id, replica).await,
             Admin::Leave(id) => self.leave(id).await,
@@ -150,8 +151,22 @@ impl Cluster {
         }
     }
 
-    /// Takes a replica in: it learns what the group knows, and votes once the group has an odd number with it.
-    async fn join(&self, id: u64, mut replica: Replica) -> Result<String, ClusterError> {
+    /// Takes a replica in: it learns what the group knows, and votes once the group has an odd number with it. While it
+    /// learns, which may take long, other wishes are carried out.
+    async fn join(&self, id: u64, replica: Replica) -> Result<String, ClusterError> {
+        self.admit(id, replica).await?;
+        self.catch_up(id).await?;
+        self.promote().await.map(|voters| match voters.contains(&id) {
+            true => format!("replica {id} has joined: {} replicas vote", voters.len()),
+            false => format!(
+                "replica {id} learns; it votes once another one has joined, as an even number gains nothing"
+            ),
+        })
+    }
+
+    /// Makes a replica a learner.
+    async fn admit(&self, id: u64, mut replica: Replica) -> Result<(), ClusterError> {
+        let _alone = self.changing.lock().await;
         self.records.permit(id, replica.jurisdiction).map_err(|error| refused(&error))?;
         let membership = self.membership();
         let description = self.describe(id, &replica).await.map_err(|reason| {
@@ -183,21 +198,27 @@ impl Cluster {
             }
             _ => {}
         }
-        let learn = self.raft.add_learner(id, replica, true);
-        let learnt = timeout(CATCH_UP, learn).await;
-        learnt
-            .map_err(|_| failed(&format!("replica {id} did not catch up within {CATCH_UP:?}")))?
-            .map_err(change)?;
-        self.promote().await.map(|voters| match voters.contains(&id) {
-            true => format!("replica {id} has joined: {} replicas vote", voters.len()),
-            false => format!(
-                "replica {id} learns; it votes once another one has joined, as an even number gains nothing"
-            ),
-        })
+        self.raft.add_learner(id, replica, false).await.map(|_| ()).map_err(change)
+    }
+
+    /// Waits until a learner has nearly everything.
+    async fn catch_up(&self, id: u64) -> Result<(), ClusterError> {
+        let deadline = Instant::now() + CATCH_UP;
+        while self.behind(id).is_none_or(|behind| behind > NEARLY) {
+            if !self.leads() {
+                return Err(failed(&"another replica leads meanwhile: ask again"));
+            }
+            if Instant::now() > deadline {
+                return Err(failed(&format!("replica {id} did not catch up within {CATCH_UP:?}")));
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// Lets every learner vote with which the group has an odd number; returns who votes.
     async fn promote(&self) -> Result<Vec<u64>, ClusterError> {
+        let _alone = self.changing.lock().await;
         let membership = self.membership();
         let mut voters: Vec<u64> = membership.voter_ids().collect();
         let learners: Vec<u64> = membership.learner_ids().collect();
@@ -213,6 +234,7 @@ impl Cluster {
 
     /// Lets a replica go, dead or alive; a learner takes its place at once if there is one.
     async fn leave(&self, id: u64) -> Result<String, ClusterError> {
+        let _alone = self.changing.lock().await;
         let membership = self.membership();
         if membership.get_node(&id).is_none() {
             return Err(refused(&format!("the group has no replica {id}")));
@@ -240,6 +262,7 @@ impl Cluster {
     /// Hands leadership over. openraft 0.9 knows no such request: nothing more is proposed, the target catches up, the
     /// heartbeats stop, and once the lease of this leader is over the target stands for election.
     async fn transfer(&self, to: Option<u64>) -> Result<String, ClusterError> {
+        let _alone = self.changing.lock().await;
         let (to, replica) = self.successor(to)?;
         let client =
             self.client.as_ref().ok_or_else(|| refused(&"a group of one has nobody to hand over to"))?;
@@ -254,7 +277,7 @@ impl Cluster {
             .await
             .ok_or_else(|| failed(&format!("commands were still under way after {DRAIN:?}")))?;
         let caught_up = async {
-            while !self.has_everything(to) {
+            while self.behind(to) != Some(0) {
                 sleep(LOOK).await;
             }
         };
@@ -296,15 +319,17 @@ impl Cluster {
         Ok((to, replica))
     }
 
-    fn has_everything(&self, id: u64) -> bool {
+    /// How many entries a replica lacks, as its leader knows; `None` before it has answered.
+    fn behind(&self, id: u64) -> Option<u64> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow();
-        let matched = metrics.replication.as_ref().and_then(|all| all.get(&id).copied().flatten());
-        matched.map(|at| at.index) >= metrics.last_log_index
+        let matched = metrics.replication.as_ref()?.get(&id).copied().flatten()?;
+        Some(metrics.last_log_index.unwrap_or(0).saturating_sub(matched.index))
     }
 
     /// Uses the newest version of the state that every replica understands.
     async fn finalize(&self) -> Result<String, ClusterError> {
+        let _alone = self.changing.lock().await;
         let status = self.status().await.map_err(|error| failed(&error))?;
         let mut newest = self.levels.newest;
         for replica in &status.replicas {
