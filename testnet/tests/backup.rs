@@ -152,8 +152,11 @@ fn a_bank_backs_up_practises_loses_its_disk_and_goes_on() {
     let reason = prepared.group.node(A).wait("keys lost", lost).unwrap();
     says(&reason, &["a witness cosigned", "restore a newer backup"]);
     assert_eq!(prepared.group.pay(A, &payment).status, AnswerStatus::Repeated);
+    // What was published before it was lost is shown; nothing new is signed.
+    let later = to_b(3, HARMLESS, OTHER);
+    prepared.group.pay(A, &later);
     let out = text(&prepared.group.folder.path().join("none.evidence"));
-    let unsigned = prepared.run(&["audit", "export", &payment.uetr.unwrap().to_string(), "--out", &out]);
+    let unsigned = prepared.run(&["audit", "export", &later.uetr.unwrap().to_string(), "--out", &out]);
     assert_eq!(unsigned.code, 1, "{unsigned:?}");
     says(&unsigned.stderr, &["not signed"]);
 }
