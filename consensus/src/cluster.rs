@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::command::{BASE_LEVEL, Command, Proposal};
 use crate::config::RecordsConfig;
 use crate::lock::KeyLock;
-use crate::net::{Admin, Client, Description, Request, Response};
+use crate::net::{Admin, CallError, Client, Description, Request, Response};
 use crate::outcome::Outcome;
 use crate::proposer::Proposer;
 use crate::raft::Raft;
@@ -143,7 +143,13 @@ impl Cluster {
                 keys_open: self.lock.is_open(),
             });
         };
-        match timeout(DESCRIBE, client.call(id, replica, &Request::Describe)).await {
+        let ask = || timeout(DESCRIBE, client.call(id, replica, &Request::Describe));
+        let answer = match ask().await {
+            // A connection from before it was started again breaks at the first word.
+            Ok(Err(CallError::Broken(_))) => ask().await,
+            answer => answer,
+        };
+        match answer {
             Ok(Ok(Response::Describe(description))) => Ok(description),
             Ok(Ok(other)) => Err(format!("it answered {other:?}")),
             Ok(Err(error)) => Err(error.to_string()),
