@@ -10,9 +10,12 @@
 //! true. The proofs rest on arkworks, which calls itself not ready for production, and on a setup: see [`setup`].
 
 pub mod circuit;
+mod curve;
 pub mod derive;
 pub mod double_signal;
 pub mod field;
+#[cfg(test)]
+mod figures;
 pub mod keys;
 pub mod opening;
 mod points;

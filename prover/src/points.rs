@@ -1,8 +1,9 @@
 //! Curve points from bytes: canonical, on the curve, in the subgroup, not the identity, or refused.
 
 use ark_bls12_381::{G1Affine, G2Affine};
-use ark_ec::AffineRepr;
 use ark_serialize::CanonicalSerialize;
+
+use crate::curve::native;
 
 /// Bytes of a compressed point of G1 (ZCash encoding).
 pub(crate) const G1_BYTES: usize = 48;
@@ -22,24 +23,13 @@ pub enum PointError {
 
 /// A compressed point of G1.
 pub(crate) fn g1(bytes: &[u8; G1_BYTES]) -> Result<G1Affine, PointError> {
-    point(bytes)
+    let point = native::decompress_g1(bytes)?;
+    if native::is_in_g1(&point) { Ok(point) } else { Err(PointError::Invalid) }
 }
 
 /// A compressed point of G2.
 pub(crate) fn g2(bytes: &[u8; G2_BYTES]) -> Result<G2Affine, PointError> {
-    point(bytes)
-}
-
-fn point<P: AffineRepr>(bytes: &[u8]) -> Result<P, PointError> {
-    let point = P::deserialize_compressed(bytes).map_err(|_| PointError::Invalid)?;
-    // arkworks overlooks some bits beside the infinity flag; one point has one encoding here.
-    if compressed(&point) != bytes {
-        return Err(PointError::Invalid);
-    }
-    if point.is_zero() {
-        return Err(PointError::Identity);
-    }
-    Ok(point)
+    native::decompress_g2(bytes)
 }
 
 /// The compressed encoding of a point.
@@ -52,6 +42,7 @@ pub(crate) fn compressed(point: &impl CanonicalSerialize) -> Vec<u8> {
 #[cfg(test)]
 pub(crate) mod tests {
     use ark_bls12_381::{Fq, Fq2};
+    use ark_ec::AffineRepr;
     use ark_ff::{AdditiveGroup, Field};
 
     use super::*;

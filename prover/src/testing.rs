@@ -19,7 +19,7 @@ use crate::{
     circuit::{CIRCUIT_VERSION, circuit_hash},
     keys::{ProvingKey, VerifyingKey},
     opening::{DecisionOpening, Salt},
-    prove::{ProveError, Prover, Request},
+    prove::{EpochPart, ProveError, Prover, Request, Sender},
     secrets::MemberSecrets,
     setup,
     tag::SubjectSecret,
@@ -153,16 +153,39 @@ impl Draft {
     }
 
     pub(crate) fn prove(&self, context: &Context, seed: u64) -> Result<Signal, ProveError> {
-        let consortium = consortium();
-        let bank_id = bank(self.bank);
-        let request = Request {
-            bank: &bank_id,
-            secrets: &consortium.secrets[self.bank],
+        consortium().prover.prove(context, &self.request(&bank(self.bank)), &mut rng(seed))
+    }
+
+    pub(crate) fn prove_within(
+        &self,
+        part: &EpochPart,
+        context: &Context,
+        seed: u64,
+    ) -> Result<Signal, ProveError> {
+        consortium().prover.prove_within(part, context, &self.request(&bank(self.bank)), &mut rng(seed))
+    }
+
+    fn request<'a>(&'a self, bank: &'a BankId) -> Request<'a> {
+        Request {
+            bank,
+            secrets: &consortium().secrets[self.bank],
             body: &self.body,
             counter: self.counter,
             opening: &self.opening,
+        }
+    }
+
+    /// The part that this bank's signals of the epoch share.
+    pub(crate) fn epoch_part(&self, context: &Context) -> Result<EpochPart, ProveError> {
+        let consortium = consortium();
+        let sender = Sender {
+            bank: &bank(self.bank),
+            secrets: &consortium.secrets[self.bank],
+            gateway: self.body.gateway,
+            epoch: self.body.epoch,
+            model: self.opening.model.version,
         };
-        consortium.prover.prove(context, &request, &mut rng(seed))
+        consortium.prover.epoch_part(context, &sender)
     }
 }
 

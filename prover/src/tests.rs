@@ -295,7 +295,7 @@ fn a_proof_of_a_false_statement_does_not_verify() {
     let mut statement = context().statement(&signal()).unwrap();
     statement.threshold = LOW + 1;
     let prover = &consortium().prover;
-    let proof = prover.prove_statement(&statement, &Witness::blank(), &mut rng(10)).unwrap();
+    let proof = prover.prove_statement(None, &statement, &Witness::blank(), &mut rng(10));
     assert!(!pairing::holds(prover.key().verifying_key(), &proof, &statement));
 }
 
@@ -390,32 +390,4 @@ fn secrets_are_not_printed() {
     assert_ne!(Fr::ZERO, *secrets.secret());
     let restored = MemberSecrets::from_seed(secrets.seed());
     assert_eq!(restored.membership(), secrets.membership());
-}
-
-/// `cargo test -p hansa-prover figures -- --ignored --nocapture`: what the report quotes.
-#[test]
-#[ignore = "a measurement, not a check"]
-fn figures() {
-    use std::time::Instant;
-    let time = |what: &str, count: u32, run: &mut dyn FnMut()| {
-        let mut times: Vec<_> = (0..count)
-            .map(|_| {
-                let start = Instant::now();
-                run();
-                start.elapsed().as_secs_f64() * 1e3
-            })
-            .collect();
-        times.sort_by(f64::total_cmp);
-        println!("{what}: median {:.2} ms, min {:.2} ms", times[times.len() / 2], times[0]);
-    };
-    println!("{:?}", crate::circuit::metrics());
-    time("setup", 1, &mut || drop(crate::setup::development(&mut rng(1)).unwrap()));
-    let bytes = proving_key().to_bytes();
-    println!("proving key {} bytes", bytes.len());
-    time("load proving key", 2, &mut || drop(crate::keys::ProvingKey::from_bytes(&bytes).unwrap()));
-    time("prove and self-check", 9, &mut || assert!(Draft::new(context(), 0, 1).prove(context(), 2).is_ok()));
-    let signal = signal();
-    time("verify", 30, &mut || check(&signal).unwrap());
-    let batch = vec![signal; 256];
-    time("verify 256", 5, &mut || drop(consortium().verifier.check_all(&batch, &mut rng(3))));
 }

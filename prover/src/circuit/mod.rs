@@ -37,6 +37,7 @@ pub use self::{
     witness::Witness,
 };
 use self::{public::PublicWires, score::Packed};
+pub(crate) use crate::r1cs::Lifetime;
 use crate::{
     field::Fr,
     r1cs::{Builder, Relation, Wire},
@@ -45,22 +46,28 @@ use crate::{
 /// The version signals name; a change of the statement, of the hash or of the packing makes a new one.
 pub const CIRCUIT_VERSION: u16 = 1;
 
-/// The whole statement.
+/// The whole statement. What stays the same for all of a member's signals of an epoch is marked as such: provers
+/// compute their part for it once ([`crate::prove::EpochPart`]).
 pub(crate) fn statement<B: Builder>(builder: &mut B, public: &PublicInputs, witness: &Witness) {
     let public = bind_public_inputs(builder, public);
+    builder.lifetime(Lifetime::Epoch);
     let secret = builder.witness(witness.secret);
     let trace = builder.witness(witness.trace);
     let limit = builder.witness(Fr::from(witness.limit));
+    builder.lifetime(Lifetime::Signal);
     let u = builder.witness(witness.u);
 
+    builder.lifetime(Lifetime::Epoch);
     membership::member(builder, &public.member_root, &secret, &trace, &limit, &witness.member_path);
 
+    builder.lifetime(Lifetime::Signal);
     let counter = rate::counter_below_limit(builder, witness.counter, &limit);
     let a1 = rate::slope(builder, &trace, &public.scope, &counter);
     rate::nullifier(builder, &public.nullifier, &a1);
     rate::share(builder, &public.share, &trace, &a1, &public.x);
 
     let factors = Packed::range_checked(builder, witness.factors);
+    builder.lifetime(Lifetime::Epoch);
     let weights = Packed::range_checked(builder, witness.weights.map(score::offset));
     let model = model::registered(
         builder,
@@ -69,6 +76,8 @@ pub(crate) fn statement<B: Builder>(builder: &mut B, public: &PublicInputs, witn
         &weights,
         &witness.registry_path,
     );
+
+    builder.lifetime(Lifetime::Signal);
     score::reaches(builder, &public.threshold, &factors, &weights);
 
     tag::tag(builder, &public.tag, &u, &public.scope);

@@ -1,5 +1,7 @@
 //! The nine public inputs, in their frozen order.
 
+use ark_ff::AdditiveGroup;
+
 use crate::field::Fr;
 
 /// What a verifier knows or recomputes for a signal. There is no other way to hand public inputs to the
@@ -30,6 +32,22 @@ pub struct PublicInputs {
 impl PublicInputs {
     /// How many there are; a verifying key has one element more.
     pub const COUNT: usize = 9;
+
+    /// Inputs of nothing, for setup: the constraints do not depend on values.
+    pub(crate) fn blank() -> Self {
+        let zero = Fr::ZERO;
+        Self {
+            member_root: zero,
+            registry_root: zero,
+            scope: zero,
+            nullifier: zero,
+            share: zero,
+            x: zero,
+            tag: zero,
+            threshold: 0,
+            decision: zero,
+        }
+    }
 
     /// The inputs in the order of the verifying key.
     #[must_use]

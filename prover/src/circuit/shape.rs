@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
-use ark_ff::AdditiveGroup;
 use ark_relations::utils::matrix::Matrix;
 use hansa_types::hash::Digest;
 use sha2::{Digest as _, Sha256};
@@ -10,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{PublicInputs, Witness, statement};
 use crate::{
     field::{Fr, to_bytes},
-    r1cs::{Relation, assignment::Assignment, system::System},
+    r1cs::{Lifetime, Relation, assignment::Assignment, system::System},
 };
 
 /// Prefix of the circuit hash.
@@ -28,6 +27,8 @@ pub(crate) struct Shape {
     pub(crate) constraints: usize,
     /// Rows of each relation.
     pub(crate) by_relation: BTreeMap<Relation, usize>,
+    /// For each column, how long its value stays.
+    pub(crate) lifetimes: Vec<Lifetime>,
     /// SHA-256 over the matrices and sizes.
     pub(crate) hash: Digest,
 }
@@ -42,18 +43,7 @@ impl Shape {
     /// The constraints over an assignment of zeros, as setup takes them.
     pub(crate) fn blank_system() -> System {
         let mut system = System::new();
-        let public = PublicInputs {
-            member_root: Fr::ZERO,
-            registry_root: Fr::ZERO,
-            scope: Fr::ZERO,
-            nullifier: Fr::ZERO,
-            share: Fr::ZERO,
-            x: Fr::ZERO,
-            tag: Fr::ZERO,
-            threshold: 0,
-            decision: Fr::ZERO,
-        };
-        statement(&mut system, &public, &Witness::blank());
+        statement(&mut system, &PublicInputs::blank(), &Witness::blank());
         system
     }
 
@@ -66,7 +56,15 @@ impl Shape {
         let matrices = system.matrices();
         let (public, witnesses, constraints) = (system.public(), system.witnesses(), system.constraints());
         let hash = hash(&matrices, [public, witnesses, constraints]);
-        Self { matrices, public, witnesses, constraints, by_relation: system.by_relation(), hash }
+        Self {
+            matrices,
+            public,
+            witnesses,
+            constraints,
+            by_relation: system.by_relation(),
+            lifetimes: system.lifetimes(),
+            hash,
+        }
     }
 }
 

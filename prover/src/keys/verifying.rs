@@ -1,10 +1,9 @@
 //! The verifying key and the only pairing check there is: nothing calls ark-groth16's `verify`.
 
-use ark_bls12_381::{Bls12_381, Fr, G1Affine, G1Projective, G2Affine};
-use ark_ec::{
-    AffineRepr, CurveGroup, VariableBaseMSM,
-    pairing::{Pairing, PairingOutput},
-};
+use ark_bls12_381::{Bls12_381, Fr, G1Affine, G2Affine, g1::Config};
+use ark_ec::{AffineRepr, CurveGroup};
+use ark_ff::{AdditiveGroup, Field};
+use blst::{blst_fp12, blst_p2_affine};
 use hansa_types::hash::Digest;
 use sha2::{Digest as _, Sha256};
 
@@ -14,6 +13,10 @@ use super::{
 };
 use crate::{
     circuit::PublicInputs,
+    curve::{
+        native::{pairing_product, to_g2},
+        table::{Table, integers},
+    },
     points::{G1_BYTES, G2_BYTES, PointError, compressed, g1, g2},
 };
 
@@ -22,18 +25,21 @@ const INPUT_POINTS: usize = PublicInputs::COUNT + 1;
 /// Bytes of the payload.
 pub(super) const PAYLOAD: usize = G1_BYTES + 3 * G2_BYTES + INPUT_POINTS * G1_BYTES;
 
-type G2Prepared = <Bls12_381 as Pairing>::G2Prepared;
+/// Bits of a digit of the inputs: their points are ten.
+const W: usize = 5;
 
 /// A sound verifying key of this circuit, prepared for pairings.
 #[derive(Clone)]
 pub struct VerifyingKey {
     pub(super) points: ark_groth16::VerifyingKey<Bls12_381>,
     /// The constant's and the inputs' points: exactly as many as the statement has.
-    pub(crate) inputs: [G1Affine; INPUT_POINTS],
-    pub(crate) beta: G2Prepared,
-    pub(crate) minus_gamma: G2Prepared,
-    pub(crate) minus_delta: G2Prepared,
-    pub(crate) alpha_beta: PairingOutput<Bls12_381>,
+    inputs: [G1Affine; INPUT_POINTS],
+    /// Multiples of those.
+    table: Table<Config, W>,
+    pub(crate) beta: blst_p2_affine,
+    pub(crate) minus_gamma: blst_p2_affine,
+    pub(crate) minus_delta: blst_p2_affine,
+    pub(crate) alpha_beta: blst_fp12,
     hash: Digest,
 }
 
@@ -125,10 +131,11 @@ impl VerifyingKey {
         }
         let mut key = Self {
             inputs,
-            beta: points.beta_g2.into(),
-            minus_gamma: (-points.gamma_g2).into(),
-            minus_delta: (-points.delta_g2).into(),
-            alpha_beta: Bls12_381::pairing(points.alpha_g1, points.beta_g2),
+            table: Table::new(inputs.iter()),
+            beta: to_g2(&points.beta_g2),
+            minus_gamma: to_g2(&-points.gamma_g2),
+            minus_delta: to_g2(&-points.delta_g2),
+            alpha_beta: pairing_product(&[(points.alpha_g1, to_g2(&points.beta_g2))]),
             points,
             hash: Digest([0; 32]),
         };
@@ -154,21 +161,18 @@ impl VerifyingKey {
 
     /// The point of the public inputs: the constant's plus each input times its own.
     pub(crate) fn input_point(&self, inputs: &PublicInputs) -> G1Affine {
-        let [constant, points @ ..] = &self.inputs;
-        let combined =
-            G1Projective::msm(points, &inputs.to_array()).expect("one point an input, by their types");
-        (combined + constant).into_affine()
+        self.weighted_input_point(&[(Fr::ONE, inputs)])
     }
 
     /// The same over a batch: each statement weighted, the constant's point by the sum of the weights.
     pub(crate) fn weighted_input_point(&self, batch: &[(Fr, &PublicInputs)]) -> G1Affine {
-        let mut scalars = [Fr::from(0_u8); INPUT_POINTS];
+        let mut scalars = [Fr::ZERO; INPUT_POINTS];
         for (weight, inputs) in batch {
             scalars[0] += weight;
             for (scalar, input) in scalars[1..].iter_mut().zip(inputs.to_array()) {
                 *scalar += *weight * input;
             }
         }
-        G1Projective::msm(&self.inputs, &scalars).expect("one scalar a point, by their types").into_affine()
+        self.table.sum(&integers(&scalars)).into_affine()
     }
 }

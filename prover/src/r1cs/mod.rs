@@ -36,6 +36,15 @@ pub enum Relation {
     Decision,
 }
 
+/// How long the value of a variable stays the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    /// For all signals of one member in one gateway and epoch with one model.
+    Epoch,
+    /// For one signal.
+    Signal,
+}
+
 /// A linear combination of variables together with its value.
 pub(crate) trait Wire: Clone {
     /// The same value in every assignment.
@@ -70,6 +79,8 @@ pub(crate) trait Builder {
     fn public(&mut self, value: Fr) -> Self::Wire;
     /// A new secret variable.
     fn witness(&mut self, value: Fr) -> Self::Wire;
+    /// Says how long variables stay that are allocated from here on; [`Lifetime::Signal`] until it is said.
+    fn lifetime(&mut self, _: Lifetime) {}
     /// States `a * b = c` as part of a relation. Dense combinations belong in `a`: what stands in `b` costs a
     /// multiplication in G2.
     fn enforce(&mut self, relation: Relation, a: &Self::Wire, b: &Self::Wire, c: &Self::Wire);

@@ -10,7 +10,7 @@ use ark_relations::{
     utils::matrix::Matrix,
 };
 
-use super::{Builder, Relation, Wire};
+use super::{Builder, Lifetime, Relation, Wire};
 use crate::field::Fr;
 
 /// A variable's place in the assignment.
@@ -79,13 +79,22 @@ struct Constraint {
 pub(crate) struct System {
     public: Vec<Fr>,
     witness: Vec<Fr>,
+    /// Of each secret variable.
+    lifetimes: Vec<Lifetime>,
+    lifetime: Lifetime,
     constraints: Vec<Constraint>,
 }
 
 impl System {
     /// No constraints; the constant one.
     pub(crate) fn new() -> Self {
-        Self { public: vec![Fr::ONE], witness: Vec::new(), constraints: Vec::new() }
+        Self {
+            public: vec![Fr::ONE],
+            witness: Vec::new(),
+            lifetimes: Vec::new(),
+            lifetime: Lifetime::Signal,
+            constraints: Vec::new(),
+        }
     }
 
     /// Number of constraints.
@@ -122,6 +131,12 @@ impl System {
         counts
     }
 
+    /// How long each column's value stays; public inputs are a signal's.
+    pub(crate) fn lifetimes(&self) -> Vec<Lifetime> {
+        let public = self.public.iter().map(|_| Lifetime::Signal);
+        public.chain(self.lifetimes.iter().copied()).collect()
+    }
+
     fn index(&self, column: Column) -> usize {
         match column {
             Column::Public(i) => i as usize,
@@ -142,7 +157,12 @@ impl Builder for System {
     fn witness(&mut self, value: Fr) -> Combination {
         let column = Column::Witness(u32::try_from(self.witness.len()).expect("the circuit is small"));
         self.witness.push(value);
+        self.lifetimes.push(self.lifetime);
         Combination { value, terms: vec![(column, Fr::ONE)] }
+    }
+
+    fn lifetime(&mut self, lifetime: Lifetime) {
+        self.lifetime = lifetime;
     }
 
     fn enforce(&mut self, relation: Relation, a: &Combination, b: &Combination, c: &Combination) {

@@ -21,8 +21,8 @@ use crate::{
     tree::{MemberTree, RegistryTree, TreeError},
 };
 
-/// Member trees kept; what does not fit is computed again.
-const CACHED_TREES: usize = 64;
+/// Gateways and epochs whose member tree and scope are kept; what does not fit is computed again.
+const CACHED_SLOTS: usize = 64;
 
 /// Why a manifest cannot be used by this program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +50,14 @@ pub struct Context {
     manifest: Arc<Manifest>,
     consortium: Digest,
     registry: RegistryTree,
-    members: Mutex<BTreeMap<(GatewayId, Epoch), Arc<MemberTree>>>,
+    slots: Mutex<BTreeMap<(GatewayId, Epoch), Slot>>,
+}
+
+/// What is computed once for a gateway and epoch.
+#[derive(Clone)]
+struct Slot {
+    scope: Fr,
+    members: Arc<MemberTree>,
 }
 
 /// The public inputs that a signal does not carry.
@@ -72,7 +79,7 @@ impl Context {
             return Err(ContextError::Circuit { version, hash, known });
         }
         let registry = RegistryTree::new(&manifest)?;
-        Ok(Self { consortium: manifest.id(), registry, members: Mutex::default(), manifest })
+        Ok(Self { consortium: manifest.id(), registry, slots: Mutex::default(), manifest })
     }
 
     /// The manifest.
@@ -111,17 +118,22 @@ impl Context {
     /// # Errors
     /// [`TreeError`] if the gateway is unknown or a commitment of the manifest is malformed.
     pub fn members(&self, gateway: GatewayId, epoch: Epoch) -> Result<Arc<MemberTree>, TreeError> {
+        Ok(self.slot(gateway, epoch)?.members)
+    }
+
+    fn slot(&self, gateway: GatewayId, epoch: Epoch) -> Result<Slot, TreeError> {
         // A poisoned lock only means that another thread died; every state of the cache is a valid one.
-        let mut cache = self.members.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tree) = cache.get(&(gateway, epoch)) {
-            return Ok(tree.clone());
+        let mut cache = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = cache.get(&(gateway, epoch)) {
+            return Ok(slot.clone());
         }
-        let tree = Arc::new(MemberTree::new(&self.manifest, gateway, epoch)?);
-        if cache.len() >= CACHED_TREES {
+        let members = Arc::new(MemberTree::new(&self.manifest, gateway, epoch)?);
+        let slot = Slot { scope: self.scope(gateway, epoch), members };
+        if cache.len() >= CACHED_SLOTS {
             cache.clear();
         }
-        cache.insert((gateway, epoch), tree.clone());
-        Ok(tree)
+        cache.insert((gateway, epoch), slot.clone());
+        Ok(slot)
     }
 
     /// The checks that depend on the time of arrival: epoch window, gateway's expiry, signal's expiry.
@@ -168,16 +180,11 @@ impl Context {
         if x == Fr::ZERO {
             return Err(SignalError::ZeroX);
         }
-        let members = self.members(body.gateway, body.epoch)?;
+        let Slot { scope, members } = self.slot(body.gateway, body.epoch)?;
         if members.active() == 0 {
             return Err(SignalError::NobodyActive(body.epoch));
         }
-        Ok(Expected {
-            members,
-            scope: self.scope(body.gateway, body.epoch),
-            x,
-            threshold: self.manifest.thresholds.of(body.severity),
-        })
+        Ok(Expected { members, scope, x, threshold: self.manifest.thresholds.of(body.severity) })
     }
 
     /// The public inputs of a signal: its own, decoded strictly, and those recomputed or known.

@@ -25,7 +25,7 @@ use crate::{
     field::NonCanonical,
     keys::{KeyError, VerifyingKey},
     points::PointError,
-    proof::ProofPoints,
+    proof::{CurvePoints, ProofPoints},
     tree::TreeError,
 };
 
@@ -146,7 +146,8 @@ impl SignalVerifier {
     /// # Errors
     /// [`SignalError`], which says whether to ignore or to reject.
     pub fn check(&self, signal: &Signal) -> Result<(), SignalError> {
-        let (proof, inputs) = self.decode(signal)?;
+        let inputs = self.context.statement(signal)?;
+        let proof = ProofPoints::decode(&signal.proof)?;
         if pairing::holds(&self.key, &proof, &inputs) { Ok(()) } else { Err(SignalError::Proof) }
     }
 
@@ -162,9 +163,10 @@ impl SignalVerifier {
 
     fn check_decoded(
         &self,
-        decoded: Vec<Result<(ProofPoints, PublicInputs), SignalError>>,
+        decoded: Vec<Result<(CurvePoints, PublicInputs), SignalError>>,
         rng: &mut dyn RngCore,
     ) -> Vec<Result<(), SignalError>> {
+        let decoded = in_subgroup(decoded, rng);
         let statements: Vec<_> = decoded.iter().filter_map(|result| result.as_ref().ok()).collect();
         let mut holds = Vec::with_capacity(statements.len());
         for batch in statements.chunks(MAX_BATCH) {
@@ -180,10 +182,26 @@ impl SignalVerifier {
             .collect()
     }
 
-    fn decode(&self, signal: &Signal) -> Result<(ProofPoints, PublicInputs), SignalError> {
+    fn decode(&self, signal: &Signal) -> Result<(CurvePoints, PublicInputs), SignalError> {
         let inputs = self.context.statement(signal)?;
-        Ok((ProofPoints::decode(&signal.proof)?, inputs))
+        Ok((CurvePoints::decode(&signal.proof)?, inputs))
     }
+}
+
+/// Those whose points are in the subgroup as well.
+fn in_subgroup(
+    decoded: Vec<Result<(CurvePoints, PublicInputs), SignalError>>,
+    rng: &mut dyn RngCore,
+) -> Vec<Result<(ProofPoints, PublicInputs), SignalError>> {
+    let points: Vec<CurvePoints> =
+        decoded.iter().filter_map(|result| result.as_ref().ok()).map(|(points, _)| *points).collect();
+    let mut proofs = CurvePoints::check_all(&points, rng).into_iter();
+    let each = decoded.into_iter().map(|result| {
+        let (_, inputs) = result?;
+        let proof = proofs.next().expect("one verdict for each that was decoded")?;
+        Ok((proof, inputs))
+    });
+    each.collect()
 }
 
 impl Verifier<Signal> for SignalVerifier {
