@@ -90,11 +90,21 @@ fn figures() {
     measure("prove, cached", 15, &mut peer, "prove", &mut || {
         drop(draft.prove_within(&part, context, 2).unwrap());
     });
+    verifying(&mut peer);
+}
+
+#[test]
+#[ignore = "a measurement, not a check"]
+fn figures_of_verifying() {
+    verifying(&mut Peer::start());
+}
+
+fn verifying(peer: &mut Option<Peer>) {
     let signal = signal();
     let verifier = &consortium().verifier;
-    measure("verify", 30, &mut peer, "verify", &mut || verifier.check(&signal).unwrap());
+    measure("verify", 30, peer, "verify", &mut || verifier.check(&signal).unwrap());
     let batch = vec![signal; 256];
-    measure("verify 256", 9, &mut peer, "verify", &mut || {
+    measure("verify 256", 25, peer, "verify", &mut || {
         assert!(verifier.check_all(&batch, &mut rng(3)).iter().all(Result::is_ok));
     });
 }

@@ -60,7 +60,8 @@ pub(crate) mod tests {
         }
     }
 
-    fn outside_g2() -> G2Affine {
+    /// The same in G2.
+    pub(crate) fn outside_g2() -> G2Affine {
         let mut x = Fq2::ZERO;
         loop {
             x += Fq2::ONE;

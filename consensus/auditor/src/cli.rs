@@ -14,6 +14,7 @@ use hansa_types::id::BankId;
 use hansa_types::manifest::{ManifestError, SignedManifest};
 
 use crate::compare::{CompareError, Comparison, Link, compare};
+use crate::export::{ExportReport, export};
 use crate::fork::{ForkReport, NoFork, forked};
 use crate::log::{Log, LogError, LogFolder, LogReport, read_bounded};
 use crate::reconcile::{ReconcileError, Reconciliation, reconcile};
@@ -45,6 +46,22 @@ pub enum Command {
         /// The consortium's manifest, from a source the auditor trusts.
         #[arg(long, value_name = "FILE")]
         manifest: PathBuf,
+    },
+    /// Write the proofs of a bundle's signals as JSON that snarkjs and others verify (Groth16 over BLS12-381).
+    #[command(
+        after_help = "Example:\n  hansa-audit export-proof payment.evidence --manifest manifest.hansa --out proofs\n  \
+                            snarkjs groth16 verify proofs/verification_key.json proofs/public-7.json \
+                            proofs/proof-7.json"
+    )]
+    ExportProof {
+        /// The bundle.
+        file: PathBuf,
+        /// The consortium's manifest, from a source the auditor trusts.
+        #[arg(long, value_name = "FILE")]
+        manifest: PathBuf,
+        /// Where to write; a file that exists is not overwritten.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
     },
     /// Check that two checkpoints prove that a member's log has forked.
     #[command(after_help = "Example:\n  hansa-audit fork bank-c-3f2a9c.fork --manifest manifest.hansa")]
@@ -222,6 +239,12 @@ impl Cli {
                 let manifest = SignedManifest::open(&read(&manifest)?)?;
                 let report = verify(&read(&file)?, &manifest)?;
                 print(&report, self.json, Report::to_string);
+            }
+            Command::ExportProof { file, manifest, out } => {
+                let manifest = SignedManifest::open(&read(&manifest)?)?;
+                let written = export(&read(&file)?, &manifest)?.write(&out);
+                let report = written.map_err(|source| AuditError::File { path: out, source })?;
+                print(&report, self.json, ExportReport::to_string);
             }
             Command::Fork { file, manifest } => {
                 let manifest = SignedManifest::open(&read(&manifest)?)?;

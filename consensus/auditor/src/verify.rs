@@ -123,7 +123,10 @@ fn witnessed(note: &SignedNote, bank: &BankId, manifest: &Manifest) -> Result<St
 }
 
 /// The member whose log the checkpoint names.
-fn log_owner<'a>(note: &SignedNote, manifest: &'a Manifest) -> Result<(&'a BankId, &'a Member), VerifyError> {
+pub(crate) fn log_owner<'a>(
+    note: &SignedNote,
+    manifest: &'a Manifest,
+) -> Result<(&'a BankId, &'a Member), VerifyError> {
     let origin = note.unverified_text().lines().next().unwrap_or_default();
     manifest.log_owner(origin).ok_or_else(|| VerifyError::Origin(origin.to_owned()))
 }
@@ -133,7 +136,7 @@ fn decode<T: Decode>(what: &str, bytes: &[u8]) -> Result<T, VerifyError> {
 }
 
 /// What a leaf holds, which must be what it says in the clear that it holds: by that class retention is applied.
-fn open(disclosed: &DisclosedRecord) -> Result<Record, VerifyError> {
+pub(crate) fn open(disclosed: &DisclosedRecord) -> Result<Record, VerifyError> {
     let DisclosedRecord { index, class, plaintext } = disclosed;
     let record: Record = decode(&format!("record {index}"), plaintext)?;
     if record.class() != *class {
@@ -157,6 +160,14 @@ fn describe(record: &Record) -> String {
             format!("decision {} on payment {}", decision.verdict, decision.key)
         }
         record => record.class().to_string(),
+    }
+}
+
+/// The signal that a record is of, sent or received.
+pub(crate) fn signal_of(record: &Record) -> Option<&Signal> {
+    match record {
+        Record::SignalSent(record) | Record::SignalReceived(record) => Some(&record.signal),
+        _ => None,
     }
 }
 
@@ -221,10 +232,7 @@ struct Bundle<'a> {
 impl Bundle<'_> {
     /// Every signal among the records, with its place.
     fn signals(&self) -> impl Iterator<Item = (u64, &Signal)> {
-        self.records.iter().filter_map(|(index, record)| match record {
-            Record::SignalSent(record) | Record::SignalReceived(record) => Some((*index, &record.signal)),
-            _ => None,
-        })
+        self.records.iter().filter_map(|(index, record)| Some((*index, signal_of(record)?)))
     }
 
     /// Each signal's proof holds for what it says.

@@ -17,6 +17,7 @@ use crate::{
     r1cs::system::{Column, System},
     relation,
     tree::Tree,
+    verify::pairing,
 };
 
 /// A true statement.
@@ -155,6 +156,34 @@ fn true_statements_hold() {
     }
 }
 
+/// Whether a proof made from this assignment verifies. Provers do not make such proofs; cheats do.
+fn accepted(system: &System, public: &PublicInputs) -> bool {
+    let prover = &crate::testing::consortium().prover;
+    let proof = prover.prove_columns(None, system.columns().into(), &mut crate::testing::rng(80));
+    pairing::holds(prover.key().verifying_key(), &proof, public)
+}
+
+/// The two groups of constraints that hold by the types of the arguments, broken alone by hand, and refused: a public
+/// input whose square is another, and a bit that is none (its value stays the sum of the bits).
+#[test]
+fn squares_and_ranges_can_be_broken_alone() {
+    let case = case(10);
+    assert!(accepted(&system(&case), &case.public));
+    // The squares of the nine inputs are the first variables of the witness.
+    for i in 0..9 {
+        let mut system = system(&case);
+        system.assign(Column::Witness(i), Fr::from(2_u8));
+        assert_eq!(system.broken(), BTreeSet::from([Relation::PublicInputs]), "input {i}");
+        assert!(i > 0 || !accepted(&system, &case.public));
+    }
+    let (mut system, at) = with_factors_five_and_seven();
+    // Five is 101 in base 2: the bit worth two takes over what the bit worth four says.
+    system.assign(Column::Witness(at + 2), Fr::from(2_u8));
+    system.assign(Column::Witness(at + 3), Fr::ZERO);
+    assert_eq!(system.broken(), BTreeSet::from([Relation::Ranges]));
+    assert!(!accepted(&system, &case.public));
+}
+
 /// For each relation, a case in which only that one fails.
 #[test]
 fn each_relation_can_be_broken_alone() {
@@ -184,6 +213,7 @@ fn each_relation_can_be_broken_alone() {
         let mut case = case(5);
         breaker(&mut case);
         assert_eq!(broken(&case), BTreeSet::from([relation]));
+        assert!(!accepted(&system(&case), &case.public), "{relation:?}");
     }
 }
 
@@ -249,20 +279,26 @@ fn no_variable_is_free() {
     assert!(system.broken().is_empty());
 }
 
-/// Seventeen bits for a factor: the packing would take the surplus bit for its neighbour's. Found as a
-/// broken range, although F1, and so the decision commitment, stay as they were.
-#[test]
-fn a_factor_of_seventeen_bits_is_a_broken_range() {
+/// An honest system with factor 2 five and factor 3 seven, and the column of factor 2. Each factor is followed by its
+/// sixteen bits, lowest first, so the two are found by their values at that distance.
+fn with_factors_five_and_seven() -> (System, u32) {
     let mut case = case(9);
     case.witness.factors[2] = 5;
     case.witness.factors[3] = 7;
     case.public.decision = decision(&case.witness);
     case.public.threshold = 0;
-    let mut system = system(&case);
+    let system = system(&case);
     assert!(system.broken().is_empty());
-    // Factors are allocated value, sixteen bits, value, ..: find the two by the values at that distance.
     let is = |c: u32, v: u64| system.columns()[10 + c as usize] == Fr::from(v);
     let at = (0..system.witnesses() as u32 - 17).find(|c| is(*c, 5) && is(*c + 17, 7)).unwrap();
+    (system, at)
+}
+
+/// Seventeen bits for a factor: the packing would take the surplus bit for its neighbour's. Found as a
+/// broken range, although F1, and so the decision commitment, stay as they were.
+#[test]
+fn a_factor_of_seventeen_bits_is_a_broken_range() {
+    let (mut system, at) = with_factors_five_and_seven();
     system.assign(Column::Witness(at), Fr::from(5 + (1_u64 << 16)));
     system.assign(Column::Witness(at + 17), Fr::from(6_u64));
     let broken = system.broken();

@@ -11,7 +11,6 @@
 //! four points (Pippenger's and the four Russians' idea).
 
 use ark_bls12_381::{Fq, G1Affine};
-use ark_ec::AffineRepr;
 use rand::RngCore;
 
 use super::{
@@ -106,7 +105,7 @@ impl Random<'_> {
 #[cfg(test)]
 mod tests {
     use ark_bls12_381::{Fq, Fr};
-    use ark_ec::CurveGroup;
+    use ark_ec::{AffineRepr, CurveGroup};
     use ark_ff::{AdditiveGroup, Field, MontFp};
 
     use super::*;

@@ -8,8 +8,8 @@
 //! likely, none of them zero.
 
 use ark_bls12_381::{Fr, G1Affine, G1Projective, g1};
-use ark_ec::{AffineRepr, CurveGroup, scalar_mul::glv::GLVConfig};
-use ark_ff::{AdditiveGroup, Field};
+use ark_ec::scalar_mul::glv::GLVConfig;
+use ark_ff::AdditiveGroup;
 use rand::RngCore;
 
 use super::sums::{Scratch, double_all, sum_groups};
@@ -151,6 +151,7 @@ pub(crate) fn weighted_sum(points: &[G1Affine], weights: &[Weight]) -> G1Project
 #[cfg(test)]
 mod tests {
     use ark_bls12_381::G1Projective;
+    use ark_ec::{AffineRepr, CurveGroup};
     use ark_ff::UniformRand;
 
     use super::*;

@@ -5,7 +5,10 @@ use ark_ec::{AffineRepr, CurveGroup};
 
 use super::{file, verifying::PAYLOAD, *};
 use crate::{
-    points::{G1_BYTES, compressed, tests::outside_g1},
+    points::{
+        G1_BYTES, G2_BYTES, compressed,
+        tests::{outside_g1, outside_g2},
+    },
     testing::proving_key,
 };
 
@@ -96,11 +99,22 @@ fn a_wrong_count_is_refused() {
 
 #[test]
 fn points_outside_the_subgroup_are_refused() {
-    let mut bytes = verifying_key().to_bytes();
-    let end = bytes.len();
-    bytes[end - G1_BYTES..].copy_from_slice(&compressed(&outside_g1()));
-    let error = VerifyingKey::from_bytes(&bytes).unwrap_err();
-    assert_eq!(error, KeyError::Point { what: "an input's point", source: PointError::Invalid });
+    let (g1, g2) = (compressed(&outside_g1()), compressed(&outside_g2()));
+    let in_g2 = |i: usize| HEADER + G1_BYTES + i * G2_BYTES;
+    let places = [
+        ("alpha", HEADER, &g1),
+        ("beta", in_g2(0), &g2),
+        ("gamma", in_g2(1), &g2),
+        ("delta", in_g2(2), &g2),
+        ("an input's point", in_g2(3), &g1),
+        ("an input's point", HEADER + PAYLOAD - G1_BYTES, &g1),
+    ];
+    for (what, at, point) in places {
+        let mut bytes = verifying_key().to_bytes();
+        bytes[at..at + point.len()].copy_from_slice(point);
+        let error = VerifyingKey::from_bytes(&bytes).unwrap_err();
+        assert_eq!(error, KeyError::Point { what, source: PointError::Invalid });
+    }
 }
 
 #[test]
@@ -122,4 +136,25 @@ fn other_files_are_refused() {
     }
     assert!(matches!(VerifyingKey::from_bytes(&bytes[..bytes.len() - 1]), Err(KeyError::Length { .. })));
     assert!(matches!(VerifyingKey::from_bytes(&[&bytes[..], &[0]].concat()), Err(KeyError::Length { .. })));
+}
+
+/// What the gate is for: under delta = gamma anyone makes a proof of anything out of the key alone, as in the
+/// incidents of 2026. The bare equation accepts it; the key does not load.
+#[test]
+fn the_forgery_that_delta_equal_to_gamma_allows() {
+    use ark_ec::pairing::Pairing;
+    let mut points = verifying_key().points.clone();
+    points.delta_g2 = points.gamma_g2;
+    let inputs: Vec<Fr> = (1..=9_u64).map(Fr::from).collect();
+    let mut sum = points.gamma_abc_g1[0].into_group();
+    for (point, input) in points.gamma_abc_g1[1..].iter().zip(&inputs) {
+        sum += *point * input;
+    }
+    let (a, b, c) = (points.alpha_g1, points.beta_g2, (-sum).into_affine());
+    let right = ark_bls12_381::Bls12_381::multi_pairing(
+        [points.alpha_g1, sum.into_affine(), c],
+        [points.beta_g2, points.gamma_g2, points.delta_g2],
+    );
+    assert_eq!(ark_bls12_381::Bls12_381::pairing(a, b), right, "forged");
+    assert!(matches!(VerifyingKey::new(points), Err(KeyError::TrivialDelta("gamma"))));
 }

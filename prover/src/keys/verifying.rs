@@ -154,6 +154,11 @@ impl VerifyingKey {
         payload
     }
 
+    /// The key's points.
+    pub(crate) fn points(&self) -> &ark_groth16::VerifyingKey<Bls12_381> {
+        &self.points
+    }
+
     /// alpha in G1.
     pub(crate) fn alpha(&self) -> G1Affine {
         self.points.alpha_g1

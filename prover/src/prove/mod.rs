@@ -198,7 +198,16 @@ impl Prover {
     ) -> ProofPoints {
         let mut assignment = self.shape.assignment();
         statement(&mut assignment, public, witness);
-        let mut columns = assignment.columns();
+        self.prove_columns(part, assignment.columns(), rng)
+    }
+
+    /// The proof of an assignment, satisfying or not.
+    pub(crate) fn prove_columns(
+        &self,
+        part: Option<&EpochPart>,
+        mut columns: Zeroizing<Vec<Fr>>,
+        rng: &mut dyn RngCore,
+    ) -> ProofPoints {
         let (shape, key) = (self.shape, &self.key.points);
         // The degree of h is below that of the domain by two, so its highest coefficient is zero and has no point.
         let h = self.quotient.of(shape, &columns);

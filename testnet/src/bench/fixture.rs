@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hansa_prover::circuit::{CIRCUIT_VERSION, circuit_hash};
 use hansa_prover::keys::{ProvingKey, VerifyingKey};
 use hansa_prover::opening::{DecisionOpening, SALT_BYTES, Salt};
-use hansa_prover::prove::{ProveError, Prover, Request};
+use hansa_prover::prove::{EpochPart, ProveError, Prover, Request, Sender};
 use hansa_prover::secrets::MemberSecrets;
 use hansa_prover::tag::{SUBJECT_SECRET_BYTES, SubjectSecret};
 use hansa_prover::verify::{Context, ContextError};
@@ -61,6 +61,11 @@ impl Consortium {
         self.prover.key().verifying_key()
     }
 
+    /// Computes what all proofs share, so that no proof is measured with it.
+    pub(super) fn prepare(&self) {
+        self.prover.prepare();
+    }
+
     /// Proves the `number`th signal: another sender, counter, subject and decision each time.
     pub(super) fn prove(
         &self,
@@ -68,6 +73,35 @@ impl Consortium {
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<Signal, ProveError> {
         let (bank, secrets) = &self.banks[number % BANKS];
+        let (body, opening) = self.draft(rng);
+        let counter = (number / BANKS) as u32 % LIMIT;
+        let request = Request { bank, secrets, body: &body, counter, opening: &opening };
+        self.prover.prove(&self.context, &request, rng)
+    }
+
+    /// What the first bank's signals of the epoch share.
+    pub(super) fn epoch_part(&self) -> Result<EpochPart, ProveError> {
+        let (bank, secrets) = &self.banks[0];
+        let model = self.context.manifest().models[0].version;
+        self.prover
+            .epoch_part(&self.context, &Sender { bank, secrets, gateway: GATEWAY, epoch: EPOCH, model })
+    }
+
+    /// Proves a signal of the first bank, with what its signals share; another subject and decision each time.
+    pub(super) fn prove_within(
+        &self,
+        part: &EpochPart,
+        counter: u32,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<Signal, ProveError> {
+        let (bank, secrets) = &self.banks[0];
+        let (body, opening) = self.draft(rng);
+        let request = Request { bank, secrets, body: &body, counter: counter % LIMIT, opening: &opening };
+        self.prover.prove_within(part, &self.context, &request, rng)
+    }
+
+    /// Something to signal.
+    fn draft(&self, rng: &mut (impl RngCore + CryptoRng)) -> (SignalBody, DecisionOpening) {
         let opening = DecisionOpening {
             subject: SubjectSecret::from_bytes(&array::<SUBJECT_SECRET_BYTES>(rng)),
             factors: Factors([4; FACTORS]),
@@ -89,12 +123,7 @@ impl Consortium {
             retraction_lock: Digest(array(rng)),
             reply_key: array(rng),
         };
-        let counter = (number / BANKS) as u32 % LIMIT;
-        self.prover.prove(
-            &self.context,
-            &Request { bank, secrets, body: &body, counter, opening: &opening },
-            rng,
-        )
+        (body, opening)
     }
 }
 
