@@ -83,12 +83,12 @@ fn figures() {
     });
     measure("prepare", 1, &mut None, "", &mut || consortium().prover.prepare());
     let draft = Draft::new(context, 0, 1);
-    measure("prove, full", 15, &mut peer, "prove", &mut || drop(draft.prove(context, 2).unwrap()));
+    measure("prove, full", 15, &mut peer, "prove", &mut || keep(&draft.prove(context, 2).unwrap()));
     let mut part = None;
     measure("epoch part", 3, &mut None, "", &mut || part = Some(draft.epoch_part(context).unwrap()));
     let part = part.unwrap();
     measure("prove, cached", 15, &mut peer, "prove", &mut || {
-        drop(draft.prove_within(&part, context, 2).unwrap());
+        keep(&draft.prove_within(&part, context, 2).unwrap());
     });
     verifying(&mut peer);
 }
@@ -107,4 +107,43 @@ fn verifying(peer: &mut Option<Peer>) {
     measure("verify 256", 25, peer, "verify", &mut || {
         assert!(verifier.check_all(&batch, &mut rng(3)).iter().all(Result::is_ok));
     });
+}
+
+/// Keeps the compiler from leaving out what nobody looks at.
+fn keep<T>(value: &T) {
+    let _ = std::hint::black_box(value);
+}
+
+/// Sums over H, and over B in G2, by each library and by table: what docs/decisions/0020 rests on.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn figures_of_sums() {
+    use ark_bls12_381::{Fr, G1Projective, G2Projective};
+    use ark_ec::{AffineRepr, VariableBaseMSM};
+    use ark_ff::{BigInteger, PrimeField, UniformRand};
+    use blst::MultiPoint;
+
+    use crate::curve::{
+        native::{to_g1, to_g2},
+        table::{Table, integers},
+    };
+
+    let points = &proving_key().points;
+    let (h, b) = (&points.h_query, &points.b_g2_query);
+    let scalars: Vec<Fr> = (0..h.len()).map(|_| Fr::rand(&mut rng(4))).collect();
+    let bytes = scalars.iter().flat_map(|scalar| scalar.into_bigint().to_bytes_le()).collect::<Vec<_>>();
+    let whole = integers(&scalars);
+    let (g1, g2): (Vec<_>, Vec<_>) = (h.iter().map(to_g1).collect(), b.iter().map(to_g2).collect());
+    let (table1, table2) = (Table::<_, 13>::new(h.iter()), Table::<_, 13>::new(b.iter()));
+    let identities = b.iter().filter(|point| point.is_zero()).count();
+    println!("H has {} points, B {} with {identities} identities", h.len(), b.len());
+    for _ in 0..2 {
+        let none = &mut None;
+        measure("H, arkworks", 5, none, "", &mut || keep(&G1Projective::msm(h, &scalars)));
+        measure("H, blst", 5, none, "", &mut || keep(&g1.mult(&bytes, 255)));
+        measure("H, table", 5, none, "", &mut || keep(&table1.sum(&whole)));
+        measure("B in G2, arkworks", 5, none, "", &mut || keep(&G2Projective::msm(b, &scalars[..b.len()])));
+        measure("B in G2, blst", 5, none, "", &mut || keep(&g2.mult(&bytes[..32 * b.len()], 255)));
+        measure("B in G2, table", 5, none, "", &mut || keep(&table2.sum(&whole[..b.len()])));
+    }
 }

@@ -28,6 +28,8 @@ pub mod prove;
 mod r1cs;
 pub mod relation;
 pub mod secrets;
+#[cfg(test)]
+mod seeds;
 pub mod setup;
 pub mod tag;
 #[cfg(test)]

@@ -3,9 +3,13 @@
 //! Each is used where it is installed: `snarkjs` on the path or named by `HANSA_SNARKJS` (npm install snarkjs), and
 //! `py_ecc` in `python3` or the interpreter named by `HANSA_PYTHON` (pip install py_ecc). What is not there is SKIPPED.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests: what fails here fails the test")]
+
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod common;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -84,6 +88,11 @@ fn named(variable: &str, otherwise: &str) -> OsString {
     std::env::var_os(variable).unwrap_or_else(|| otherwise.into())
 }
 
+/// Not through `eprintln!`, which the test harness keeps to itself.
+fn skipped(what: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+}
+
 #[test]
 fn snarkjs_agrees_with_us() {
     let program = named("HANSA_SNARKJS", "snarkjs");
@@ -113,9 +122,7 @@ fn py_ecc_agrees_with_us() {
     let python = named("HANSA_PYTHON", "python3");
     let there = Command::new(&python).args(["-c", "import py_ecc"]).output();
     if !there.is_ok_and(|output| output.status.success()) {
-        eprintln!(
-            "SKIPPED: py_ecc_agrees_with_us: no py_ecc in python3 or the HANSA_PYTHON interpreter (pip install py_ecc)"
-        );
+        skipped("py_ecc_agrees_with_us: no py_ecc in python3 or in HANSA_PYTHON (pip install py_ecc)");
         return;
     }
     let folder = tempfile::tempdir().unwrap();

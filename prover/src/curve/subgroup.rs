@@ -63,11 +63,9 @@ fn combinations(points: &[G1Affine], blocks: usize, scratch: &mut Scratch<Fq>) -
         let point = |block: usize| points.get(BLOCK * block + k).copied().unwrap_or(G1Affine::identity());
         combinations[power - 1] = (0..blocks).map(point).collect();
         for u in 1..=power / 2 {
-            let mut pairs = Vec::with_capacity(4 * blocks);
-            for block in 0..blocks {
-                let (point, rest) = (combinations[power - 1][block], combinations[u - 1][block]);
-                pairs.extend([point, rest, point, -rest]);
-            }
+            let (known, rest) = (&combinations[power - 1], &combinations[u - 1]);
+            let mut pairs: Vec<_> =
+                known.iter().zip(rest).flat_map(|(point, rest)| [*point, *rest, *point, -*rest]).collect();
             sum_groups(&mut pairs, &mut vec![2; 2 * blocks], scratch);
             combinations[power + u - 1] = pairs.iter().copied().step_by(2).collect();
             combinations[power - u - 1] = pairs.iter().copied().skip(1).step_by(2).collect();
@@ -106,7 +104,7 @@ impl Random<'_> {
 mod tests {
     use ark_bls12_381::{Fq, Fr};
     use ark_ec::{AffineRepr, CurveGroup};
-    use ark_ff::{AdditiveGroup, Field, MontFp};
+    use ark_ff::{AdditiveGroup, MontFp};
 
     use super::*;
     use crate::{points::tests::outside_g1, testing::rng};
@@ -153,7 +151,6 @@ mod tests {
     fn combinations_have_the_digits_of_their_number() {
         let points = inside(6);
         let combinations = combinations(&points, 2, &mut Scratch::new());
-        let mut odd = 0;
         for (i, sums) in combinations.iter().enumerate() {
             let (mut value, mut expected) = (i as i64 + 1, [Fr::ZERO; 2]);
             for k in 0..BLOCK {
@@ -168,8 +165,6 @@ mod tests {
             for (sum, expected) in sums.iter().zip(expected) {
                 assert_eq!(*sum, (G1Affine::generator() * expected).into_affine());
             }
-            odd += usize::from(expected[0] != Fr::ZERO && Fr::ONE != Fr::ZERO);
         }
-        assert!(odd > 30);
     }
 }

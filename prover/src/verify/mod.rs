@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use hansa_types::{
     id::{Epoch, GatewayId, Timestamp},
-    signal::Signal,
+    signal::{PROOF_LENGTH, Signal},
     verify::{Verifier, VerifyError},
 };
 use rand::{CryptoRng, RngCore, rngs::OsRng};
@@ -108,6 +108,15 @@ impl From<SignalError> for VerifyError {
     fn from(error: SignalError) -> Self {
         if error.is_ignored() { Self::Ignore(error.to_string()) } else { Self::Reject(error.to_string()) }
     }
+}
+
+/// Whether bytes are the canonical encoding of a proof's points, each in its subgroup and none the identity; whether
+/// the proof holds for anything is not asked.
+///
+/// # Errors
+/// [`PointError`].
+pub fn check_points(proof: &[u8; PROOF_LENGTH]) -> Result<(), PointError> {
+    ProofPoints::decode(proof).map(|_| ())
 }
 
 /// Checks signals against the manifest and the pinned key.

@@ -1,0 +1,12 @@
+//! A signal as it comes from the network: no panic, and one encoding a value.
+#![no_main]
+
+use hansa_types::signal::Signal;
+use hansa_types::codec::{Decode, Encode};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(value) = Signal::from_bytes(bytes) {
+        assert_eq!(value.to_bytes(), bytes, "one encoding a value");
+    }
+});
