@@ -3,15 +3,6 @@
 //! The manifest holds `P(3, t_e)` of every member and epoch, so a disclosed t_e is the right one or refused. It yields
 //! every nullifier the bank can have used in that epoch, in each of its gateways: its signals are found, and a signal
 //! that is not among them is not the bank's. It says nothing about another epoch, and sk stays secret.
-//!
-//! ```
-//! # use hansa_prover::{disclosure::{Disclosure, DisclosureError, Nullifiers}, secrets::MemberSecrets, verify::Context};
-//! # use hansa_types::id::{BankId, Epoch};
-//! fn disclose(secrets: &MemberSecrets, bank: BankId, epoch: Epoch, context: &Context) -> Result<Nullifiers, DisclosureError> {
-//!     let disclosure = Disclosure::of(secrets, bank, epoch);
-//!     disclosure.check(context)
-//! }
-//! ```
 
 use std::collections::BTreeMap;
 

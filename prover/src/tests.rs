@@ -217,6 +217,47 @@ fn malleated_proofs_are_the_same_signal() {
     );
 }
 
+/// A proof holds for its own signal only: not for another of the same sender, nor where the members, the models or the
+/// thresholds are others, even if the signal is renamed to belong there.
+#[test]
+fn replayed_proofs_are_refused() {
+    let other = Draft { counter: 1, ..Draft::new(context(), 0, 2) }.prove(context(), 18).unwrap();
+    assert_eq!(check(&changed(|s| s.proof = other.proof)), Err(SignalError::Proof));
+    let nullifier =
+        changed(|s| (s.nullifier, s.share, s.proof) = (other.nullifier, other.share, other.proof));
+    assert_eq!(check(&nullifier), Err(SignalError::Proof), "the words of one, the proof of another");
+
+    let changes: [fn(&mut hansa_types::manifest::Manifest); 4] = [
+        |m| m.gateways.get_mut(&GATEWAY).unwrap().members.retain(|member| *member != bank(BANKS - 1)),
+        |m| m.models.truncate(1),
+        |m| m.thresholds.low += 1,
+        |m| m.signal_limit += 1,
+    ];
+    for change in changes {
+        let mut manifest = (**context().manifest()).clone();
+        change(&mut manifest);
+        let elsewhere = verifier(manifest, consortium().prover.key().verifying_key());
+        let there = elsewhere.context().consortium();
+        assert_eq!(elsewhere.check(&signal()), Err(SignalError::Consortium));
+        assert_eq!(elsewhere.check(&changed(|s| s.body.consortium = there)), Err(SignalError::Proof));
+    }
+}
+
+/// Points of the curve outside the subgroup are found in a batch as they are alone, and take no signal along.
+#[test]
+fn batches_find_points_outside_the_subgroup() {
+    let outside = compressed(&crate::points::tests::outside_g1());
+    let mut batch = vec![signal(); 70];
+    batch[33].proof[..48].copy_from_slice(&outside);
+    batch[69].proof[144..].copy_from_slice(&outside);
+    let results = consortium().verifier.check_all(&batch, &mut rng(19));
+    for (at, result) in results.into_iter().enumerate() {
+        let expected =
+            if [33, 69].contains(&at) { Err(SignalError::Point(PointError::Invalid)) } else { Ok(()) };
+        assert_eq!(result, expected, "{at}");
+    }
+}
+
 /// One bad proof in a batch is found and takes no other along, wherever it stands.
 #[test]
 fn batches_bisect() {

@@ -174,6 +174,11 @@ mod tests {
     use super::*;
     use crate::testing::rng;
 
+    /// Groups of small multiples of one point, so that equal, opposite and zero summands are frequent.
+    fn groups() -> impl Strategy<Value = Vec<Vec<i64>>> {
+        prop::collection::vec(prop::collection::vec(-2_i64..3, 0..9), 0..6)
+    }
+
     fn multiple(k: i64) -> G1Affine {
         (G1Affine::generator() * Fr::from(k)).into_affine()
     }
@@ -181,9 +186,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
-        /// Small multiples of one point, so that equal, opposite and zero summands are frequent.
         #[test]
-        fn sums_are_right_whatever_the_points(groups in prop::collection::vec(prop::collection::vec(-2_i64..3, 0..9), 0..6)) {
+        fn sums_are_right_whatever_the_points(groups in groups()) {
             let mut points: Vec<G1Affine> = groups.concat().into_iter().map(multiple).collect();
             let mut lengths: Vec<usize> = groups.iter().map(Vec::len).collect();
             sum_groups::<g1::Config>(&mut points, &mut lengths, &mut Scratch::new());
