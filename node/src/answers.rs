@@ -3,8 +3,10 @@
 use hansa_api::Problem;
 use hansa_api::model::{
     ErasureView, ExpiryRequest, ExpiryView, FoundEntry, HoldView, LogPage, LogQuery, RecordsStatus,
-    SubjectAction, SubjectExport, SubjectQuestion,
+    SubjectAction, SubjectExport, SubjectQuestion, TraceRequest,
 };
+use hansa_prover::disclosure::Disclosure;
+use hansa_types::codec::Encode;
 use hansa_types::subject::Subject;
 
 use crate::flows::records::{self, Found, MAX_PAGE, RecordsError, Search};
@@ -98,6 +100,22 @@ pub(crate) async fn scrub(node: &Node) -> Result<RecordsStatus, Problem> {
     let left = left.map_err(|error| journal_problem(JournalError::Propose(error)))?;
     let missing = node.archive.missing().map_err(|error| Problem::internal(error.to_string()))?;
     Ok(RecordsStatus { erased: left.erased, in_raft_log: left.in_raft_log, missing })
+}
+
+/// The bank's trace secret of one epoch. What is given out is in the log before.
+pub(crate) async fn disclose_trace(node: &Node, request: TraceRequest) -> Result<Vec<u8>, Problem> {
+    let TraceRequest { epoch, actor, reason } = request;
+    if reason.trim().is_empty() {
+        return Err(Problem::malformed("a reason is wanted: whose order it is, and its reference"));
+    }
+    if !node.manifest.members[&node.bank].traces.contains_key(&epoch) {
+        return Err(Problem::not_found(format!(
+            "this bank published no trace commitment for epoch {epoch}: it cannot have signalled in it"
+        )));
+    }
+    let detail = format!("the trace secret of epoch {epoch}, by {actor}: {reason}");
+    node.log_operation("disclose-trace", detail).await.map_err(journal_problem)?;
+    Ok(Disclosure::of(&node.secrets, node.bank.clone(), epoch).to_bytes())
 }
 
 /// The reason outlives an erasure, so it must not name whom it is about.

@@ -8,7 +8,7 @@ use hansa_api::model::{
     ClusterResult, ClusterView, ConsortiumView, Counters, Direction, ErasureView, EvidenceRequest,
     ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry, LogPage, LogQuery, LogView, PeerView,
     RaftView, Readiness, RecordsStatus, RootView, SignalCounters, SignalState, SignalView, Status,
-    SubjectAction, SubjectExport, SubjectQuestion, Submission,
+    SubjectAction, SubjectExport, SubjectQuestion, Submission, TraceRequest,
 };
 use hansa_api::{Problem, Service};
 use hansa_audit_log::fork::{Finding, Fork, ForkError};
@@ -203,6 +203,10 @@ impl Service for NodeService {
             BackupError::Config(_) => Problem::conflict(error.to_string()),
             error => Problem::internal(error.to_string()),
         })
+    }
+
+    async fn disclose_trace(&self, request: TraceRequest) -> Result<Vec<u8>, Problem> {
+        answers::disclose_trace(&self.0, request).await
     }
 
     async fn root_at(&self, size: u64) -> Result<RootView, Problem> {

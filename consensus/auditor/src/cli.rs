@@ -19,6 +19,7 @@ use crate::fork::{ForkReport, NoFork, forked};
 use crate::log::{Log, LogError, LogFolder, LogReport, read_bounded};
 use crate::reconcile::{ReconcileError, Reconciliation, reconcile};
 use crate::report::{ProofReport, Report, contents};
+use crate::trace::{TraceError, TraceReport, trace};
 use crate::verify::{VerifyError, verify};
 
 /// Verifies what a bank shows, offline, trusting the manifest alone.
@@ -62,6 +63,19 @@ pub enum Command {
         /// Where to write; a file that exists is not overwritten.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+    },
+    /// Say which signals are a bank's, by the trace secret that it disclosed for one epoch.
+    #[command(
+        after_help = "Example:\n  hansa-audit trace epoch-3.trace --manifest manifest.hansa payment.evidence"
+    )]
+    Trace {
+        /// What the bank disclosed (`hansa signals disclose`).
+        file: PathBuf,
+        /// Bundles whose signals are looked for.
+        bundles: Vec<PathBuf>,
+        /// The consortium's manifest, from a source the auditor trusts.
+        #[arg(long, value_name = "FILE")]
+        manifest: PathBuf,
     },
     /// Check that two checkpoints prove that a member's log has forked.
     #[command(after_help = "Example:\n  hansa-audit fork bank-c-3f2a9c.fork --manifest manifest.hansa")]
@@ -198,6 +212,9 @@ pub enum AuditError {
     /// What the bundle shows.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// What a disclosed trace secret shows.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     /// A proof of one leaf.
     #[error(transparent)]
     Proof(#[from] TlogProofError),
@@ -245,6 +262,11 @@ impl Cli {
                 let written = export(&read(&file)?, &manifest)?.write(&out);
                 let report = written.map_err(|source| AuditError::File { path: out, source })?;
                 print(&report, self.json, ExportReport::to_string);
+            }
+            Command::Trace { file, bundles, manifest } => {
+                let manifest = SignedManifest::open(&read(&manifest)?)?;
+                let bundles = bundles.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+                print(&trace(&read(&file)?, &manifest, &bundles)?, self.json, TraceReport::to_string);
             }
             Command::Fork { file, manifest } => {
                 let manifest = SignedManifest::open(&read(&manifest)?)?;

@@ -13,4 +13,5 @@ pub mod fork;
 pub mod log;
 pub mod reconcile;
 pub mod report;
+pub mod trace;
 pub mod verify;

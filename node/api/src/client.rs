@@ -20,7 +20,7 @@ use crate::model::{
     ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView,
     ForkList, ForkView, HoldView, Leg, LogEntry, LogHistory, LogPage, LogQuery, Readiness, RecordsStatus,
     RetractRequest, RootView, SignalList, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion,
-    Submission,
+    Submission, TraceRequest,
 };
 use crate::token::ApiToken;
 
@@ -160,6 +160,12 @@ impl Client {
     /// The evidence bundle of a payment.
     pub fn evidence(&self, request: &EvidenceRequest) -> Result<Vec<u8>, ClientError> {
         let url = format!("{}/v1/evidence", self.base);
+        bytes(&url, self.authorized(self.agent.post(&url)).send_json(request)).map(|(_, body)| body)
+    }
+
+    /// The bank's trace secret of one epoch, as a file for whoever ordered it.
+    pub fn disclose_trace(&self, request: &TraceRequest) -> Result<Vec<u8>, ClientError> {
+        let url = format!("{}/v1/disclosures/trace", self.base);
         bytes(&url, self.authorized(self.agent.post(&url)).send_json(request)).map(|(_, body)| body)
     }
 

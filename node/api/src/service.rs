@@ -11,7 +11,7 @@ use crate::model::{
     AlertView, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult,
     ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry,
     LogPage, LogQuery, Readiness, RecordsStatus, RootView, SignalView, Status, SubjectAction, SubjectExport,
-    SubjectQuestion, Submission,
+    SubjectQuestion, Submission, TraceRequest,
 };
 
 /// A node as its interfaces see it.
@@ -146,6 +146,13 @@ pub trait Service: Send + Sync + 'static {
     /// # Errors
     /// [`Problem::conflict`] if the configuration names nobody who could read it.
     async fn back_up(&self) -> Result<BackupList, Problem>;
+
+    /// This bank's trace secret of one epoch, as a file: what a lawful order makes it show, and no more. That it was
+    /// given out is recorded first.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] for an epoch that the bank cannot have signalled in, [`Problem::malformed`] without a reason.
+    async fn disclose_trace(&self, request: TraceRequest) -> Result<Vec<u8>, Problem>;
 
     /// The root of the log's first `size` entries.
     ///

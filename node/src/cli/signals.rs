@@ -1,16 +1,17 @@
 //! `hansa signals` and `hansa alerts`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use hansa_api::Client;
-use hansa_api::model::{AlertView, Direction, SignalView};
+use hansa_api::model::{AlertView, Direction, SignalView, TraceRequest};
 use hansa_types::hash::Digest;
-use hansa_types::id::Actor;
+use hansa_types::id::{Actor, Epoch};
 use hansa_types::subject::Subject;
 
-use super::CliError;
 use super::output::{Output, short, table};
+use super::{CliError, audit};
 
 /// What can be done with signals.
 #[derive(Debug, Subcommand)]
@@ -27,6 +28,25 @@ pub enum SignalsCommand {
         #[arg(long)]
         actor: Actor,
     },
+    /// Write this bank's trace secret of one epoch to a file, on a lawful order: whoever has it finds all signals of the
+    /// bank in that epoch, and of no other. It is recorded.
+    #[command(
+        after_help = "Example:\n  hansa signals disclose --epoch 3 --actor officer.a --reason 'order 17/2026 of the court' --out epoch-3.trace\n  hansa-audit trace epoch-3.trace --manifest manifest.hansa payment.evidence"
+    )]
+    Disclose {
+        /// Which epoch.
+        #[arg(long)]
+        epoch: u32,
+        /// The officer's login.
+        #[arg(long)]
+        actor: Actor,
+        /// On whose order, and its reference: kept for ever.
+        #[arg(long)]
+        reason: String,
+        /// The file to write; one that exists is not overwritten.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 /// What can be done with alerts.
@@ -42,6 +62,14 @@ pub(super) fn execute(command: SignalsCommand, client: &Client, out: &Output) ->
         SignalsCommand::List => out.print(&client.signals()?, |signals| list(signals)),
         SignalsCommand::Retract { id, actor } => {
             out.print(&client.retract(id, actor)?, |_| format!("signal {} is retracted", short(&id)));
+        }
+        SignalsCommand::Disclose { epoch, actor, reason, out: path } => {
+            let request = TraceRequest { epoch: Epoch(epoch), actor, reason };
+            audit::write(&path, &client.disclose_trace(&request)?)?;
+            let written = serde_json::json!({ "file": path, "epoch": epoch });
+            out.print(&written, |_| {
+                format!("the trace secret of epoch {epoch} written to {}", path.display())
+            });
         }
     }
     Ok(ExitCode::SUCCESS)

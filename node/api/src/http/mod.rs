@@ -12,6 +12,7 @@
 //! | `POST /v1/signals/{id}/retract` | [`RetractRequest`](crate::model::RetractRequest) | [`SignalView`](crate::model::SignalView) |
 //! | `POST /v1/evidence` | [`EvidenceRequest`](crate::model::EvidenceRequest) | the bundle, `application/octet-stream` |
 //! | `GET /v1/disclosures/decisions/{bundle}` | | the keys of the decisions in that bundle, `application/octet-stream` |
+//! | `POST /v1/disclosures/trace` | [`TraceRequest`](crate::model::TraceRequest) | the bank's trace secret of one epoch, `application/octet-stream` |
 //! | `GET /v1/log/checkpoint` | | the signed checkpoint, `text/plain` |
 //! | `GET /v1/log/tile/..` | | a tile (C2SP tlog-tiles), `application/octet-stream` |
 //! | `GET /v1/log/proofs/{index}` | | that the entry is in the published log (C2SP tlog-proof), `text/plain` |

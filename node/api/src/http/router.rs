@@ -79,6 +79,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/records/scrub", post(routes::scrub))
         .route("/v1/forks", get(routes::forks))
         .route("/v1/disclosures/decisions/{bundle}", get(routes::disclose_decisions))
+        .route("/v1/disclosures/trace", post(routes::disclose_trace))
         .route("/v1/backups", get(routes::backups).post(routes::back_up))
         .route("/v1/log/roots/{size}", get(routes::root_at))
         .route("/v1/status", get(routes::status))

@@ -18,6 +18,7 @@ use crate::error::{Problem, ProblemBody, ProblemKind};
 use crate::model::{
     AlertList, CaseAction, CaseList, CaseOpening, ClusterRequest, EvidenceRequest, ExpiryRequest, ForkList,
     Leg, LogHistory, LogQuery, Readiness, RetractRequest, SignalList, SubjectAction, SubjectQuestion,
+    TraceRequest,
 };
 
 /// The media type of `/metrics` (OpenMetrics 1.0).
@@ -171,6 +172,11 @@ pub(super) async fn forks(State(app): App) -> Answer {
 }
 
 /// The keys of the decisions in one bundle of the log.
+pub(super) async fn disclose_trace(State(app): App, Json(request): Json<TraceRequest>) -> Answer {
+    let disclosure = app.service.disclose_trace(request).await?;
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], disclosure).into_response())
+}
+
 pub(super) async fn disclose_decisions(State(app): App, Segment(bundle): Segment<u64>) -> Answer {
     let keys = app.service.disclose_decisions(bundle).await?;
     Ok(([(CONTENT_TYPE, "application/octet-stream")], keys).into_response())

@@ -30,7 +30,7 @@ pub use self::records::{
     ErasureView, ExpiryRequest, ExpiryView, FoundEntry, HoldView, LogPage, LogQuery, RecordsStatus,
     SubjectAction, SubjectExport, SubjectQuestion,
 };
-pub use self::signals::{Direction, RetractRequest, SignalList, SignalState, SignalView};
+pub use self::signals::{Direction, RetractRequest, SignalList, SignalState, SignalView, TraceRequest};
 pub use self::status::{
     Anonymity, Check, ConsortiumView, Counters, LogView, PaymentCounters, PeerView, RaftView, Readiness,
     SignalCounters, StageTimes, Status,

@@ -108,3 +108,15 @@ pub struct RetractRequest {
     /// Who does it.
     pub actor: Actor,
 }
+
+/// Discloses the bank's trace secret of one epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceRequest {
+    /// Which epoch.
+    pub epoch: Epoch,
+    /// Who does it.
+    pub actor: Actor,
+    /// On whose order, in words: kept for ever.
+    pub reason: String,
+}

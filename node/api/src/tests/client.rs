@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use hansa_types::case::CaseState;
 use hansa_types::hash::Digest;
+use hansa_types::id::Epoch;
 use hansa_types::signal::Category;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -50,6 +51,8 @@ fn every_call_goes_there_and_back() {
     assert_eq!(client.log_proof(41).unwrap(), "the proof\n");
     assert_eq!(client.log_tile("tile/entries/x001/234.p/5").unwrap(), [3; 32]);
     assert_eq!(client.disclose_decisions(7).unwrap(), [4; 40]);
+    let order = TraceRequest { epoch: Epoch(3), actor: samples::actor(), reason: "order 17".to_owned() };
+    assert_eq!(client.disclose_trace(&order).unwrap(), [5; 44]);
     assert_eq!(client.backups().unwrap(), samples::backups());
     assert!(client.back_up().unwrap().running);
     assert_eq!(client.root_at(7).unwrap(), RootView { size: 7, root: Digest([4; 32]), log_size: 42 });
@@ -79,6 +82,7 @@ fn every_call_goes_there_and_back() {
         "proof 41".to_owned(),
         "tile tile/entries/x001/234.p/5".to_owned(),
         "disclose 7".to_owned(),
+        "disclose epoch 3 olga@bank-a".to_owned(),
         "back up".to_owned(),
     ];
     assert_eq!(*node.fake.calls.lock().unwrap(), expected);
