@@ -87,9 +87,14 @@ impl Consensus {
         self.state.intent(id)
     }
 
-    /// The intents that have no signal sent yet, in the order they were committed.
-    pub fn pending_intents(&self) -> Result<Vec<PendingIntent>, StoreError> {
-        self.state.pending_intents()
+    /// Intents that are neither sent nor given up, by the index of their leaf from `from` on, at most `limit`.
+    pub fn pending_intents(&self, from: u64, limit: usize) -> Result<Vec<PendingIntent>, StoreError> {
+        self.state.pending_intents(from, limit)
+    }
+
+    /// How many intents are neither sent nor given up.
+    pub fn pending_count(&self) -> Result<usize, StoreError> {
+        self.state.pending_count()
     }
 
     /// The counter that the next intent of a gateway and epoch spends.

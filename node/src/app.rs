@@ -33,6 +33,7 @@ use crate::config::Config;
 use crate::error::StartError;
 use crate::events::{Event, Events};
 use crate::flows::payment::{self, InFlight, Seen};
+use crate::flows::proving::Proving;
 use crate::flows::tags::Tags;
 use crate::flows::witness::{self, Cosigning};
 use crate::flows::{inbound, keys as locked_keys, outbound, start, without_quorum};
@@ -169,7 +170,7 @@ async fn build(
         manifest,
         context,
         verifier,
-        prover,
+        proving: Proving::new(prover, &config.signalling),
         journal,
         screener,
         archive,

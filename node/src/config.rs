@@ -166,11 +166,21 @@ pub enum ListFormat {
 }
 
 /// `[signalling]`: nothing is shared until a gateway is named.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SignallingConfig {
     /// The manifest's gateway to share through.
     pub gateway: Option<GatewayId>,
+    /// How many proofs are made at once, each on a processor of its own.
+    pub provers: usize,
+    /// How many signals may wait to be proved and sent before an event says so.
+    pub backlog: usize,
+}
+
+impl Default for SignallingConfig {
+    fn default() -> Self {
+        Self { gateway: None, provers: 1, backlog: 100 }
+    }
 }
 
 /// `[p2p]`.

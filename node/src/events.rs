@@ -121,6 +121,11 @@ pub enum Event {
         /// Names the evidence kept.
         evidence: Digest,
     },
+    /// More signals wait to be proved and sent than `signalling.backlog` allows for.
+    SignalsBackedUp {
+        /// How many.
+        waiting: usize,
+    },
     /// The keys may be used: what the witnesses cosigned of this log is all here.
     KeysUnlocked,
     /// The keys are locked for good: a member cosigned what this copy of the log does not have.

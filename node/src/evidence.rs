@@ -144,7 +144,7 @@ async fn attachments(
     if signals.is_empty() {
         return Ok(attachments);
     }
-    attach(AttachmentKind::VerifyingKey, node.prover.key().verifying_key().to_bytes());
+    attach(AttachmentKind::VerifyingKey, node.proving.verifying_key().to_bytes());
     for signal in signals {
         let intent = node.journal.consensus().intent(&signal.id()).map_err(JournalError::from)?;
         let opening = intent.and_then(|intent| outbound::opening(node, &intent));

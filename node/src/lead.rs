@@ -46,6 +46,10 @@ pub(crate) async fn begin(node: &Arc<Node>, config: &Config) -> Result<Duties, L
     }
     inbound::settle(node).await?;
     inbound::rematch(node).await?;
+    if node.gateway.is_some() {
+        let node = node.clone();
+        tokio::task::spawn_blocking(move || node.proving.prepare());
+    }
     // Last: from here on members speak, and their messages have to be judged in time.
     let events = node.network.open()?;
     node.events.emit(&Event::Leading { term: consensus.status().term });

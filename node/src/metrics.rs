@@ -106,6 +106,28 @@ impl WitnessMetrics {
     }
 }
 
+/// What waits to be proved and sent.
+#[derive(Default)]
+struct QueueMetrics {
+    length: Gauge,
+    backlogs: Counter,
+}
+
+impl QueueMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "signal_queue",
+            "Signals committed and not yet with the network",
+            self.length.clone(),
+        );
+        registry.register(
+            "signal_backlogs",
+            "Times that more signals came to wait than signalling.backlog says: alert on any",
+            self.backlogs.clone(),
+        );
+    }
+}
+
 /// The node's own metrics; each sibling brings its own.
 pub(crate) struct Metrics {
     payments: Family<VerdictLabel, Counter>,
@@ -115,7 +137,7 @@ pub(crate) struct Metrics {
     without_quorum: Family<PolicyLabel, Counter>,
     reconciled: Family<OutcomeLabel, Counter>,
     provisional: Gauge,
-    queue: Gauge,
+    queue: QueueMetrics,
     witness: WitnessMetrics,
     seconds: Family<StageLabel, Histogram, fn() -> Histogram>,
     recent: Mutex<BTreeMap<&'static str, Recent>>,
@@ -139,7 +161,7 @@ impl Metrics {
             without_quorum: Family::default(),
             reconciled: Family::default(),
             provisional: Gauge::default(),
-            queue: Gauge::default(),
+            queue: QueueMetrics::default(),
             witness: WitnessMetrics::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             recent: Mutex::default(),
@@ -191,11 +213,7 @@ impl Metrics {
             "Decisions taken without a quorum that the log does not hold yet",
             metrics.provisional.clone(),
         );
-        registry.register(
-            "signal_queue",
-            "Signals committed and not yet with the network",
-            metrics.queue.clone(),
-        );
+        metrics.queue.register(registry);
         metrics.witness.register(registry);
         registry.register("stage_seconds", "How long each stage of a flow took", metrics.seconds.clone());
         metrics
@@ -239,7 +257,12 @@ impl Metrics {
 
     /// How many signals wait.
     pub(crate) fn queue(&self, length: usize) {
-        self.queue.set(i64::try_from(length).unwrap_or(i64::MAX));
+        self.queue.length.set(i64::try_from(length).unwrap_or(i64::MAX));
+    }
+
+    /// More signals wait than should.
+    pub(crate) fn backed_up(&self) {
+        self.queue.backlogs.inc();
     }
 
     /// A checkpoint of this size was published.

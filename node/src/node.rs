@@ -8,7 +8,6 @@ use hansa_api::LoginCounter;
 use hansa_consensus::Outcome;
 use hansa_keys::Secret;
 use hansa_p2p::{Event as NetworkEvent, PeerId};
-use hansa_prover::prove::Prover;
 use hansa_prover::secrets::MemberSecrets;
 use hansa_prover::verify::{Context, SignalVerifier};
 use hansa_screening::Screener;
@@ -25,6 +24,7 @@ use crate::config::PaymentsConfig;
 use crate::customers::Customers;
 use crate::events::{Event, Events};
 use crate::flows::payment::{InFlight, Past, Seen};
+use crate::flows::proving::Proving;
 use crate::flows::tags::Tags;
 use crate::flows::witness::Cosigning;
 use crate::journal::{Journal, JournalError};
@@ -41,7 +41,7 @@ pub(crate) struct Node {
     pub(crate) gateway: Option<GatewayId>,
     pub(crate) context: Arc<Context>,
     pub(crate) verifier: Arc<SignalVerifier>,
-    pub(crate) prover: Prover,
+    pub(crate) proving: Proving,
     pub(crate) secrets: MemberSecrets,
     pub(crate) log_key: Box<dyn Signer>,
     pub(crate) witness_key: Secret,

@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::command::run;
+use std::collections::BTreeSet;
+
+use common::command::{run, says};
 use common::message::{EXIT, HARMLESS, LISTED, MULE, OTHER, SUSPICIOUS, Transfer, VICTIM, to_b, to_c, uetr};
 use common::{A, B, C, Group};
 use hansa_api::ClientError;
@@ -285,4 +287,58 @@ fn a_counterparty_met_after_the_signal_is_matched() {
     held(&group, C, &to_c(3, "180.00", MULE), signal);
     let innocent = Transfer { debtor: VICTIM, ..to_c(4, "180.00", MULE) };
     passes(&group, C, &innocent);
+}
+
+/// Nobody hears them: they wait in the log, it is said, and all leave once somebody is there. On a lawful order the bank
+/// shows which are its own.
+#[test]
+fn signals_that_pile_up_are_said_and_a_disclosed_secret_finds_them() {
+    let mut group = Group::create();
+    let config = group.bank(A).config();
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("[signalling]\n", "[signalling]\nbacklog = 1\nprovers = 2\n"))
+        .unwrap();
+    group.start(&[A]);
+    let mut wanted = BTreeSet::new();
+    for (number, amount, creditor) in [(1, SUSPICIOUS, MULE), (2, "9610.00", OTHER)] {
+        group.pay(A, &to_b(number, amount, creditor));
+        let case = group.open_case(A, uetr(number));
+        wanted.extend(group.confirm(A, case).signal.unwrap().id);
+    }
+    let backed_up = |event: &Event| match event {
+        Event::SignalsBackedUp { waiting } => Some(*waiting),
+        _ => None,
+    };
+    assert_eq!(group.node(A).wait("a backlog", backed_up).unwrap(), 2);
+    group.start(&[B]);
+    let mut received = BTreeSet::new();
+    while received.len() < wanted.len() {
+        let another = |event: &Event| match event {
+            Event::SignalReceived { signal, .. } if !received.contains(signal) => Some(*signal),
+            _ => None,
+        };
+        let signal = group.node(B).wait("another signal", another).unwrap();
+        received.insert(signal);
+    }
+    assert_eq!(received, wanted);
+
+    let path = |name: &str| group.folder.path().join(name).display().to_string();
+    let epoch = client(group.bank(A)).unwrap().status().unwrap().epoch.unwrap();
+    let disclose = |epoch: String, reason: &str, out: &str| {
+        let config = group.bank(A).config().display().to_string();
+        let order = ["--actor", "officer.a", "--reason", reason, "--out", out, "--epoch", &epoch];
+        run("hansa", &[&["--config", &config, "signals", "disclose"][..], &order].concat())
+    };
+    let (trace, bundle) = (path("epoch.trace"), path("payment.evidence"));
+    assert_eq!(disclose(epoch.to_string(), " ", &trace).code, 1);
+    says(&disclose("60000".to_owned(), "order 17", &trace).stderr, &["no trace commitment for epoch 60000"]);
+    assert_eq!(disclose(epoch.to_string(), "order 17 of the court", &trace).code, 0);
+    let _: serde_json::Value = group.hansa(A, &["audit", "export", &uetr(2).to_string(), "--out", &bundle]);
+    let manifest = group.consortium.manifest().display().to_string();
+    let traced = run("hansa-audit", &["trace", &trace, "--manifest", &manifest, &bundle]);
+    assert_eq!(traced.code, 0, "{traced:?}");
+    says(&traced.stdout, &["DISCLOSED: the trace secret of bank-a", "sent by bank-a, its number 1"]);
+    let altered = run("hansa-audit", &["trace", &bundle, "--manifest", &manifest]);
+    assert_eq!(altered.code, 1, "{altered:?}");
+    says(&altered.stderr, &["no disclosure"]);
 }

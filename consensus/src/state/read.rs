@@ -118,16 +118,33 @@ impl StateMachine {
         Ok(Some(decode::<StoredIntent>(Table::Intents, &stored)?.intent))
     }
 
-    pub(crate) fn pending_intents(&self) -> Result<Vec<PendingIntent>, StoreError> {
+    pub(crate) fn pending_intents(&self, from: u64, limit: usize) -> Result<Vec<PendingIntent>, StoreError> {
         let _tree = self.tree();
-        let mut pending = Vec::new();
-        for (_, id) in scan_prefix(&*self.store, Table::Pending, &[], usize::MAX)? {
+        let mut ids = Vec::new();
+        self.store.scan(Table::Pending, &from.to_be_bytes(), &mut |_, id| {
+            if ids.len() == limit {
+                return ControlFlow::Break(());
+            }
+            ids.push(id.to_vec());
+            ControlFlow::Continue(())
+        })?;
+        let read = |id: Vec<u8>| {
             let missing = || StoreError::corrupt(Table::Intents, "a pending intent is missing");
             let stored = self.store.get(Table::Intents, &id)?.ok_or_else(missing)?;
             let StoredIntent { intent, index, .. } = decode(Table::Intents, &stored)?;
-            pending.push(PendingIntent { intent, index });
-        }
-        Ok(pending)
+            Ok(PendingIntent { intent, index })
+        };
+        ids.into_iter().map(read).collect()
+    }
+
+    pub(crate) fn pending_count(&self) -> Result<usize, StoreError> {
+        let _tree = self.tree();
+        let mut count = 0;
+        self.store.scan(Table::Pending, &[], &mut |_, _| {
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok(count)
     }
 
     pub(crate) fn next_counter(&self, scope: &ScopeKey) -> Result<u32, StoreError> {

@@ -168,7 +168,7 @@ fn counters_are_spent_in_order_within_the_limit_and_never_returned() {
     assert_eq!(run(&machine, intent(4, 2, 0, 2)), refused(IntentRefusal::WrongCounter { next: 1 }));
     assert_eq!(run(&machine, intent(5, 2, 1, 2)), Outcome::Appended { index: 1 });
     let ids = |machine: &StateMachine| -> Vec<u8> {
-        machine.pending_intents().unwrap().iter().map(|pending| pending.intent.id.0[0]).collect()
+        machine.pending_intents(0, 10).unwrap().iter().map(|pending| pending.intent.id.0[0]).collect()
     };
     assert_eq!(ids(&machine), [1, 2]);
     assert_eq!(run(&machine, sent(6, 9, signal(1, 1))), Outcome::Unknown);
@@ -189,7 +189,7 @@ fn an_expired_intent_is_no_longer_pending_and_its_counter_stays_spent() {
     assert_eq!(run(&machine, expire(2, 9)), Outcome::Unknown);
     assert_eq!(run(&machine, expire(2, 1)), Outcome::Appended { index: 1 });
     assert_eq!(run(&machine, expire(3, 1)), Outcome::Existing { index: 0 });
-    assert!(machine.pending_intents().unwrap().is_empty());
+    assert!(machine.pending_intents(0, 10).unwrap().is_empty());
     assert_eq!(machine.next_counter(&SCOPE).unwrap(), 1);
     assert_eq!(run(&machine, intent(4, 2, 1, 1)), Outcome::IntentRefused(IntentRefusal::SubjectSignalled));
 }

@@ -5,6 +5,7 @@ pub(crate) mod inbound;
 pub(crate) mod keys;
 pub(crate) mod outbound;
 pub(crate) mod payment;
+pub(crate) mod proving;
 pub(crate) mod records;
 pub(crate) mod retraction;
 pub(crate) mod start;

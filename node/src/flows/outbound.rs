@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use curve25519_dalek::MontgomeryPoint;
+use futures::{StreamExt, stream};
 use hansa_consensus::outcome::IntentRefusal;
-use hansa_consensus::{Command, DocumentWrite, Intent, Locked, Outcome};
+use hansa_consensus::{Command, DocumentWrite, Intent, Locked, Outcome, PendingIntent, StoreError};
 use hansa_keys::Secret;
 use hansa_p2p::PublishError;
 use hansa_prover::opening::{DecisionOpening, Salt};
@@ -36,6 +37,9 @@ use crate::node::Node;
 
 /// How long the queue waits before it tries again what the network did not take.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// How many pending signals are in memory at once.
+const POOL: usize = 32;
 
 /// What tells other banks nothing about the subject's conduct, and so carries no signal by itself.
 const PRIVATE: [Factor; 2] = [Factor::ListMatch, Factor::MissingOriginator];
@@ -271,29 +275,47 @@ pub(crate) async fn run(node: Arc<Node>) {
     }
 }
 
-/// Sends each pending signal; says whether any has to wait.
+/// Sends each pending signal, a few at a time; says whether any has to wait.
 async fn send_pending(node: &Arc<Node>) -> bool {
-    let pending = match node.journal.consensus().pending_intents() {
-        Ok(pending) => pending,
-        Err(error) => {
-            tracing::error!(%error, "the queue of signals cannot be read");
-            return true;
-        }
-    };
-    let mut waiting = false;
-    node.metrics.queue(pending.len());
-    for intent in pending.into_iter().map(|pending| pending.intent) {
-        let sent = if node.manifest.epochs.accepts(intent.epoch, node.now()) {
-            send(node, &intent).await
-        } else {
-            expire(node, &intent).await
+    let (mut waiting, mut from) = (false, 0);
+    loop {
+        let pending = match next_pending(node, from) {
+            Ok(pending) => pending,
+            Err(error) => {
+                tracing::error!(%error, "the queue of signals cannot be read");
+                return true;
+            }
         };
-        if let Err(error) = sent {
-            waiting = true;
-            node.events.emit(&Event::SignalWaiting { reason: error.to_string() });
+        let Some(last) = pending.last() else { return waiting };
+        from = last.index + 1;
+        let sending = pending.into_iter().map(|PendingIntent { intent, .. }| settle(node, intent));
+        let mut sending = stream::iter(sending).buffer_unordered(node.proving.at_once);
+        while let Some(sent) = sending.next().await {
+            if let Err(error) = sent {
+                waiting = true;
+                node.events.emit(&Event::SignalWaiting { reason: error.to_string() });
+            }
         }
     }
-    waiting
+}
+
+/// The next of what waits in the log, and how much there is of it.
+fn next_pending(node: &Node, from: u64) -> Result<Vec<PendingIntent>, StoreError> {
+    let consensus = node.journal.consensus();
+    let waiting = consensus.pending_count()?;
+    node.metrics.queue(waiting);
+    if node.proving.backs_up(waiting) {
+        node.metrics.backed_up();
+        node.events.emit(&Event::SignalsBackedUp { waiting });
+    }
+    consensus.pending_intents(from, POOL)
+}
+
+async fn settle(node: &Arc<Node>, intent: Intent) -> Result<(), SendError> {
+    match node.manifest.epochs.accepts(intent.epoch, node.now()) {
+        true => send(node, &intent).await,
+        false => expire(node, &intent).await,
+    }
 }
 
 /// Why a committed signal waits.
@@ -388,7 +410,7 @@ fn prove(node: &Node, intent: &Intent) -> Result<Signal, SendError> {
         counter: intent.counter,
         opening: &witness.opening,
     };
-    Ok(node.prover.prove(&node.context, &request, &mut OsRng)?)
+    Ok(node.proving.prove(&node.context, &request)?)
 }
 
 /// The opening of a signal's decision commitment, for evidence.
