@@ -10,12 +10,14 @@ use common::command::{run, says};
 use common::message::{EXIT, HARMLESS, LISTED, MULE, OTHER, SUSPICIOUS, Transfer, VICTIM, to_b, to_c, uetr};
 use common::{A, B, C, Group};
 use hansa_api::ClientError;
-use hansa_api::model::{CaseAction, CaseResult, Direction, SignalState};
+use hansa_api::model::{CaseAction, CaseResult, Direction, LogQuery, SignalState};
 use hansa_node::events::Event;
 use hansa_testnet::process::client;
 use hansa_types::case::{AlertState, CaseState};
 use hansa_types::decision::{Disposition, Reason, Verdict};
-use hansa_types::hash::Digest;
+use hansa_types::hash::{Digest, Field};
+use hansa_types::id::Timestamp;
+use hansa_types::record::RecordClass;
 use hansa_types::uetr::Uetr;
 
 /// The next payment out of the account is held at `at` for `signal` alone.
@@ -341,4 +343,50 @@ fn signals_that_pile_up_are_said_and_a_disclosed_secret_finds_them() {
     let altered = run("hansa-audit", &["trace", &bundle, "--manifest", &manifest]);
     assert_eq!(altered.code, 1, "{altered:?}");
     says(&altered.stderr, &["no disclosure"]);
+}
+
+/// The nullifier that a found record names.
+fn nullifier(record: &serde_json::Value) -> Option<Field> {
+    match record {
+        serde_json::Value::Object(fields) => fields
+            .get("nullifier")
+            .and_then(|named| named.as_str()?.parse().ok())
+            .or_else(|| fields.values().find_map(nullifier)),
+        _ => None,
+    }
+}
+
+#[test]
+fn what_is_recorded_of_a_signal_is_found_by_tag_nullifier_time_and_class() {
+    use RecordClass::{Retraction, SignalIntent, SignalReceived, SignalSent};
+    let mut group = Group::running(&[A, B]);
+    let signal = group.signal(A, &to_b(1, SUSPICIOUS, MULE));
+    group.alerted(B, signal).expect("the account is held here");
+    let tag = group.signals(B).into_iter().find(|view| view.id == Some(signal)).unwrap().tag;
+    let found = |group: &Group, at: usize, query: &LogQuery| {
+        let page = client(group.bank(at)).unwrap().find(query).unwrap();
+        page.entries.into_iter().map(|entry| (entry.class, entry.record.unwrap())).collect::<Vec<_>>()
+    };
+    let classes = |found: &[(RecordClass, serde_json::Value)]| {
+        found.iter().map(|(class, _)| *class).collect::<Vec<_>>()
+    };
+    let by_tag = LogQuery { tag: Some(tag), ..LogQuery::default() };
+    assert_eq!(classes(&found(&group, A, &by_tag)), [SignalIntent, SignalSent]);
+    let received = found(&group, B, &by_tag);
+    assert_eq!(classes(&received), [SignalReceived]);
+
+    let by_nullifier = LogQuery { nullifier: nullifier(&received[0].1), ..LogQuery::default() };
+    assert!(by_nullifier.nullifier.is_some(), "{received:?}");
+    assert_eq!(classes(&found(&group, A, &by_nullifier)), [SignalSent]);
+    client(group.bank(A)).unwrap().retract(signal, "officer".parse().unwrap()).unwrap();
+    let retracted =
+        |e: &Event| matches!(e, Event::SignalRetracted { signal: s, .. } if *s == signal).then_some(());
+    group.node(B).wait("retraction", retracted).unwrap();
+    assert_eq!(classes(&found(&group, A, &by_nullifier)), [SignalSent, Retraction]);
+    assert_eq!(classes(&found(&group, B, &by_nullifier)), [SignalReceived, Retraction]);
+
+    let of_class = LogQuery { class: Some(SignalReceived), ..by_nullifier.clone() };
+    assert_eq!(classes(&found(&group, B, &of_class)), [SignalReceived]);
+    let later = LogQuery { since: Some(Timestamp(4_000_000_000)), ..by_nullifier };
+    assert!(found(&group, B, &later).is_empty());
 }
