@@ -28,8 +28,8 @@ use crate::state::StateMachine;
 const DESCRIBE: Duration = Duration::from_secs(2);
 /// How long a new replica may take to catch up before it counts.
 const CATCH_UP: Duration = Duration::from_secs(600);
-/// A learner that lacks no more entries than this has caught up: it gets the rest while it becomes a voter.
-const NEARLY: u64 = 100;
+/// A learner that lacks no more entries than this has caught up, as openraft counts it: under load it never has all.
+const NEARLY: u64 = 5_000;
 /// How long what is in flight may take before a hand-over is refused.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How often progress is looked at.
