@@ -12,6 +12,8 @@ use super::group::{Failure, Group};
 const PACE: u64 = 300;
 /// The log is purged often, so that a new replica is sent a snapshot and then the rest.
 const SNAPSHOT_ENTRIES: u64 = 50;
+/// Enough that the rest is still in the log when the snapshot has been installed.
+const KEPT_ENTRIES: u64 = 500;
 
 pub(super) struct Rebuild(Group);
 
@@ -22,7 +24,7 @@ impl Fault for Rebuild {
     fn found(dir: &Path) -> Result<Self, Failure> {
         let base = ConsensusConfig {
             snapshot_entries: SNAPSHOT_ENTRIES,
-            keep_entries: 5,
+            keep_entries: KEPT_ENTRIES,
             ..ConsensusConfig::default()
         };
         Group::local(dir, &base).map(Self)
