@@ -85,6 +85,7 @@ fn an_auditor_reads_the_log_and_nothing_else() {
         "POST /v1/signals/1/retract",
         "POST /v1/evidence",
         "GET /v1/disclosures/decisions/0",
+        "POST /v1/disclosures/trace",
         "GET /v1/cluster",
         "POST /v1/cluster",
         "GET /v1/status",
@@ -97,10 +98,12 @@ fn an_auditor_reads_the_log_and_nothing_else() {
     assert_eq!(checkpoint.header("content-type"), Some("text/plain; charset=utf-8"));
     let tile = ask("GET /v1/log/tile/0/x001/x234/067");
     assert_eq!((tile.status, tile.header("content-type")), (200, Some("application/octet-stream")));
+    assert_eq!(ask("GET /v1/log/proofs/5").status, 200);
+    refused(&ask("GET /v1/log/proofs/x"), 400, "malformed");
     refused(&ask("GET /v1/log/tile/0/000.p/9"), 404, "not-found");
     refused(&ask("GET /v1/log/tile/"), 404, "not-found");
     refused(&ask("POST /v1/log/checkpoint"), 405, "method-not-allowed");
-    let seen = ["checkpoint", "tile tile/0/x001/x234/067", "tile tile/0/000.p/9"];
+    let seen = ["checkpoint", "tile tile/0/x001/x234/067", "proof 5", "tile tile/0/000.p/9"];
     assert_eq!(*node.fake.calls.lock().unwrap(), seen);
 }
 
