@@ -9,16 +9,14 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use hansa_audit_log::evidence::{AttachmentKind, Evidence};
 use hansa_prover::export::{G1, G2, KeyCoordinates, ProofCoordinates, key, proof};
-use hansa_prover::keys::VerifyingKey;
 use hansa_prover::verify::{Context, SignalVerifier};
 use hansa_types::hash::Digest;
 use hansa_types::manifest::Manifest;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::verify::{VerifyError, log_owner, open, signal_of};
+use crate::verify::{VerifyError, signals_in};
 
 /// The file with the verifying key.
 pub const KEY_FILE: &str = "verification_key.json";
@@ -75,27 +73,20 @@ pub struct WrittenProof {
 /// [`VerifyError`] if the log does not hold them, the key is missing or not the manifest's, or a signal has no public
 /// inputs under this manifest.
 pub fn export(bytes: &[u8], manifest: &Manifest) -> Result<Export, VerifyError> {
-    let evidence = Evidence::from_file(bytes)?;
-    let (bank, member) = log_owner(&evidence.checkpoint, manifest)?;
-    let records = evidence.verify_log(&member.log_key, &manifest.log_origin(bank))?;
-    let no_key = || VerifyError::Mismatch("no verifying key is attached".to_owned());
-    let file = evidence.attachments_of(AttachmentKind::VerifyingKey).next().ok_or_else(no_key)?;
-    let verifying = VerifyingKey::load(file, &manifest.circuit.verifying_key)?;
+    let (verifying, signals) = signals_in(bytes, manifest)?;
     let exported_key = key_json(&key(&verifying));
     let context = Arc::new(Context::new(Arc::new(manifest.clone()))?);
     let verifier = SignalVerifier::new(context.clone(), verifying)?;
     let mut proofs = Vec::new();
-    for disclosed in records {
-        let record = open(&disclosed)?;
-        let Some(signal) = signal_of(&record) else { continue };
+    for (index, signal) in signals {
         let id = signal.id();
-        let exported = proof(&context, signal).map_err(|source| VerifyError::Signal { id, source })?;
+        let exported = proof(&context, &signal).map_err(|source| VerifyError::Signal { id, source })?;
         proofs.push(ExportedProof {
-            index: disclosed.index,
+            index,
             signal: id,
             proof: proof_json(&exported),
             inputs: json!(exported.inputs),
-            holds: verifier.check(signal).is_ok(),
+            holds: verifier.check(&signal).is_ok(),
         });
     }
     Ok(Export { key: exported_key, proofs })

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hansa_audit_log::evidence::{AttachmentKind, Evidence};
 use hansa_prover::disclosure::{Disclosure, DisclosureError};
-use hansa_prover::keys::VerifyingKey;
 use hansa_prover::verify::{Context, SignalVerifier};
 use hansa_types::codec::{CodecError, Decode};
 use hansa_types::hash::Digest;
@@ -13,7 +11,7 @@ use hansa_types::id::{BankId, Epoch, GatewayId};
 use hansa_types::manifest::Manifest;
 use serde::Serialize;
 
-use crate::verify::{VerifyError, log_owner, open, signal_of};
+use crate::verify::{VerifyError, signals_in};
 
 /// Why a disclosure shows nothing.
 #[derive(Debug, thiserror::Error)]
@@ -75,23 +73,15 @@ pub fn trace(disclosed: &[u8], manifest: &Manifest, bundles: &[Vec<u8>]) -> Resu
     let found = disclosure.check(&context)?;
     let mut signals = Vec::new();
     for bytes in bundles {
-        let evidence = Evidence::from_file(bytes).map_err(VerifyError::from)?;
-        let (bank, member) = log_owner(&evidence.checkpoint, manifest)?;
-        let records =
-            evidence.verify_log(&member.log_key, &manifest.log_origin(bank)).map_err(VerifyError::from)?;
-        let no_key = || VerifyError::Mismatch("no verifying key is attached".to_owned());
-        let file = evidence.attachments_of(AttachmentKind::VerifyingKey).next().ok_or_else(no_key)?;
-        let key = VerifyingKey::load(file, &manifest.circuit.verifying_key).map_err(VerifyError::from)?;
+        let (key, in_bundle) = signals_in(bytes, manifest)?;
         let verifier = SignalVerifier::new(context.clone(), key).map_err(VerifyError::from)?;
-        for disclosed in records {
-            let record = open(&disclosed)?;
-            let Some(signal) = signal_of(&record) else { continue };
+        for (_, signal) in in_bundle {
             let id = signal.id();
-            verifier.check(signal).map_err(|source| VerifyError::Signal { id, source })?;
+            verifier.check(&signal).map_err(|source| VerifyError::Signal { id, source })?;
             signals.push(TracedSignal {
                 signal: id,
                 epoch: signal.body.epoch,
-                counter: found.counter_of(signal),
+                counter: found.counter_of(&signal),
             });
         }
     }

@@ -123,10 +123,7 @@ fn witnessed(note: &SignedNote, bank: &BankId, manifest: &Manifest) -> Result<St
 }
 
 /// The member whose log the checkpoint names.
-pub(crate) fn log_owner<'a>(
-    note: &SignedNote,
-    manifest: &'a Manifest,
-) -> Result<(&'a BankId, &'a Member), VerifyError> {
+fn log_owner<'a>(note: &SignedNote, manifest: &'a Manifest) -> Result<(&'a BankId, &'a Member), VerifyError> {
     let origin = note.unverified_text().lines().next().unwrap_or_default();
     manifest.log_owner(origin).ok_or_else(|| VerifyError::Origin(origin.to_owned()))
 }
@@ -136,7 +133,7 @@ fn decode<T: Decode>(what: &str, bytes: &[u8]) -> Result<T, VerifyError> {
 }
 
 /// What a leaf holds, which must be what it says in the clear that it holds: by that class retention is applied.
-pub(crate) fn open(disclosed: &DisclosedRecord) -> Result<Record, VerifyError> {
+fn open(disclosed: &DisclosedRecord) -> Result<Record, VerifyError> {
     let DisclosedRecord { index, class, plaintext } = disclosed;
     let record: Record = decode(&format!("record {index}"), plaintext)?;
     if record.class() != *class {
@@ -163,8 +160,28 @@ fn describe(record: &Record) -> String {
     }
 }
 
+/// The signals in a bundle whose records are in a member's log, each with its place, and the verifying key that the
+/// manifest pins. Whether their proofs hold is not looked at.
+pub(crate) fn signals_in(
+    bytes: &[u8],
+    manifest: &Manifest,
+) -> Result<(VerifyingKey, Vec<(u64, Signal)>), VerifyError> {
+    let evidence = Evidence::from_file(bytes)?;
+    let (bank, member) = log_owner(&evidence.checkpoint, manifest)?;
+    let records = evidence.verify_log(&member.log_key, &manifest.log_origin(bank))?;
+    let no_key = || VerifyError::Mismatch("no verifying key is attached".to_owned());
+    let file = evidence.attachments_of(AttachmentKind::VerifyingKey).next().ok_or_else(no_key)?;
+    let key = VerifyingKey::load(file, &manifest.circuit.verifying_key)?;
+    let mut signals = Vec::new();
+    for disclosed in records {
+        let record = open(&disclosed)?;
+        signals.extend(signal_of(&record).map(|signal| (disclosed.index, signal.clone())));
+    }
+    Ok((key, signals))
+}
+
 /// The signal that a record is of, sent or received.
-pub(crate) fn signal_of(record: &Record) -> Option<&Signal> {
+fn signal_of(record: &Record) -> Option<&Signal> {
     match record {
         Record::SignalSent(record) | Record::SignalReceived(record) => Some(&record.signal),
         _ => None,
