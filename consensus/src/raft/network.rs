@@ -302,4 +302,18 @@ mod tests {
         let answer = peer.append_entries(append(5, 5), option()).await.unwrap();
         assert!(matches!(answer, AppendEntriesResponse::Success), "{answer:?}");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_vote_for_a_later_leader_is_handed_on_and_does_not_end_the_replication() {
+        let (answer, answers) = oneshot::channel();
+        let wire = Slow { sent: AtomicUsize::new(0), answers: Mutex::new(vec![answers]) };
+        let (voted, votes) = watch::channel(None);
+        let mut peers = Peers { client: Some(std::sync::Arc::new(wire)), voted };
+        let mut peer = peers.new_client(2, &Replica::default()).await;
+        let later = Vote::new(2, 3);
+        answer.send(AppendEntriesResponse::HigherVote(later)).unwrap();
+        let answer = peer.append_entries(append(3, 5), option()).await;
+        assert!(matches!(answer, Err(RPCError::Network(_))), "{answer:?}");
+        assert_eq!(*votes.borrow(), Some(later));
+    }
 }

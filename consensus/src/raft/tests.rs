@@ -232,3 +232,29 @@ proptest! {
         }
     }
 }
+
+/// A snapshot that has arrived lets openraft purge before it is installed.
+#[tokio::test]
+async fn nothing_is_purged_that_the_state_does_not_have() {
+    let store = Arc::new(crate::store::memory::MemoryStore::default());
+    let metrics = ConsensusMetrics::register(&mut Registry::default());
+    let (applied, progress) = watch::channel(3);
+    let mut log = LogStore::new(store.clone(), progress, metrics);
+    let purged = || {
+        let stored = store.get(Table::RaftMeta, log_store::PURGED).unwrap();
+        stored.map(|bytes| log_id_from_bytes(&bytes).unwrap().index)
+    };
+    let at = |index| LogId::new(CommittedLeaderId::new(1, 1), index);
+    log.purge(at(2)).await.unwrap();
+    assert_eq!(purged(), Some(2), "entries 0 to 2 are in the state");
+    let mut waiting = Box::pin(log.purge(at(3)));
+    assert!(futures::poll!(&mut waiting).is_pending());
+    assert_eq!(purged(), Some(2));
+    applied.send_replace(4);
+    waiting.await.unwrap();
+    assert_eq!(purged(), Some(3));
+    let mut in_vain = Box::pin(log.purge(at(9)));
+    assert!(futures::poll!(&mut in_vain).is_pending());
+    drop(applied);
+    assert!(in_vain.await.is_err(), "the state machine has failed");
+}
