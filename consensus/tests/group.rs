@@ -266,6 +266,8 @@ fn two_releases_run_side_by_side_until_the_newer_is_made_final() {
     let finalized = group[1].block_on(group[1].consensus.finalize()).unwrap();
     assert!(finalized.contains("is in use from now on"), "{finalized}");
     append_all(&group[2], 5..10);
+    // What the others have acknowledged it may not have applied yet.
+    group[2].block_on(group[2].consensus.barrier()).unwrap();
     assert_eq!(level(&group[2]), new.newest);
 
     // From then on the older release is turned away, and loses nothing by it.
