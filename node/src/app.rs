@@ -12,7 +12,7 @@ use hansa_consensus::metrics::ConsensusMetrics;
 use hansa_consensus::{Change, Consensus, Locked, ProposeError};
 use hansa_keys::{KeyFolder, Purpose};
 use hansa_p2p::{Event as NetworkEvent, Member, Multiaddr, NetworkMetrics, PeerId};
-use hansa_prover::keys::{ProvingKey, VerifyingKey};
+use hansa_prover::keys::{KeyError, ProvingKey, VerifyingKey};
 use hansa_prover::prove::Prover;
 use hansa_prover::secrets::MemberSecrets;
 use hansa_prover::tag::DevelopmentTagKey;
@@ -118,12 +118,13 @@ async fn build(
 ) -> Result<(Arc<Node>, broadcast::Receiver<Change>), StartError> {
     config.api.check().map_err(ServeError::from)?;
     let manifest = Arc::new(SignedManifest::open(&load::read(&config.node.manifest)?)?);
+    manifest.remarks().iter().for_each(|remark| tracing::warn!("the manifest: {remark}"));
     let keys = KeyFolder::new(&config.node.keys);
     check_membership(config, development, &manifest, &keys)?;
     let bank = config.node.bank.clone();
     let context = Arc::new(Context::new(manifest.clone())?);
     let (prover, verifier) = proof_keys(config, &context)?;
-    let tags = Tags::new(Box::new(tag_key(config, &manifest)?), manifest.tag_key, context.clone());
+    let tags = Tags::new(Box::new(tag_key(config, &manifest)?), manifest.tags.key.0, context.clone());
     let retention = Retention::with(&config.records.retention, manifest.development)?;
     let loaded = load::loaded(&config.screening)?;
     let (screener, archive) = (loaded.screener, config.consensus.data_dir.join(ARCHIVE));
@@ -203,17 +204,20 @@ fn check_membership(
         (Purpose::Governance, member.governance_key),
         (Purpose::Log, member.log_key),
         (Purpose::Cosigner, member.cosigner_key),
-        (Purpose::Peer, member.peer_key),
     ];
+    let foreign = |purpose| Err(StartError::ForeignKey { purpose, bank: bank.clone() });
     for (purpose, key) in wanted {
         if keys.signer(purpose)?.public_key() != key {
-            return Err(StartError::ForeignKey { purpose, bank: bank.clone() });
+            return foreign(purpose);
         }
+    }
+    if !member.peer_keys.contains(&keys.signer(Purpose::Peer)?.public_key()) {
+        return foreign(Purpose::Peer);
     }
     let secrets = MemberSecrets::from_seed(keys.secret(Purpose::Member)?.expose());
     let committed = |(epoch, trace): (&Epoch, &Field)| secrets.trace_commitment(*epoch) == *trace;
     if secrets.membership() != member.membership || !member.traces.iter().all(committed) {
-        return Err(StartError::ForeignKey { purpose: Purpose::Member, bank: bank.clone() });
+        return foreign(Purpose::Member);
     }
     match config.signalling.gateway.filter(|gateway| !manifest.gateways.contains_key(gateway)) {
         Some(gateway) => Err(StartError::NoGateway(gateway)),
@@ -227,21 +231,24 @@ fn proof_keys(config: &Config, context: &Arc<Context>) -> Result<(Prover, Arc<Si
         let path = path.clone();
         move |source| StartError::ProofKey { path, source }
     };
-    let pinned = context.manifest().circuit.verifying_key;
-    let key = VerifyingKey::load(&load::read(verifying)?, &pinned).map_err(at(verifying))?;
+    let key = VerifyingKey::from_bytes(&load::read(verifying)?).map_err(at(verifying))?;
     let prover = ProvingKey::from_bytes(&load::read(proving)?).map_err(at(proving))?;
-    let found = prover.verifying_key().hash();
-    if found != pinned {
-        return Err(at(proving)(hansa_prover::keys::KeyError::NotPinned { found, pinned }));
-    }
+    let (found, pinned) = (prover.verifying_key().hash(), key.hash());
     let verifier = SignalVerifier::new(context.clone(), key).map_err(at(verifying))?;
+    if found != pinned {
+        return Err(at(proving)(KeyError::NotPinned { found, pinned }));
+    }
     Ok((Prover::new(prover), Arc::new(verifier)))
 }
 
 fn tag_key(config: &Config, manifest: &Manifest) -> Result<DevelopmentTagKey, StartError> {
     let path = config.node.development_tag_key.as_ref().ok_or(StartError::NoTagKey)?;
     let key = DevelopmentTagKey::from_bytes(&load::read(path)?)?;
-    if key.public_key() == manifest.tag_key { Ok(key) } else { Err(StartError::ForeignTagKey(path.clone())) }
+    if key.public_key() == manifest.tags.key.0 {
+        Ok(key)
+    } else {
+        Err(StartError::ForeignTagKey(path.clone()))
+    }
 }
 
 /// Where the members are, and who they are by their peer ids.
@@ -266,9 +273,12 @@ fn meeting(
     let mut members = Vec::new();
     let mut peers = Vec::new();
     for (bank, member) in &manifest.members {
-        let peer_id = hansa_p2p::peer_id(&member.peer_key)?;
-        members.push(Member { peer_id, addresses: addresses.remove(bank).unwrap_or_default() });
-        peers.push((peer_id, bank.clone()));
+        let addresses = addresses.remove(bank).unwrap_or_default();
+        for key in &member.peer_keys {
+            let peer_id = hansa_p2p::peer_id(key)?;
+            members.push(Member { peer_id, addresses: addresses.clone() });
+            peers.push((peer_id, bank.clone()));
+        }
     }
     let meeting = Meeting {
         config: config.p2p.network.clone(),

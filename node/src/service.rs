@@ -224,7 +224,10 @@ impl Service for NodeService {
         let raft = node.journal.consensus().status();
         let head = node.journal.consensus().head();
         let epoch = self.epoch();
-        let active = |gateway| node.manifest.active_members(gateway, epoch.unwrap_or(Epoch(0))) as u64;
+        let active = |gateway| {
+            let active = node.manifest.active_members(gateway, epoch.unwrap_or(Epoch(0)));
+            active.map_or(0, Iterator::count) as u64
+        };
         let active = node.gateway.map_or(0, active);
         Ok(Status {
             bank: node.bank.clone(),
@@ -296,7 +299,7 @@ impl NodeService {
     fn published(&self) -> Result<u64, Problem> {
         let consensus = self.0.journal.consensus();
         let problem = |error: hansa_consensus::StoreError| journal_problem(error.into());
-        if self.0.manifest.witness_quorum == 0 {
+        if self.0.manifest.witnesses.quorum == 0 {
             return Ok(consensus.last_checkpoint().map_err(problem)?.map_or(0, |head| head.size));
         }
         let published = consensus.witnessed(self.0.journal.origin()).map_err(problem)?;

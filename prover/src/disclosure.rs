@@ -90,7 +90,7 @@ impl Disclosure {
             return Err(DisclosureError::NotTheirs { bank: bank.clone(), epoch: *epoch });
         }
         let mut places = BTreeMap::new();
-        let named = manifest.gateways.iter().filter(|(_, gateway)| gateway.members.contains(bank));
+        let named = manifest.gateways.iter().filter(|(_, gateway)| gateway.members.contains_key(bank));
         for (id, _) in named {
             let nullifiers = trace.nullifiers(context.scope(*id, *epoch), manifest.signal_limit);
             places.extend(nullifiers.zip((0..).map(|counter| (*id, counter))));

@@ -6,9 +6,12 @@ use std::{
 };
 
 use hansa_types::{
-    hash::{Digest, PublicKey},
+    hash::{Digest, Element, PublicKey},
     id::{BankId, Epoch, GatewayId, Timestamp},
-    manifest::{Circuit, EpochSchedule, Gateway, Manifest, Member, Thresholds},
+    manifest::{
+        Circuit, EpochSchedule, Gateway, Manifest, Member, RegisteredModel, Registration, TagPolicy,
+        Thresholds, WitnessPolicy,
+    },
     model::{FACTORS, Factors, Model},
     signal::{Category, Severity, Signal, SignalBody},
     subject::SubjectKind,
@@ -76,38 +79,60 @@ pub(crate) fn manifest(key: &VerifyingKey, secrets: &[MemberSecrets]) -> Manifes
             governance_key: key_of(i, 1),
             log_key: key_of(i, 2),
             cosigner_key: key_of(i, 100),
-            peer_key: key_of(i, 3),
+            zones: BTreeMap::new(),
+            peer_keys: BTreeSet::from([key_of(i, 3)]),
             membership: secrets.membership(),
             traces,
+            tag_share: None,
         };
         (bank(i), member)
     };
+    let registration = Registration { reference: "test".into(), expires: Timestamp(u64::MAX) };
     let gateway = |members: std::ops::Range<usize>| Gateway {
         name: "fraud".into(),
         legal_basis: "test law".into(),
         purpose: "tests".into(),
         jurisdictions: BTreeSet::from(["DE".parse().unwrap()]),
-        members: members.map(bank).collect(),
+        members: members.map(|i| (bank(i), registration.clone())).collect(),
+        minimum: 1,
         expires: Timestamp(u64::from(EPOCH_SECONDS) * 5),
     };
     let mut second = [1; FACTORS];
     second[0] = -7;
+    let circuit = Circuit {
+        version: CIRCUIT_VERSION,
+        hash: circuit_hash(),
+        verifying_key: key.hash(),
+        transcript: None,
+    };
     let manifest = Manifest {
         name: "test".into(),
         development: true,
+        refounds: None,
         epochs: EpochSchedule { start: Timestamp(0), seconds: EPOCH_SECONDS, grace_seconds: GRACE_SECONDS },
         members: secrets.iter().enumerate().map(member).collect::<BTreeMap<_, _>>(),
         gateways: BTreeMap::from([(GATEWAY, gateway(0..BANKS)), (OTHER_GATEWAY, gateway(0..BANKS - 1))]),
         thresholds: Thresholds { low: LOW, medium: 200, high: 400 },
-        models: vec![Model { version: 1, weights: [2; FACTORS] }, Model { version: 2, weights: second }],
-        circuit: Circuit { version: CIRCUIT_VERSION, hash: circuit_hash(), verifying_key: key.hash() },
+        models: vec![registered(1, [2; FACTORS]), registered(2, second)],
+        circuits: BTreeMap::from([(Epoch(0), circuit)]),
         signal_limit: LIMIT,
         signal_lifetime: 3,
-        tag_key: [0; 32],
-        witness_quorum: 1,
+        tags: TagPolicy { key: Element([0; 32]), threshold: 1 },
+        witnesses: WitnessPolicy { quorum: 1, faulty: 0 },
     };
     manifest.check().unwrap();
     manifest
+}
+
+fn registered(version: u32, weights: [i16; FACTORS]) -> RegisteredModel {
+    RegisteredModel {
+        model: Model { version, weights },
+        owner: "test".into(),
+        purpose: "tests".into(),
+        validation: Digest([0; 32]),
+        approver: "test".into(),
+        review: "2030-01-01".parse().unwrap(),
+    }
 }
 
 /// One thing to signal, which tests change before they prove it.
@@ -125,7 +150,7 @@ impl Draft {
         let opening = DecisionOpening {
             subject: SubjectSecret::from_bytes(&[7; 64]),
             factors: Factors([4; FACTORS]),
-            model: context.manifest().models[0].clone(),
+            model: context.manifest().models[0].model.clone(),
             decision: Digest([9; 32]),
             salt: Salt([salt; 32]),
         };

@@ -84,7 +84,7 @@ fn what_the_manifest_contradicts_is_refused() {
         (changed(|s| s.body.epoch = Epoch(5)), SignalError::Proof),
         (
             changed(|s| (s.body.epoch, s.body.expires) = (Epoch(7), Epoch(7))),
-            SignalError::NobodyActive(Epoch(7)),
+            SignalError::TooFewActive { epoch: Epoch(7), minimum: 1 },
         ),
         (changed(|s| s.body.expires = Epoch(3)), SignalError::Lifetime(Epoch(3))),
         (changed(|s| s.body.expires = Epoch(7)), SignalError::Lifetime(Epoch(7))),
@@ -228,7 +228,7 @@ fn replayed_proofs_are_refused() {
     assert_eq!(check(&nullifier), Err(SignalError::Proof), "the words of one, the proof of another");
 
     let changes: [fn(&mut hansa_types::manifest::Manifest); 4] = [
-        |m| m.gateways.get_mut(&GATEWAY).unwrap().members.retain(|member| *member != bank(BANKS - 1)),
+        |m| m.gateways.get_mut(&GATEWAY).unwrap().members.retain(|member, _| *member != bank(BANKS - 1)),
         |m| m.models.truncate(1),
         |m| m.thresholds.low += 1,
         |m| m.signal_limit += 1,
@@ -320,7 +320,7 @@ fn false_statements_are_not_proved() {
     assert!(matches!(fails(|d| d.opening.model.version = 8), ProveError::NotRegistered(8)));
     assert!(matches!(
         fails(|d| (d.body.epoch, d.body.expires) = (Epoch(1), Epoch(1))),
-        ProveError::Signal(SignalError::NobodyActive(Epoch(1)))
+        ProveError::Signal(SignalError::TooFewActive { epoch: Epoch(1), .. })
     ));
     assert!(matches!(
         fails(|d| (d.bank, d.body.gateway) = (BANKS - 1, OTHER_GATEWAY)),
@@ -346,7 +346,7 @@ fn the_second_model_and_every_member_can_signal() {
     for bank in 0..BANKS {
         let mut draft = Draft::new(context(), bank, 5);
         if bank % 2 == 1 {
-            draft.opening.model = context().manifest().models[1].clone();
+            draft.opening.model = context().manifest().models[1].model.clone();
             draft.opening.factors.0 = [10; 16];
             draft.opening.factors.0[0] = 1;
         }
@@ -408,17 +408,63 @@ fn an_auditor_opens_the_decision_commitment() {
     }
 }
 
+fn circuit(manifest: &mut hansa_types::manifest::Manifest) -> &mut hansa_types::manifest::Circuit {
+    manifest.circuits.get_mut(&Epoch(0)).unwrap()
+}
+
+/// A later circuit is in force from its epoch on, and not before.
+#[test]
+fn each_epoch_has_its_circuit() {
+    let mut manifest = (**context().manifest()).clone();
+    let next = hansa_types::manifest::Circuit { version: 2, ..circuit(&mut manifest).clone() };
+    manifest.circuits.insert(Epoch(5), next);
+    let later = verifier(manifest.clone(), consortium().prover.key().verifying_key());
+    let of = |epoch: u32, version: u16| {
+        let mut signal = signal();
+        (signal.body.consortium, signal.body.circuit) = (later.context().consortium(), version);
+        (signal.body.epoch, signal.body.expires) = (Epoch(epoch), Epoch(epoch));
+        later.check(&signal)
+    };
+    assert_eq!(of(4, 1), Err(SignalError::Proof), "of another consortium");
+    assert_eq!(of(4, 2), Err(SignalError::Circuit(2)));
+    assert_eq!(of(5, 1), Err(SignalError::Circuit(1)));
+    assert_eq!(of(5, 2), Err(SignalError::Outdated(2)));
+    assert!(SignalError::Outdated(2).is_ignored(), "it may be this program that is behind");
+
+    circuit(&mut manifest).verifying_key = Digest([7; 32]);
+    let elsewhere = verifier(manifest, consortium().prover.key().verifying_key());
+    let signal = changed(|s| s.body.consortium = elsewhere.context().consortium());
+    assert_eq!(elsewhere.check(&signal), Err(SignalError::Key(Digest([7; 32]))));
+}
+
+/// A gateway is silent below its minimum, and a registration that ends within an epoch gives no leaf for it.
+#[test]
+fn too_few_active_members_signal_nothing() {
+    let mut manifest = (**context().manifest()).clone();
+    let gateway = manifest.gateways.get_mut(&GATEWAY).unwrap();
+    gateway.minimum = BANKS as u16;
+    let check = |manifest: &hansa_types::manifest::Manifest| {
+        let other = verifier(manifest.clone(), consortium().prover.key().verifying_key());
+        other.check(&changed(|s| s.body.consortium = other.context().consortium()))
+    };
+    assert_eq!(check(&manifest), Err(SignalError::Proof), "all are active");
+    let registration = manifest.gateways.get_mut(&GATEWAY).unwrap().members.get_mut(&bank(0)).unwrap();
+    registration.expires.0 = u64::from(EPOCH_SECONDS) * 5 - 2;
+    let few = SignalError::TooFewActive { epoch: EPOCH, minimum: BANKS as u16 };
+    assert_eq!(check(&manifest), Err(few));
+}
+
 #[test]
 fn keys_and_manifests_must_fit() {
     let mut manifest = (**context().manifest()).clone();
-    manifest.circuit.verifying_key = Digest([0; 32]);
+    circuit(&mut manifest).verifying_key = Digest([0; 32]);
     let other = Context::new(manifest.clone().into()).unwrap();
     let mut draft = Draft::new(&other, 0, 1);
     draft.bind(&other);
     assert!(matches!(draft.prove(&other, 17), Err(ProveError::Key { .. })));
     let key = consortium().prover.key().verifying_key().clone();
     assert!(SignalVerifier::new(other.into(), key).is_err());
-    manifest.circuit.hash = Digest([0; 32]);
+    circuit(&mut manifest).hash = Digest([0; 32]);
     assert!(matches!(Context::new(manifest.into()), Err(ContextError::Circuit { .. })));
 }
 

@@ -174,16 +174,15 @@ pub struct MemberTree {
 }
 
 impl MemberTree {
-    /// The tree that every bank computes from the manifest: a leaf for each registered member of the gateway
-    /// that published a trace commitment for the epoch.
+    /// The tree that every bank computes from the manifest: a leaf for each member that is registered in the
+    /// gateway for all of the epoch and published a trace commitment for it.
     ///
     /// # Errors
     /// [`TreeError`] if the gateway is unknown or a commitment is not canonical.
     pub fn new(manifest: &Manifest, gateway: GatewayId, epoch: Epoch) -> Result<Self, TreeError> {
-        let named = manifest.gateways.get(&gateway).ok_or(TreeError::UnknownGateway(gateway))?;
+        let active = manifest.active_members(gateway, epoch).ok_or(TreeError::UnknownGateway(gateway))?;
         let (mut banks, mut leaves) = (Vec::new(), Vec::new());
-        for bank in &named.members {
-            let Some(member) = manifest.members.get(bank) else { continue };
+        for (bank, member) in active {
             let Some(trace) = member.traces.get(&epoch) else { continue };
             let element = |field: &Field| {
                 decode(field).map_err(|source| TreeError::Commitment { bank: bank.clone(), source })
@@ -230,8 +229,9 @@ impl RegistryTree {
     /// # Errors
     /// [`TreeError::TooMany`] above sixteen models.
     pub fn new(manifest: &Manifest) -> Result<Self, TreeError> {
-        let leaves = manifest.models.iter().map(derive::model_commitment).collect();
-        let versions = manifest.models.iter().map(|model| model.version).collect();
+        let leaves =
+            manifest.models.iter().map(|registered| derive::model_commitment(&registered.model)).collect();
+        let versions = manifest.models.iter().map(|registered| registered.model.version).collect();
         Ok(Self { versions, tree: Tree::new(leaves)? })
     }
 

@@ -14,11 +14,14 @@ use hansa_prover::setup::{SetupError, development};
 use hansa_prover::tag::DevelopmentTagKey;
 use hansa_screening::RiskModel;
 use hansa_types::codec::Encode;
-use hansa_types::id::{BankId, GatewayId, Timestamp};
+use hansa_types::hash::{Digest, Element};
+use hansa_types::id::{BankId, Epoch, GatewayId, Timestamp};
 use hansa_types::lei::Lei;
 use hansa_types::manifest::{
-    Circuit, EpochSchedule, Gateway, Manifest, ManifestError, Member, SignedManifest, Thresholds,
+    Circuit, EpochSchedule, Gateway, Manifest, ManifestError, Member, RegisteredModel, Registration,
+    SignedManifest, TagPolicy, Thresholds, WitnessPolicy,
 };
+use hansa_types::model::Model;
 use rand::rngs::OsRng;
 
 /// The consortium's name.
@@ -37,9 +40,9 @@ const SIGNAL_LIMIT: u32 = 20;
 const SIGNAL_LIFETIME: u32 = 7;
 /// Where the banks and their replicas are.
 const JURISDICTIONS: [&str; 3] = ["DE", "FR", "NL"];
-/// Of the two others: a checkpoint is published though one of them is down. Two views of a log could then each find a
-/// witness, and are caught by comparing checkpoints.
-const WITNESS_QUORUM: u8 = 1;
+/// One of the two others: a checkpoint is published though the other is down. Two views of a log could then each find
+/// a witness, and are caught by comparing checkpoints.
+const WITNESSES: WitnessPolicy = WitnessPolicy { quorum: 1, faulty: 0 };
 
 /// Why the consortium was not made.
 #[derive(Debug, thiserror::Error)]
@@ -160,8 +163,12 @@ impl Consortium {
         write(&folder.join("proving.key"), &proving.to_bytes())?;
         write(&folder.join("verifying.key"), &verifying.to_bytes())?;
         write(&folder.join("tag.key"), &tag_key.to_bytes())?;
-        let circuit =
-            Circuit { version: CIRCUIT_VERSION, hash: circuit_hash(), verifying_key: verifying.hash() };
+        let circuit = Circuit {
+            version: CIRCUIT_VERSION,
+            hash: circuit_hash(),
+            verifying_key: verifying.hash(),
+            transcript: None,
+        };
         let mut signed = SignedManifest::new(manifest(members, circuit, tag_key.public_key()));
         for bank in &consortium.banks {
             let key = KeyFolder::new(bank.folder.join("keys")).signer(Purpose::Governance)?;
@@ -372,6 +379,7 @@ fn init_bank(bank: &Bank) -> Result<Member, CreateError> {
         bank: bank.id.clone(),
         institution: bank.institution.to_owned(),
         parent: Lei::try_from(bank.parent).expect("the test banks' LEIs have right check digits"),
+        zones: vec![],
         first_epoch: 0,
         epochs: EPOCHS,
     })?)
@@ -379,6 +387,8 @@ fn init_bank(bank: &Bank) -> Result<Member, CreateError> {
 
 fn manifest(members: BTreeMap<BankId, Member>, circuit: Circuit, tag_key: [u8; 32]) -> Manifest {
     let now = now();
+    let expires = Timestamp(now + u64::from(EPOCH_SECONDS * EPOCHS));
+    let registration = Registration { reference: "test data".to_owned(), expires };
     let gateway = Gateway {
         name: "fraud".to_owned(),
         legal_basis: "test data only: no person is meant".to_owned(),
@@ -386,22 +396,35 @@ fn manifest(members: BTreeMap<BankId, Member>, circuit: Circuit, tag_key: [u8; 3
         jurisdictions: BTreeSet::from(
             JURISDICTIONS.map(|c| c.try_into().expect("countries are two letters")),
         ),
-        members: members.keys().cloned().collect(),
-        expires: Timestamp(now + u64::from(EPOCH_SECONDS * EPOCHS)),
+        members: members.keys().map(|bank| (bank.clone(), registration.clone())).collect(),
+        minimum: 2,
+        expires: registration.expires,
     };
     Manifest {
         name: NAME.to_owned(),
         development: true,
+        refounds: None,
         epochs: EpochSchedule { start: Timestamp(now), seconds: EPOCH_SECONDS, grace_seconds: GRACE_SECONDS },
         members,
         gateways: BTreeMap::from([(GATEWAY, gateway)]),
         thresholds: THRESHOLDS,
-        models: vec![RiskModel::default_model().model],
-        circuit,
+        models: vec![registered(RiskModel::default_model().model)],
+        circuits: BTreeMap::from([(Epoch(0), circuit)]),
         signal_limit: SIGNAL_LIMIT,
         signal_lifetime: SIGNAL_LIFETIME,
-        tag_key,
-        witness_quorum: WITNESS_QUORUM,
+        tags: TagPolicy { key: Element(tag_key), threshold: 1 },
+        witnesses: WITNESSES,
+    }
+}
+
+fn registered(model: Model) -> RegisteredModel {
+    RegisteredModel {
+        model,
+        owner: NAME.to_owned(),
+        purpose: "what each bank screens with unless told otherwise".to_owned(),
+        validation: Digest::default(),
+        approver: NAME.to_owned(),
+        review: "2030-01-01".try_into().expect("a day of the calendar"),
     }
 }
 

@@ -125,7 +125,7 @@ pub enum PolicyError {
 }
 
 impl Policy {
-    /// The policy on `bank`'s log: `witness_quorum` of the other members.
+    /// The policy on `bank`'s log: as many of the other members as the manifest's witness policy wants.
     pub fn of(manifest: &Manifest, bank: &BankId) -> Result<Self, KeyError> {
         let member = manifest.members.get(bank);
         let log = |key| VerifierKey::new(KeyType::Ed25519, &manifest.log_origin(bank), key);
@@ -136,7 +136,7 @@ impl Policy {
             let key = VerifierKey::new(KeyType::Cosignature, &name, member.cosigner_key)?;
             witnesses.push(Witness { name: other.as_str().into(), key });
         }
-        let threshold = usize::from(manifest.witness_quorum);
+        let threshold = usize::from(manifest.witnesses.quorum);
         let parts = (0..witnesses.len()).map(Part::Witness).collect();
         let group = Group { name: b"members".to_vec(), threshold, parts };
         let (groups, quorum) =

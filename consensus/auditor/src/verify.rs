@@ -1,5 +1,6 @@
 //! What a bundle must show, step by step: the log first, then each signal and what it is about.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hansa_audit_log::checkpoint::CheckpointError;
@@ -99,7 +100,7 @@ pub fn verify(bytes: &[u8], manifest: &Manifest) -> Result<Report, VerifyError> 
 /// Who cosigned the checkpoint. Too few are no reason to refuse: what the bank signed binds it, and a fork is for whoever
 /// compares checkpoints to find. A false cosignature is one.
 fn witnessed(note: &SignedNote, bank: &BankId, manifest: &Manifest) -> Result<Statement, VerifyError> {
-    let wanted = manifest.witness_quorum;
+    let wanted = manifest.witnesses.quorum;
     let policy = Policy::of(manifest, bank).map_err(CheckpointError::from).map_err(EvidenceError::from)?;
     match policy.check(note) {
         Ok(satisfied) => {
@@ -171,13 +172,21 @@ pub(crate) fn signals_in(
     let records = evidence.verify_log(&member.log_key, &manifest.log_origin(bank))?;
     let no_key = || VerifyError::Mismatch("no verifying key is attached".to_owned());
     let file = evidence.attachments_of(AttachmentKind::VerifyingKey).next().ok_or_else(no_key)?;
-    let key = VerifyingKey::load(file, &manifest.circuit.verifying_key)?;
+    let key = pinned(file, manifest)?;
     let mut signals = Vec::new();
     for disclosed in records {
         let record = open(&disclosed)?;
         signals.extend(signal_of(&record).map(|signal| (disclosed.index, signal.clone())));
     }
     Ok((key, signals))
+}
+
+/// A verifying key that the manifest pins for some epoch. Which one a signal needs, its verifier asks.
+fn pinned(file: &[u8], manifest: &Manifest) -> Result<VerifyingKey, VerifyError> {
+    let keys: BTreeSet<Digest> = manifest.circuits.values().map(|circuit| circuit.verifying_key).collect();
+    let loaded = keys.iter().map(|key| VerifyingKey::load(file, key));
+    let refused = || VerifyError::Mismatch("the manifest pins no verifying key".to_owned());
+    loaded.reduce(Result::or).ok_or_else(refused)?.map_err(VerifyError::from)
 }
 
 /// The signal that a record is of, sent or received.
@@ -215,7 +224,8 @@ fn check_decision(
             "record {index}: the decision is on another payment than the one beside it"
         ));
     }
-    let model = manifest.models.iter().find(|model| model.digest() == decision.model);
+    let mut models = manifest.models.iter().map(|registered| &registered.model);
+    let model = models.find(|model| model.digest() == decision.model);
     let score = decision.score.0;
     let Some(model) = model else {
         let shown =
@@ -264,7 +274,7 @@ impl Bundle<'_> {
         let Some(key) = keys.next() else {
             return mismatch("the verifying key that the signals are checked with is not attached");
         };
-        let key = VerifyingKey::load(key, &self.manifest.circuit.verifying_key)?;
+        let key = pinned(key, self.manifest)?;
         let verifier = SignalVerifier::new(self.context.clone(), key)?;
         for (index, signal) in self.signals() {
             let id = signal.id();
@@ -282,7 +292,7 @@ impl Bundle<'_> {
         let accounts = [&self.decided.payment.debtor_account, &self.decided.payment.creditor_account];
         let mut subjects = Vec::new();
         for transcript in transcripts {
-            let secret = transcript.check(&self.manifest.tag_key)?;
+            let secret = transcript.check(&self.manifest.tags.key.0)?;
             let same =
                 |account: &&Account| Subject::Account((*account).clone()).digest() == transcript.subject();
             let Some(account) = accounts.into_iter().flatten().find(same) else {

@@ -184,7 +184,7 @@ fn a_score_follows_from_factors_and_model() {
         |decided| decided.decision.score.0 += 1,
         |decided| decided.decision.factors.0[3] += 1,
         |decided| decided.decision.model_version = 2,
-        |decided| decided.decision.model = world().manifest.models[1].digest(),
+        |decided| decided.decision.model = world().manifest.models[1].model.digest(),
     ];
     for change in changes {
         refused_after(Bundle::plain(), SCORE, |bundle| change(bundle.decided()));
@@ -248,7 +248,7 @@ fn a_commitment_is_opened_to_the_decision_shown() {
     let others = [
         DecisionOpening { decision: another, ..honest.clone() },
         DecisionOpening { factors: Factors([5; FACTORS]), ..honest.clone() },
-        DecisionOpening { model: world().manifest.models[1].clone(), ..honest.clone() },
+        DecisionOpening { model: world().manifest.models[1].model.clone(), ..honest.clone() },
     ];
     refused_after(Bundle::honest_sender(), NOT_OPENED, |bundle| {
         bundle.attach(AttachmentKind::DecisionOpening, &[]);

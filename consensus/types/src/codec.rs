@@ -1,12 +1,12 @@
 //! The canonical codec: one encoding for each value, for bytes that are hashed, signed or proved.
 //!
 //! Integers are big-endian and of fixed width. A sequence or byte string is preceded by its length as `u32`; an
-//! option or boolean is one byte, 0 or 1; an enumeration is one byte of its own numbering. A map is a sequence whose
-//! keys strictly ascend. Documents that stand alone begin with a version byte. Decoding refuses what encoding would
+//! option or boolean is one byte, 0 or 1; an enumeration is one byte of its own numbering. A map or set is a sequence
+//! whose keys strictly ascend. Documents that stand alone begin with a version byte. Decoding refuses what encoding would
 //! not produce (other tag values, unordered maps, trailing bytes) and every length is checked against what is left in
 //! the input before anything is allocated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// No single byte string or sequence is longer than this.
 pub const MAX_LENGTH: usize = 16 << 20;
@@ -320,6 +320,29 @@ impl<K: Decode + Ord, V: Decode> Decode for BTreeMap<K, V> {
             map.insert(key, value);
         }
         Ok(map)
+    }
+}
+
+impl<T: Encode> Encode for BTreeSet<T> {
+    fn encode(&self, out: &mut Writer) {
+        out.length(self.len());
+        for item in self {
+            item.encode(out);
+        }
+    }
+}
+
+impl<T: Decode + Ord> Decode for BTreeSet<T> {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let mut set = Self::new();
+        for _ in 0..input.length("set", MAX_LENGTH)? {
+            let item = T::decode(input)?;
+            if set.last().is_some_and(|last| *last >= item) {
+                return Err(CodecError::invalid("set", "items do not strictly ascend"));
+            }
+            set.insert(item);
+        }
+        Ok(set)
     }
 }
 

@@ -69,6 +69,10 @@ bytes32! {
     /// An Ed25519 public key.
     PublicKey
 }
+bytes32! {
+    /// An element of ristretto255 as its 32 canonical bytes (RFC 9496). Only the prover looks inside.
+    Element
+}
 
 /// SHA-256 of `domain`, a zero byte, and the parts: each part of variable length must already carry its length.
 pub fn digest(domain: &str, parts: &[&[u8]]) -> Digest {

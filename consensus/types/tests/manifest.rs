@@ -2,79 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "the values made here are valid; a panic fails the test")]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod common;
 
-use ed25519_dalek::{Signer as _, SigningKey};
 use hansa_types::codec::{Decode, Encode};
-use hansa_types::hash::{Digest, Field, PublicKey};
-use hansa_types::id::{BankId, Epoch, GatewayId, Timestamp};
-use hansa_types::manifest::{
-    Circuit, EpochSchedule, Gateway, Manifest, ManifestError, Member, SignedManifest, Thresholds,
-};
-use hansa_types::model::Model;
-use hansa_types::sign::{SignError, Signer};
+use hansa_types::hash::Digest;
+use hansa_types::id::{Epoch, GatewayId, Timestamp};
+use hansa_types::manifest::{Circuit, Manifest, ManifestError, Remark, SignedManifest, WitnessPolicy};
 use hansa_types::signal::Severity;
+use proptest::prelude::*;
 
-struct Key(SigningKey);
-
-impl Key {
-    fn new(seed: u8) -> Self {
-        Self(SigningKey::from_bytes(&[seed; 32]))
-    }
-}
-
-impl Signer for Key {
-    fn public_key(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key().to_bytes())
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
-        Ok(self.0.sign(message).to_bytes())
-    }
-}
-
-fn bank(n: u8) -> BankId {
-    format!("bank-{n}").parse().unwrap()
-}
-
-fn member(n: u8) -> Member {
-    Member {
-        institution: format!("Bank {n}"),
-        parent: "5493001KJTIIGC8Y1R12".try_into().unwrap(),
-        governance_key: Key::new(n).public_key(),
-        log_key: Key::new(n + 50).public_key(),
-        cosigner_key: Key::new(n + 75).public_key(),
-        peer_key: Key::new(n + 100).public_key(),
-        membership: Field([n; 32]),
-        traces: BTreeMap::from([(Epoch(0), Field([n + 150; 32]))]),
-    }
-}
-
-fn manifest() -> Manifest {
-    let members: BTreeMap<_, _> = (1..4).map(|n| (bank(n), member(n))).collect();
-    let gateway = Gateway {
-        name: "fraud".into(),
-        legal_basis: "AMLR art. 75".into(),
-        purpose: "mule accounts".into(),
-        jurisdictions: BTreeSet::from(["DE".try_into().unwrap()]),
-        members: members.keys().cloned().collect(),
-        expires: Timestamp(10_000),
-    };
-    Manifest {
-        name: "test".into(),
-        development: true,
-        epochs: EpochSchedule { start: Timestamp(1_000), seconds: 100, grace_seconds: 10 },
-        members,
-        gateways: BTreeMap::from([(GatewayId(1), gateway)]),
-        thresholds: Thresholds { low: 100, medium: 200, high: 300 },
-        models: vec![Model { version: 1, weights: [1; 16] }],
-        circuit: Circuit { version: 1, hash: Digest([1; 32]), verifying_key: Digest([2; 32]) },
-        signal_limit: 8,
-        signal_lifetime: 4,
-        tag_key: [3; 32],
-        witness_quorum: 1,
-    }
-}
+use crate::common::{Key, bank, manifest};
 
 fn signed(manifest: Manifest) -> SignedManifest {
     let mut signed = SignedManifest::new(manifest);
@@ -99,9 +36,10 @@ fn the_encoding_is_frozen() {
 #[test]
 fn the_witness_quorum_is_within_the_other_members() {
     for (quorum, sound) in [(0, false), (1, true), (2, true), (3, false)] {
-        assert_eq!(Manifest { witness_quorum: quorum, ..manifest() }.check().is_ok(), sound, "{quorum}");
+        let witnesses = WitnessPolicy { quorum, faulty: 0 };
+        assert_eq!(Manifest { witnesses, ..manifest() }.check().is_ok(), sound, "{quorum}");
     }
-    let mut alone = Manifest { witness_quorum: 0, ..manifest() };
+    let mut alone = Manifest { witnesses: WitnessPolicy { quorum: 0, faulty: 0 }, ..manifest() };
     alone.members.retain(|id, _| *id == bank(1));
     alone.gateways.clear();
     assert!(alone.check().is_ok(), "nobody is there to witness");
@@ -150,7 +88,7 @@ fn one_changed_byte_is_refused() {
 #[test]
 fn contradictions_are_refused_though_signed() {
     type Change = fn(&mut Manifest);
-    let cases: [(&str, Change); 10] = [
+    let cases: [(&str, Change); 20] = [
         ("no members", |m| m.members.clear()),
         ("no models", |m| m.models.clear()),
         ("two models of one version", |m| m.models.push(m.models[0].clone())),
@@ -163,8 +101,34 @@ fn contradictions_are_refused_though_signed() {
             m.gateways.get_mut(&GatewayId(1)).unwrap().legal_basis.clear();
         }),
         ("a gateway with a stranger", |m| {
-            m.gateways.get_mut(&GatewayId(1)).unwrap().members.insert(bank(9));
+            let gateway = m.gateways.get_mut(&GatewayId(1)).unwrap();
+            let registration = gateway.members[&bank(1)].clone();
+            gateway.members.insert(bank(9), registration);
         }),
+        ("a gateway without a minimum", |m| m.gateways.get_mut(&GatewayId(1)).unwrap().minimum = 0),
+        ("a registration without a reference", |m| {
+            let gateway = m.gateways.get_mut(&GatewayId(1)).unwrap();
+            gateway.members.get_mut(&bank(1)).unwrap().reference.clear();
+        }),
+        ("a model without an approver", |m| m.models[0].approver.clear()),
+        ("no circuit at first", |m| {
+            let circuit = m.circuits.remove(&Epoch(0)).unwrap();
+            m.circuits.insert(Epoch(1), circuit);
+        }),
+        ("an older circuit later", |m| {
+            m.circuits.insert(Epoch(9), Circuit { version: 0, ..m.circuits[&Epoch(0)].clone() });
+        }),
+        ("a key of no ceremony", |m| {
+            m.development = false;
+            m.circuits.get_mut(&Epoch(0)).unwrap().transcript = None;
+        }),
+        ("a member without peers", |m| m.members.get_mut(&bank(1)).unwrap().peer_keys.clear()),
+        ("a zone without a name", |m| {
+            let zones = &mut m.members.get_mut(&bank(1)).unwrap().zones;
+            zones.insert(String::new(), "DE".try_into().unwrap());
+        }),
+        ("more holders of the tag key than members", |m| m.tags.threshold = 4),
+        ("more faulty witnesses than there are", |m| m.witnesses.faulty = 3),
     ];
     for (what, change) in cases {
         let mut manifest = manifest();
@@ -177,7 +141,7 @@ fn contradictions_are_refused_though_signed() {
 fn a_key_has_one_purpose() {
     let mut shared = manifest();
     let key = shared.members[&bank(1)].log_key;
-    shared.members.get_mut(&bank(2)).unwrap().peer_key = key;
+    shared.members.get_mut(&bank(2)).unwrap().peer_keys.insert(key);
     assert!(shared.check().is_err());
     let mut trace = manifest();
     let first = trace.members[&bank(1)].traces[&Epoch(0)];
@@ -213,10 +177,81 @@ fn a_gateway_is_usable_by_its_members_until_it_expires() {
     assert!(manifest.usable_gateway(GatewayId(1), &bank(1), Timestamp(10_001)).is_none());
     assert!(manifest.usable_gateway(GatewayId(1), &bank(9), Timestamp(1)).is_none());
     assert!(manifest.usable_gateway(GatewayId(2), &bank(1), Timestamp(1)).is_none());
-    assert_eq!(manifest.active_members(GatewayId(1), Epoch(0)), 3);
-    assert_eq!(
-        manifest.active_members(GatewayId(1), Epoch(1)),
-        0,
-        "without trace commitments nobody signals"
-    );
+    let mut lapsed = manifest.clone();
+    let gateway = lapsed.gateways.get_mut(&GatewayId(1)).unwrap();
+    gateway.members.get_mut(&bank(1)).unwrap().expires = Timestamp(1_098);
+    assert!(lapsed.usable_gateway(GatewayId(1), &bank(1), Timestamp(1_098)).is_some());
+    assert!(lapsed.usable_gateway(GatewayId(1), &bank(1), Timestamp(1_099)).is_none());
+    let active =
+        |manifest: &Manifest, epoch| manifest.active_members(GatewayId(1), Epoch(epoch)).unwrap().count();
+    assert_eq!(active(&manifest, 0), 3);
+    assert_eq!(active(&lapsed, 0), 2, "one is not registered for all of the epoch");
+    assert_eq!(active(&manifest, 1), 0, "without trace commitments nobody signals");
+    assert!(manifest.active_members(GatewayId(2), Epoch(0)).is_none());
+}
+
+#[test]
+fn a_circuit_is_in_force_until_the_next() {
+    let mut manifest = manifest();
+    manifest.circuits.insert(Epoch(5), Circuit { version: 2, ..manifest.circuits[&Epoch(0)].clone() });
+    manifest.check().unwrap();
+    let version = |epoch| manifest.circuit(Epoch(epoch)).map(|circuit| circuit.version);
+    assert_eq!([version(0), version(4), version(5), version(u32::MAX)], [Some(1), Some(1), Some(2), Some(2)]);
+}
+
+/// What the founders may decide and should know: here, each condition at its border.
+#[test]
+fn what_is_allowed_and_dangerous_is_said() {
+    let mut manifest = manifest();
+    let gateway = GatewayId(1);
+    let wanted =
+        [Remark::Development, Remark::TagThreshold(1), Remark::FewRegistered { gateway, registered: 3 }];
+    assert_eq!(manifest.remarks(), wanted, "2 x 2 > 2 + 1: no fork is published");
+    manifest.witnesses.faulty = 2;
+    let policy = manifest.witnesses;
+    assert!(manifest.remarks().contains(&Remark::Forks { policy, witnesses: 2 }));
+    manifest.witnesses = WitnessPolicy { quorum: 1, faulty: 0 };
+    let said: Vec<String> = manifest.remarks().iter().map(Remark::to_string).collect();
+    assert!(said[1].contains("2k > w + f does not hold for k = 1 cosignatures of w = 2 witnesses, f = 0"));
+    manifest.gateways.get_mut(&gateway).unwrap().minimum = 4;
+    let below = Remark::BelowMinimum { gateway, registered: 3, minimum: 4 };
+    assert_eq!(manifest.remarks().last(), Some(&below));
+    manifest.development = false;
+    manifest.tags.threshold = 3;
+    assert_eq!(manifest.remarks().len(), 2);
+}
+
+#[test]
+fn json_says_the_same() {
+    let json = serde_json::to_string(&manifest()).unwrap();
+    assert_eq!(serde_json::from_str::<Manifest>(&json).unwrap(), manifest());
+    let unknown = json.replacen("\"refounds\"", "\"refound\"", 1);
+    assert!(serde_json::from_str::<Manifest>(&unknown).is_err(), "an unknown field is a mistake");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any manifest of these parts has one encoding, and no other bytes give it.
+    #[test]
+    fn each_manifest_has_one_encoding(
+        limit: u32, quorum: u8, faulty: u8, threshold: u16, refounds: Option<[u8; 32]>, epochs: Vec<u32>, at: usize
+    ) {
+        let mut changed = manifest();
+        changed.signal_limit = limit;
+        changed.witnesses = WitnessPolicy { quorum, faulty };
+        changed.tags.threshold = threshold;
+        changed.refounds = refounds.map(Digest);
+        let circuit = changed.circuits[&Epoch(0)].clone();
+        changed.circuits.extend(epochs.iter().map(|epoch| (Epoch(*epoch), circuit.clone())));
+        let bytes = changed.to_bytes();
+        prop_assert_eq!(Manifest::from_bytes(&bytes), Ok(changed.clone()));
+        let mut altered = bytes.clone();
+        altered[at % bytes.len()] ^= 1;
+        if let Ok(other) = Manifest::from_bytes(&altered) {
+            prop_assert_eq!(other.to_bytes(), altered);
+            prop_assert_ne!(other.id(), changed.id());
+        }
+        prop_assert!(Manifest::from_bytes(&bytes[..bytes.len() - 1]).is_err());
+    }
 }

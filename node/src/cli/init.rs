@@ -1,11 +1,13 @@
 //! `hansa init`: a new bank's folder, and what the manifest must say about it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use hansa_keys::{KeyError, KeyFolder, Purpose};
 use hansa_prover::secrets::MemberSecrets;
+use hansa_types::country::Country;
 use hansa_types::id::{BankId, Epoch};
 use hansa_types::lei::Lei;
 use hansa_types::manifest::Member;
@@ -35,12 +37,20 @@ pub struct InitArgs {
     /// The LEI of its ultimate parent, per which votes count.
     #[arg(long, value_parser = |text: &str| Lei::try_from(text).map_err(|e| e.to_string()))]
     pub parent: Lei,
+    /// A zone that its replicas run in, and the jurisdiction: frankfurt=DE. Once for each.
+    #[arg(long = "zone", value_name = "NAME=COUNTRY", value_parser = zone)]
+    pub zones: Vec<(String, Country)>,
     /// The first epoch in which it can signal.
     #[arg(long, default_value_t = 0)]
     pub first_epoch: u32,
     /// For how many epochs it commits to trace secrets.
     #[arg(long, default_value_t = DEFAULT_EPOCHS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_EPOCHS)))]
     pub epochs: u32,
+}
+
+fn zone(text: &str) -> Result<(String, Country), String> {
+    let (name, country) = text.split_once('=').ok_or("NAME=COUNTRY is wanted, for example frankfurt=DE")?;
+    Ok((name.to_owned(), country.parse::<Country>().map_err(|error| error.to_string())?))
 }
 
 /// Why there is no new bank.
@@ -80,9 +90,11 @@ pub fn init(args: &InitArgs) -> Result<Member, InitError> {
         governance_key: keys.signer(Purpose::Governance)?.public_key(),
         log_key: keys.signer(Purpose::Log)?.public_key(),
         cosigner_key: keys.signer(Purpose::Cosigner)?.public_key(),
-        peer_key: keys.signer(Purpose::Peer)?.public_key(),
+        zones: args.zones.iter().cloned().collect(),
+        peer_keys: BTreeSet::from([keys.signer(Purpose::Peer)?.public_key()]),
         membership: secrets.membership(),
         traces: epochs.map(|epoch| (epoch, secrets.trace_commitment(epoch))).collect(),
+        tag_share: None,
     };
     let entry = serde_json::to_string_pretty(&member).expect("a member has only strings as keys");
     write(&folder.join("member.json"), &entry)?;
@@ -163,6 +175,7 @@ mod tests {
             bank: "bank-a".parse().unwrap(),
             institution: "Bank A".into(),
             parent: "5493001KJTIIGC8Y1R12".try_into().unwrap(),
+            zones: vec![zone("frankfurt=DE").unwrap()],
             first_epoch: 3,
             epochs: 2,
         }

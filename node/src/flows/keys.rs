@@ -70,7 +70,7 @@ async fn unlock(node: &Arc<Node>, impatient: bool) -> Result<(), Unlock> {
     let restored = consensus.restored()?.is_some_and(|restored| restored.epoch.is_none());
     let others = node.manifest.members.len().saturating_sub(1);
     let told = told(node).await;
-    let mut needed = answers_needed(node.manifest.witness_quorum.into(), others, restored);
+    let mut needed = answers_needed(node.manifest.witnesses.quorum.into(), others, restored);
     if impatient && !restored && told.len() < needed {
         tracing::warn!(
             answered = told.len(),

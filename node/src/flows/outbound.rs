@@ -53,6 +53,18 @@ pub(crate) enum RefusedSignal {
     /// The gateway is not this bank's to use.
     #[error("no signal: gateway {0} is not in force, or this bank is not registered in it")]
     Gateway(GatewayId),
+    /// The sender would hardly be hidden.
+    #[error(
+        "no signal: gateway {gateway} wants {minimum} members that can signal, and {active} can in this epoch"
+    )]
+    TooFew {
+        /// The gateway.
+        gateway: GatewayId,
+        /// How many it wants.
+        minimum: u16,
+        /// How many there are.
+        active: usize,
+    },
     /// The consortium's time has not begun, or is over.
     #[error("no signal: the manifest holds no trace commitment of this bank for the present epoch")]
     Epoch,
@@ -125,7 +137,7 @@ pub(crate) async fn intend(
     let reply = Secret::random(&mut OsRng);
     let body = SignalBody {
         consortium: node.context.consortium(),
-        circuit: node.manifest.circuit.version,
+        circuit: node.context.circuit(epoch).version,
         gateway,
         epoch,
         expires: node.context.last_expiry(epoch),
@@ -191,9 +203,14 @@ fn permitted(
 ) -> Result<(GatewayId, Epoch, Severity), RefusedSignal> {
     let manifest = &node.manifest;
     let gateway = node.gateway.ok_or(RefusedSignal::Off)?;
-    manifest.usable_gateway(gateway, &node.bank, now).ok_or(RefusedSignal::Gateway(gateway))?;
+    let usable = manifest.usable_gateway(gateway, &node.bank, now).ok_or(RefusedSignal::Gateway(gateway))?;
     let committed = |epoch: &Epoch| manifest.members[&node.bank].traces.contains_key(epoch);
     let epoch = manifest.epochs.at(now).filter(committed).ok_or(RefusedSignal::Epoch)?;
+    let (minimum, active) =
+        (usable.minimum, manifest.active_members(gateway, epoch).map_or(0, Iterator::count));
+    if active < usize::from(minimum) {
+        return Err(RefusedSignal::TooFew { gateway, minimum, active });
+    }
     let registered = manifest.model(decision.model_version).filter(|model| model.digest() == decision.model);
     let model = registered.ok_or(RefusedSignal::Model(decision.model_version))?;
     let score = decision.score.0;

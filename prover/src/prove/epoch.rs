@@ -54,7 +54,7 @@ impl Prover {
     /// [`ProveError`] if the member or the model cannot signal there.
     pub fn epoch_part(&self, context: &Context, sender: &Sender<'_>) -> Result<EpochPart, ProveError> {
         let Sender { bank, secrets, gateway, epoch, model } = sender;
-        self.fits(context)?;
+        self.fits(context, *epoch)?;
         let members = context.members(*gateway, *epoch).map_err(crate::verify::SignalError::from)?;
         let not_active = || ProveError::NotActive { bank: (*bank).clone(), epoch: *epoch };
         let not_registered = ProveError::NotRegistered(*model);
@@ -63,7 +63,7 @@ impl Prover {
         witness.trace = secrets.trace(*epoch).0;
         witness.limit = context.manifest().signal_limit;
         witness.member_path = members.path(bank).ok_or_else(not_active)?;
-        let registered = context.manifest().models.iter().find(|known| known.version == *model);
+        let registered = context.manifest().model(*model);
         witness.weights = registered.ok_or(not_registered)?.weights;
         witness.model_version = *model;
         witness.registry_path = context.registry().path(*model).ok_or(ProveError::NotRegistered(*model))?;

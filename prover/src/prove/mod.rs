@@ -160,7 +160,7 @@ impl Prover {
         request: &Request<'_>,
         rng: &mut dyn RngCore,
     ) -> Result<Signal, ProveError> {
-        self.fits(context)?;
+        self.fits(context, request.body.epoch)?;
         let (public, witness) = assemble(context, request)?;
         let broken = relation::broken(&public, &witness);
         if !broken.is_empty() {
@@ -181,9 +181,9 @@ impl Prover {
         Ok(signal)
     }
 
-    /// Whether the manifest pins our key.
-    fn fits(&self, context: &Context) -> Result<(), ProveError> {
-        let pinned = context.manifest().circuit.verifying_key;
+    /// Whether the manifest pins our key for the epoch.
+    fn fits(&self, context: &Context, epoch: Epoch) -> Result<(), ProveError> {
+        let pinned = context.circuit(epoch).verifying_key;
         let found = self.key.verifying_key().hash();
         if found == pinned { Ok(()) } else { Err(ProveError::Key { found, pinned }) }
     }

@@ -9,7 +9,7 @@ use ark_ff::AdditiveGroup;
 use hansa_types::{
     hash::{Digest, Field},
     id::{Epoch, GatewayId, Timestamp},
-    manifest::Manifest,
+    manifest::{Circuit, Manifest},
     signal::{Signal, SignalBody},
 };
 
@@ -27,9 +27,9 @@ const CACHED_SLOTS: usize = 64;
 /// Why a manifest cannot be used by this program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContextError {
-    /// The manifest is for another circuit.
+    /// The manifest is for other circuits.
     #[error(
-        "the manifest names circuit {version} ({hash}), this program proves {CIRCUIT_VERSION} ({known}): \
+        "the manifest names circuit {version} ({hash}) last, and this program proves {CIRCUIT_VERSION} ({known}): \
              use the release the consortium uses"
     )]
     Circuit {
@@ -40,6 +40,9 @@ pub enum ContextError {
         /// This program's hash.
         known: Digest,
     },
+    /// The manifest does not say what is proved at first.
+    #[error("the manifest names no circuit from epoch 0 on")]
+    NoCircuit,
     /// The manifest gives no registry.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -72,10 +75,12 @@ impl Context {
     /// The context of a manifest.
     ///
     /// # Errors
-    /// [`ContextError`] if it is for another circuit or has too many models.
+    /// [`ContextError`] if it is for other circuits or has too many models.
     pub fn new(manifest: Arc<Manifest>) -> Result<Self, ContextError> {
-        let (version, hash, known) = (manifest.circuit.version, manifest.circuit.hash, circuit_hash());
-        if version != CIRCUIT_VERSION || hash != known {
+        manifest.circuit(Epoch(0)).ok_or(ContextError::NoCircuit)?;
+        if !manifest.circuits.values().any(is_ours) {
+            let last = manifest.circuits.values().next_back().ok_or(ContextError::NoCircuit)?;
+            let (version, hash, known) = (last.version, last.hash, circuit_hash());
             return Err(ContextError::Circuit { version, hash, known });
         }
         let registry = RegistryTree::new(&manifest)?;
@@ -103,8 +108,14 @@ impl Context {
     /// The scope of a gateway and epoch: what tags, counters and nullifiers are relative to.
     #[must_use]
     pub fn scope(&self, gateway: GatewayId, epoch: Epoch) -> Fr {
-        let circuit = &self.manifest.circuit;
+        let circuit = self.circuit(epoch);
         derive::scope(&self.consortium, circuit.version, &circuit.verifying_key, gateway, epoch)
+    }
+
+    /// The circuit in force in an epoch.
+    #[must_use]
+    pub fn circuit(&self, epoch: Epoch) -> &Circuit {
+        self.manifest.circuit(epoch).expect("the constructor found one in force from epoch 0 on")
     }
 
     /// The last epoch in which a signal of `epoch` may count: a lifetime of one epoch ends with its own.
@@ -160,8 +171,12 @@ impl Context {
         if body.consortium != self.consortium {
             return Err(SignalError::Consortium);
         }
-        if body.circuit != self.manifest.circuit.version {
+        let circuit = self.circuit(body.epoch);
+        if body.circuit != circuit.version {
             return Err(SignalError::Circuit(body.circuit));
+        }
+        if !is_ours(circuit) {
+            return Err(SignalError::Outdated(circuit.version));
         }
         if !self.manifest.gateways.contains_key(&body.gateway) {
             return Err(SignalError::Gateway(body.gateway));
@@ -181,8 +196,9 @@ impl Context {
             return Err(SignalError::ZeroX);
         }
         let Slot { scope, members } = self.slot(body.gateway, body.epoch)?;
-        if members.active() == 0 {
-            return Err(SignalError::NobodyActive(body.epoch));
+        let minimum = self.manifest.gateways.get(&body.gateway).map_or(0, |gateway| gateway.minimum).max(1);
+        if members.active() < usize::from(minimum) {
+            return Err(SignalError::TooFewActive { epoch: body.epoch, minimum });
         }
         Ok(Expected { members, scope, x, threshold: self.manifest.thresholds.of(body.severity) })
     }
@@ -203,4 +219,9 @@ impl Context {
         let (member_root, registry_root) = (members.root(), self.registry.root());
         Ok(PublicInputs { member_root, registry_root, scope, nullifier, share, x, tag, threshold, decision })
     }
+}
+
+/// Whether this program proves and verifies the circuit.
+fn is_ours(circuit: &Circuit) -> bool {
+    circuit.version == CIRCUIT_VERSION && circuit.hash == circuit_hash()
 }

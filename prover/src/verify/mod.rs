@@ -13,6 +13,7 @@ pub(crate) mod pairing;
 use std::sync::Arc;
 
 use hansa_types::{
+    hash::Digest,
     id::{Epoch, GatewayId, Timestamp},
     signal::{PROOF_LENGTH, Signal},
     verify::{Verifier, VerifyError},
@@ -38,9 +39,15 @@ pub enum SignalError {
     /// Of another consortium, or under another state of this one's manifest.
     #[error("it names another consortium or another manifest than ours")]
     Consortium,
-    /// For a circuit the manifest does not name.
-    #[error("it names circuit version {0}, the manifest another")]
+    /// For a circuit that is not in force in its epoch.
+    #[error("it names circuit version {0}, the manifest another for its epoch")]
     Circuit(u16),
+    /// For a circuit that this program does not know.
+    #[error("circuit version {0} is in force in its epoch, which this program does not know: update it")]
+    Outdated(u16),
+    /// Under a key that this verifier does not have.
+    #[error("the manifest pins verifying key {0} for its epoch: name that key's file in the configuration")]
+    Key(Digest),
     /// No such gateway.
     #[error("the manifest names no gateway {0}")]
     Gateway(GatewayId),
@@ -56,9 +63,14 @@ pub enum SignalError {
     /// Its expiry precedes its epoch, or is later than the manifest allows.
     #[error("it expires with epoch {0}, which is before its own or beyond the manifest's lifetime")]
     Lifetime(Epoch),
-    /// Nobody can have sent it.
-    #[error("no member of its gateway has published a trace commitment for epoch {0}")]
-    NobodyActive(Epoch),
+    /// Nobody can have sent it, or so few that the sender is not hidden.
+    #[error("fewer than {minimum} members of its gateway can signal in epoch {epoch}")]
+    TooFewActive {
+        /// Its epoch.
+        epoch: Epoch,
+        /// How many have to be active.
+        minimum: u16,
+    },
     /// A field that is not a field element.
     #[error("its {what}: {source}")]
     Element {
@@ -91,11 +103,13 @@ impl SignalError {
             | Self::GatewayExpired(_)
             | Self::Epoch(_)
             | Self::Expired(_)
+            | Self::Outdated(_)
+            | Self::Key(_)
             | Self::Manifest(_) => true,
             Self::Circuit(_)
             | Self::Gateway(_)
             | Self::Lifetime(_)
-            | Self::NobodyActive(_)
+            | Self::TooFewActive { .. }
             | Self::Element { .. }
             | Self::ZeroX
             | Self::Point(_)
@@ -123,6 +137,7 @@ pub fn check_points(proof: &[u8; PROOF_LENGTH]) -> Result<(), PointError> {
 pub struct SignalVerifier {
     context: Arc<Context>,
     key: VerifyingKey,
+    hash: Digest,
 }
 
 impl SignalVerifier {
@@ -131,11 +146,14 @@ impl SignalVerifier {
     /// # Errors
     /// [`KeyError::NotPinned`] if the manifest pins another key.
     pub fn new(context: Arc<Context>, key: VerifyingKey) -> Result<Self, KeyError> {
-        let pinned = context.manifest().circuit.verifying_key;
-        if key.hash() != pinned {
-            return Err(KeyError::NotPinned { found: key.hash(), pinned });
+        let (found, mut pinned) = (key.hash(), Digest::default());
+        for circuit in context.manifest().circuits.values() {
+            pinned = circuit.verifying_key;
+            if found == pinned {
+                return Ok(Self { context, key, hash: found });
+            }
         }
-        Ok(Self { context, key })
+        Err(KeyError::NotPinned { found, pinned })
     }
 
     /// What it checks against.
@@ -155,7 +173,7 @@ impl SignalVerifier {
     /// # Errors
     /// [`SignalError`], which says whether to ignore or to reject.
     pub fn check(&self, signal: &Signal) -> Result<(), SignalError> {
-        let inputs = self.context.statement(signal)?;
+        let inputs = self.statement(signal)?;
         let proof = ProofPoints::decode(&signal.proof)?;
         if pairing::holds(&self.key, &proof, &inputs) { Ok(()) } else { Err(SignalError::Proof) }
     }
@@ -191,8 +209,16 @@ impl SignalVerifier {
             .collect()
     }
 
+    fn statement(&self, signal: &Signal) -> Result<PublicInputs, SignalError> {
+        let pinned = self.context.circuit(signal.body.epoch).verifying_key;
+        if pinned != self.hash {
+            return Err(SignalError::Key(pinned));
+        }
+        self.context.statement(signal)
+    }
+
     fn decode(&self, signal: &Signal) -> Result<(CurvePoints, PublicInputs), SignalError> {
-        let inputs = self.context.statement(signal)?;
+        let inputs = self.statement(signal)?;
         Ok((CurvePoints::decode(&signal.proof)?, inputs))
     }
 }

@@ -10,10 +10,13 @@ use hansa_prover::prove::{EpochPart, ProveError, Prover, Request, Sender};
 use hansa_prover::secrets::MemberSecrets;
 use hansa_prover::tag::{SUBJECT_SECRET_BYTES, SubjectSecret};
 use hansa_prover::verify::{Context, ContextError};
-use hansa_types::hash::{Digest, PublicKey};
+use hansa_types::hash::{Digest, Element, PublicKey};
 use hansa_types::id::{BankId, Epoch, GatewayId, Timestamp};
 use hansa_types::lei::Lei;
-use hansa_types::manifest::{Circuit, EpochSchedule, Gateway, Manifest, Member, Thresholds};
+use hansa_types::manifest::{
+    Circuit, EpochSchedule, Gateway, Manifest, Member, RegisteredModel, Registration, TagPolicy, Thresholds,
+    WitnessPolicy,
+};
 use hansa_types::model::{FACTORS, Factors, Model};
 use hansa_types::signal::{Category, Severity, Signal, SignalBody};
 use hansa_types::subject::SubjectKind;
@@ -82,7 +85,7 @@ impl Consortium {
     /// What the first bank's signals of the epoch share.
     pub(super) fn epoch_part(&self) -> Result<EpochPart, ProveError> {
         let (bank, secrets) = &self.banks[0];
-        let model = self.context.manifest().models[0].version;
+        let model = self.context.manifest().models[0].model.version;
         self.prover
             .epoch_part(&self.context, &Sender { bank, secrets, gateway: GATEWAY, epoch: EPOCH, model })
     }
@@ -105,7 +108,7 @@ impl Consortium {
         let opening = DecisionOpening {
             subject: SubjectSecret::from_bytes(&array::<SUBJECT_SECRET_BYTES>(rng)),
             factors: Factors([4; FACTORS]),
-            model: self.context.manifest().models[0].clone(),
+            model: self.context.manifest().models[0].model.clone(),
             decision: Digest(array(rng)),
             salt: Salt(array::<SALT_BYTES>(rng)),
         };
@@ -142,32 +145,51 @@ fn manifest(key: &VerifyingKey, banks: &[(BankId, MemberSecrets)]) -> Manifest {
             governance_key: PublicKey(OsRng.r#gen()),
             log_key: PublicKey(OsRng.r#gen()),
             cosigner_key: PublicKey(OsRng.r#gen()),
-            peer_key: PublicKey(OsRng.r#gen()),
+            zones: BTreeMap::new(),
+            peer_keys: BTreeSet::from([PublicKey(OsRng.r#gen())]),
             membership: secrets.membership(),
             traces: BTreeMap::from([(EPOCH, secrets.trace_commitment(EPOCH))]),
+            tag_share: None,
         };
         (id.clone(), member)
     };
+    let registration = Registration { reference: "none".to_owned(), expires: Timestamp(u64::MAX) };
     let gateway = Gateway {
         name: "bench".to_owned(),
         legal_basis: "none: invented members".to_owned(),
         purpose: "measuring".to_owned(),
         jurisdictions: BTreeSet::new(),
-        members: banks.iter().map(|(id, _)| id.clone()).collect(),
+        members: banks.iter().map(|(id, _)| (id.clone(), registration.clone())).collect(),
+        minimum: 1,
         expires: Timestamp(u64::MAX),
+    };
+    let registered = RegisteredModel {
+        model: Model { version: 1, weights: [2; FACTORS] },
+        owner: "bench".to_owned(),
+        purpose: "measuring".to_owned(),
+        validation: Digest::default(),
+        approver: "bench".to_owned(),
+        review: "2030-01-01".try_into().expect("a day of the calendar"),
+    };
+    let circuit = Circuit {
+        version: CIRCUIT_VERSION,
+        hash: circuit_hash(),
+        verifying_key: key.hash(),
+        transcript: None,
     };
     Manifest {
         name: "bench".to_owned(),
         development: true,
+        refounds: None,
         epochs: EpochSchedule { start: Timestamp(0), seconds: EPOCH_SECONDS, grace_seconds: 60 },
         members: banks.iter().map(member).collect(),
         gateways: BTreeMap::from([(GATEWAY, gateway)]),
         thresholds: Thresholds { low: 100, medium: 200, high: 400 },
-        models: vec![Model { version: 1, weights: [2; FACTORS] }],
-        circuit: Circuit { version: CIRCUIT_VERSION, hash: circuit_hash(), verifying_key: key.hash() },
+        models: vec![registered],
+        circuits: BTreeMap::from([(Epoch(0), circuit)]),
         signal_limit: LIMIT,
         signal_lifetime: LIFETIME,
-        tag_key: [0; 32],
-        witness_quorum: 1,
+        tags: TagPolicy { key: Element([0; 32]), threshold: 1 },
+        witnesses: WitnessPolicy { quorum: 1, faulty: 0 },
     }
 }

@@ -52,11 +52,11 @@ fn setup(stage: &Stage) -> Result<Setup, DemoError> {
     let bytes = std::fs::read(&path).map_err(|source| DemoError::File { path, source })?;
     let observed = |error: String| DemoError::Observed(error);
     let manifest = SignedManifest::open(&bytes).map_err(|error| observed(error.to_string()))?;
-    let key = manifest.members.get(&bank.id).map(|member| member.peer_key);
+    let key = manifest.members.get(&bank.id).and_then(|member| member.peer_keys.first());
     let key = key.ok_or_else(|| observed(format!("the manifest has no {}", bank.id)))?;
     let address = format!("/ip4/127.0.0.1/udp/{}/quic-v1", bank.p2p_port);
     let address = address.parse().map_err(|error| observed(format!("{address}: {error}")))?;
-    let peer = peer_id(&key).map_err(|error| observed(error.to_string()))?;
+    let peer = peer_id(key).map_err(|error| observed(error.to_string()))?;
     let mut seed = [0; 32];
     OsRng.fill_bytes(&mut seed);
     Ok(Setup {

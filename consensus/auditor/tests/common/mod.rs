@@ -20,9 +20,12 @@ use hansa_prover::tag::{DevelopmentTagKey, SubjectSecret, TagEvaluator, TagReque
 use hansa_prover::verify::Context;
 use hansa_types::codec::Encode;
 use hansa_types::decision::{Decision, Disposition, Reason, Verdict};
-use hansa_types::hash::{Digest, PublicKey};
+use hansa_types::hash::{Digest, Element, PublicKey};
 use hansa_types::id::{BankId, Epoch, GatewayId, Timestamp};
-use hansa_types::manifest::{Circuit, EpochSchedule, Gateway, Manifest, Member, Thresholds};
+use hansa_types::manifest::{
+    Circuit, EpochSchedule, Gateway, Manifest, Member, RegisteredModel, Registration, TagPolicy, Thresholds,
+    WitnessPolicy,
+};
 use hansa_types::model::{FACTORS, Factors, Model};
 use hansa_types::payment::{Account, Payment};
 use hansa_types::record::{DecisionRecord, IntentRecord, Operation, Record, RecordClass, SignalRecord};
@@ -120,37 +123,56 @@ fn member(bank: &str, secrets: &MemberSecrets) -> Member {
         governance_key: other_key(0x40),
         log_key: LogKey::of(bank).public_key(),
         cosigner_key: LogKey::cosigner(bank).public_key(),
-        peer_key: other_key(0x80),
+        zones: BTreeMap::new(),
+        peer_keys: BTreeSet::from([other_key(0x80)]),
         membership: secrets.membership(),
         traces: BTreeMap::from([(EPOCH, secrets.trace_commitment(EPOCH))]),
+        tag_share: None,
     }
 }
 
 fn manifest(members: BTreeMap<BankId, Member>, key: &VerifyingKey, tag_key: &DevelopmentTagKey) -> Manifest {
+    let registration = Registration { reference: "test".into(), expires: Timestamp(u64::MAX) };
     let gateway = Gateway {
         name: "fraud".into(),
         legal_basis: "test law".into(),
         purpose: "tests".into(),
         jurisdictions: BTreeSet::from(["DE".parse().unwrap()]),
-        members: members.keys().cloned().collect(),
+        members: members.keys().map(|bank| (bank.clone(), registration.clone())).collect(),
+        minimum: 1,
         expires: Timestamp(u64::MAX),
+    };
+    let circuit = Circuit {
+        version: CIRCUIT_VERSION,
+        hash: circuit_hash(),
+        verifying_key: key.hash(),
+        transcript: None,
     };
     Manifest {
         name: "forged".into(),
         development: true,
+        refounds: None,
         epochs: EpochSchedule { start: Timestamp(0), seconds: EPOCH_SECONDS, grace_seconds: 60 },
         members,
         gateways: BTreeMap::from([(GATEWAY, gateway)]),
         thresholds: Thresholds { low: 100, medium: 200, high: 400 },
-        models: vec![
-            Model { version: 1, weights: [2; FACTORS] },
-            Model { version: 2, weights: [3; FACTORS] },
-        ],
-        circuit: Circuit { version: CIRCUIT_VERSION, hash: circuit_hash(), verifying_key: key.hash() },
+        models: vec![registered(1, 2), registered(2, 3)],
+        circuits: BTreeMap::from([(Epoch(0), circuit)]),
         signal_limit: SIGNAL_LIMIT,
         signal_lifetime: 3,
-        tag_key: tag_key.public_key(),
-        witness_quorum: 1,
+        tags: TagPolicy { key: Element(tag_key.public_key()), threshold: 1 },
+        witnesses: WitnessPolicy { quorum: 1, faulty: 0 },
+    }
+}
+
+fn registered(version: u32, weight: i16) -> RegisteredModel {
+    RegisteredModel {
+        model: Model { version, weights: [weight; FACTORS] },
+        owner: "test".into(),
+        purpose: "tests".into(),
+        validation: Digest([0; 32]),
+        approver: "test".into(),
+        review: "2030-01-01".parse().unwrap(),
     }
 }
 
@@ -180,7 +202,7 @@ pub(crate) fn payment(message_id: &str) -> Payment {
 
 /// An honest decision on a payment, which rests on the signals given.
 pub(crate) fn decide(payment: Payment, signals: Vec<Digest>, at: Timestamp) -> DecisionRecord {
-    let model = &world().manifest.models[0];
+    let model = &world().manifest.models[0].model;
     let decision = Decision {
         key: payment.key(),
         content: payment.content_hash(),
@@ -205,7 +227,7 @@ pub(crate) fn opening(decided: &DecisionRecord) -> DecisionOpening {
     DecisionOpening {
         subject: secret(MULE),
         factors: decided.decision.factors,
-        model: world().manifest.models[0].clone(),
+        model: world().manifest.models[0].model.clone(),
         decision: decided.decision.id(),
         salt: Salt([6; 32]),
     }

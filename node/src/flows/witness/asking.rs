@@ -170,7 +170,7 @@ fn missed(node: &Node, cosigners: usize) {
         state.missed
     };
     node.metrics.witness_missed(missed, cosigners);
-    let wanted = node.manifest.witness_quorum;
+    let wanted = node.manifest.witnesses.quorum;
     if missed >= MISSED_ALERT {
         tracing::error!(missed, cosigners, wanted, "no checkpoint was published for several intervals");
     } else {

@@ -59,14 +59,6 @@ impl Cosigning {
     /// The part that `bank` has in the consortium.
     pub(crate) fn new(manifest: &Manifest, bank: &BankId, key: Box<dyn Signer>) -> Result<Self, KeyError> {
         let policy = Policy::of(manifest, bank)?;
-        let others = manifest.members.len().saturating_sub(1);
-        if others > 0 && 2 * usize::from(manifest.witness_quorum) <= others {
-            tracing::warn!(
-                quorum = manifest.witness_quorum,
-                others,
-                "two views of a log could each find a witness quorum; comparing checkpoints is what catches them"
-            );
-        }
         Ok(Self { key, name: manifest.witness_name(bank), policy, state: Mutex::default() })
     }
 
