@@ -13,6 +13,7 @@ pub mod codec;
 pub mod country;
 pub mod date;
 pub mod decision;
+pub mod governance;
 pub mod hash;
 pub mod iban;
 pub mod id;
