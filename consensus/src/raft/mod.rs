@@ -27,12 +27,12 @@ use crate::replica::Replica;
 use crate::state::{Change, StateMachine};
 use crate::store::Store;
 
-#[cfg(any(test, feature = "simulation"))]
-pub(crate) use self::codec::{Applied, entry_log_id, vote_from_bytes};
 pub(crate) use self::codec::{
-    MAX_ENTRY, Packed, entry_from_bytes, entry_to_bytes, length_hint, read_optional_log_id,
+    Applied, MAX_ENTRY, Packed, entry_from_bytes, entry_to_bytes, length_hint, read_optional_log_id,
     read_stored_membership, read_vote, write_optional_log_id, write_stored_membership, write_vote,
 };
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use self::codec::{entry_log_id, vote_from_bytes};
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use self::log_store::VOTE;
 pub(crate) use self::log_store::last_log_id;

@@ -1,6 +1,10 @@
 //! What each action does, who decides it, and every way in which one is refused.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "the values made here are valid; a panic fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the values made here are valid; a panic fails the test"
+)]
 
 mod common;
 
