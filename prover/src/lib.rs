@@ -1,7 +1,7 @@
 //! Zero-knowledge risk signals: "one of us, within its rate limit, scored this subject at least this high under
 //! a registered model".
 //!
-//! Bottom up: [`field`] and [`poseidon`] are the arithmetic; [`circuit`] states what is proved and [`relation`]
+//! Bottom up: [`field`], [`curve`] and [`poseidon`] are the arithmetic; [`circuit`] states what is proved and [`relation`]
 //! says it again in plain Rust; [`derive`] and [`tree`] connect it to the manifest; [`keys`] and [`setup`] hold
 //! the proof system's keys; [`prove`] makes signals, [`verify`] checks them, [`double_signal`] finds who sent
 //! two under one nullifier; [`tag`] blinds subjects; [`opening`] opens a decision commitment to an auditor,
@@ -11,7 +11,7 @@
 //! true. The proofs rest on arkworks, which calls itself not ready for production, and on a setup: see [`setup`].
 
 pub mod circuit;
-mod curve;
+pub mod curve;
 pub mod derive;
 pub mod disclosure;
 pub mod double_signal;

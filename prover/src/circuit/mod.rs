@@ -30,10 +30,10 @@ mod tag;
 mod tests;
 mod witness;
 
-pub(crate) use self::shape::Shape;
 pub use self::{
     metrics::{Metrics, circuit_hash, metrics},
     public::PublicInputs,
+    shape::Shape,
     witness::Witness,
 };
 use self::{public::PublicWires, score::Packed};

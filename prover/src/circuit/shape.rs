@@ -15,27 +15,28 @@ use crate::{
 /// Prefix of the circuit hash.
 const CIRCUIT_HASH: &[u8] = b"hansa/circuit/v1\0";
 
-/// What setup and prover need of the circuit.
-pub(crate) struct Shape {
-    /// A, B and C.
-    pub(crate) matrices: [Matrix<Fr>; 3],
+/// What setup, ceremony and prover need of the circuit.
+pub struct Shape {
+    /// A, B and C: for each constraint the coefficients and their columns, the public ones first.
+    pub matrices: [Matrix<Fr>; 3],
     /// Instance variables, with the constant one.
-    pub(crate) public: usize,
+    pub public: usize,
     /// Secret variables.
-    pub(crate) witnesses: usize,
+    pub witnesses: usize,
     /// Rows.
-    pub(crate) constraints: usize,
+    pub constraints: usize,
     /// Rows of each relation.
     pub(crate) by_relation: BTreeMap<Relation, usize>,
     /// For each column, how long its value stays.
     pub(crate) lifetimes: Vec<Lifetime>,
     /// SHA-256 over the matrices and sizes.
-    pub(crate) hash: Digest,
+    pub hash: Digest,
 }
 
 impl Shape {
     /// The circuit's shape, computed once in the life of the process.
-    pub(crate) fn get() -> &'static Self {
+    #[must_use]
+    pub fn get() -> &'static Self {
         static SHAPE: OnceLock<Shape> = OnceLock::new();
         SHAPE.get_or_init(|| Self::of(&Self::blank_system()))
     }

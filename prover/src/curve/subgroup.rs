@@ -31,7 +31,7 @@ const WORTHWHILE: usize = 128;
 
 /// Whether all the points of the curve are in the subgroup; wrong about others with probability below 2^-128 if
 /// `rng` is unpredictable to whoever chose them.
-pub(crate) fn all_in_g1(points: &[G1Affine], rng: &mut dyn RngCore) -> bool {
+pub fn all_in_g1(points: &[G1Affine], rng: &mut dyn RngCore) -> bool {
     if points.len() < WORTHWHILE {
         return points.iter().all(is_in_g1);
     }

@@ -11,14 +11,21 @@ use ark_ec::{
 use ark_ff::{AdditiveGroup, Field};
 
 /// Room for inversions, kept from call to call.
-pub(crate) struct Scratch<F> {
+pub struct Scratch<F> {
     /// For each addition its denominator, and the product of all denominators before it.
     denominators: Vec<(F, F)>,
 }
 
+impl<F: Field> Default for Scratch<F> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<F: Field> Scratch<F> {
     /// No room yet.
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self { denominators: Vec::new() }
     }
 
@@ -55,7 +62,7 @@ impl<F: Field> Product<'_, F> {
 /// in `points`; afterwards `points` holds one point a group, the identity for an empty one.
 ///
 /// Any points will do: equal ones, opposite ones and the identity are added as they should be.
-pub(crate) fn sum_groups<P: SWCurveConfig>(
+pub fn sum_groups<P: SWCurveConfig>(
     points: &mut Vec<Affine<P>>,
     groups: &mut [usize],
     scratch: &mut Scratch<P::BaseField>,
@@ -153,14 +160,18 @@ fn third<P: SWCurveConfig>(p: &Affine<P>, x: P::BaseField, slope: P::BaseField) 
     Affine::new_unchecked(sum, slope * (p.x - sum) - p.y)
 }
 
-/// Doubles every point; none is the identity or its own opposite (the groups here have odd order).
-pub(crate) fn double_all<P: SWCurveConfig>(points: &mut [Affine<P>], scratch: &mut Scratch<P::BaseField>) {
+/// Doubles every point. None is its own opposite, but for the identity: the groups here have odd order.
+pub fn double_all<P: SWCurveConfig>(points: &mut [Affine<P>], scratch: &mut Scratch<P::BaseField>) {
     let mut denominators = scratch.clear();
-    points.iter().for_each(|point| denominators.push(point.y.double()));
+    for point in &*points {
+        denominators.push(if point.is_zero() { P::BaseField::ONE } else { point.y.double() });
+    }
     let product = denominators.product;
     scratch.invert(product);
     for (point, (_, inverse)) in points.iter_mut().zip(&scratch.denominators) {
-        *point = double(point, inverse);
+        if !point.is_zero() {
+            *point = double(point, inverse);
+        }
     }
 }
 
@@ -200,6 +211,7 @@ mod tests {
     fn doubling_is_adding_to_itself() {
         let mut rng = rng(1);
         let mut points: Vec<_> = (0..5).map(|_| G1Projective::rand(&mut rng).into_affine()).collect();
+        points.insert(2, G1Affine::identity());
         let doubled: Vec<_> = points.iter().map(|p| (*p + *p).into_affine()).collect();
         double_all::<g1::Config>(&mut points, &mut Scratch::new());
         assert_eq!(points, doubled);
