@@ -38,5 +38,5 @@ pub use self::{
     flaw::Flaw,
     knowledge::Secret,
     points::PointsError,
-    steps::Written,
+    steps::{Written, attest},
 };

@@ -1,6 +1,6 @@
 //! The steps of a ceremony after the charter: each reads a verified transcript and writes one file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ark_bls12_381::{Bls12_381, G2Affine};
 use ark_ec::AffineRepr;
@@ -21,7 +21,9 @@ use crate::{
     phase2::Start,
     place::{Contributor, Phase, Place},
     secret::Entropy,
-    transcript::{StartHeader, Transcript, admitted, attestation_name, bank, contribution_name},
+    transcript::{
+        StartHeader, Transcript, admitted, attestation_name, charter, contribution_name, unattested,
+    },
 };
 
 /// A file that was written.
@@ -103,37 +105,6 @@ impl Transcript {
         self.write(&place, &bytes)
     }
 
-    /// Attests to the bank's first contribution that has no attestation.
-    ///
-    /// # Errors
-    /// [`CeremonyError`] if there is none, or the key is not the founder's.
-    pub fn attest(
-        &self,
-        of: &BankId,
-        statement: Statement,
-        at: Timestamp,
-        key: &dyn Signer,
-    ) -> Result<Written, CeremonyError> {
-        let entry = self
-            .entries
-            .iter()
-            .find(|entry| bank(&entry.place.contributor) == Some(of) && entry.attestation.is_none())
-            .ok_or_else(|| CeremonyError::NothingToAttest(of.clone()))?;
-        let attestation = Attestation {
-            charter: self.charter.digest(),
-            bank: of.clone(),
-            contribution: entry.hash,
-            at,
-            statement,
-        };
-        attestation.check().map_err(CeremonyError::NotAllowed)?;
-        let bytes = attestation.sign(key)?;
-        Attestation::open(&bytes, &self.charter).map_err(CeremonyError::NotAllowed)?;
-        let path = self.folder.join(attestation_name(entry.place.phase, entry.place.number));
-        file::write(&path, &bytes)?;
-        Ok(Written { path, hash: file::hash(&bytes) })
-    }
-
     /// The keys in arkworks' form, if the charter's rules are met.
     ///
     /// # Errors
@@ -187,4 +158,29 @@ impl Transcript {
         file::write(&path, bytes)?;
         Ok(Written { path, hash: file::hash(bytes) })
     }
+}
+
+/// Attests to the bank's first contribution in the folder that has no attestation. The transcript is not verified: what
+/// is attested to is the file with its hash, however it stands there.
+///
+/// # Errors
+/// [`CeremonyError`] if there is none, or the key is not the founder's.
+pub fn attest(
+    folder: &Path,
+    of: &BankId,
+    statement: Statement,
+    at: Timestamp,
+    key: &dyn Signer,
+) -> Result<Written, CeremonyError> {
+    let charter = charter(folder)?;
+    let (place, contribution) =
+        unattested(folder, of)?.ok_or_else(|| CeremonyError::NothingToAttest(of.clone()))?;
+    let attestation =
+        Attestation { charter: charter.digest(), bank: of.clone(), contribution, at, statement };
+    attestation.check().map_err(CeremonyError::NotAllowed)?;
+    let bytes = attestation.sign(key)?;
+    Attestation::open(&bytes, &charter).map_err(CeremonyError::NotAllowed)?;
+    let path = folder.join(attestation_name(place.phase, place.number));
+    file::write(&path, &bytes)?;
+    Ok(Written { path, hash: file::hash(&bytes) })
 }

@@ -246,11 +246,12 @@ impl Verifier<'_> {
     }
 
     fn charter(&mut self) -> Result<Charter, CeremonyError> {
-        let bytes = self.files.read(CHARTER)?;
-        let refuse = |flaw| CeremonyError::Refused { file: CHARTER.to_owned(), flaw };
-        let signed = SignedCharter::from_file(&bytes).map_err(refuse)?;
-        let charter = signed.complete().map_err(refuse)?;
-        let differs = |what, found: String, known: String| refuse(Flaw::Other { what, found, known });
+        (self.files.progress)(CHARTER);
+        let charter = charter(&self.files.folder)?;
+        let differs = |what, found: String, known: String| CeremonyError::Refused {
+            file: CHARTER.to_owned(),
+            flaw: Flaw::Other { what, found, known },
+        };
         if charter.circuit != self.circuit.hash {
             let (found, known) = (self.circuit.hash.to_string(), charter.circuit.to_string());
             return Err(differs("this program's circuit", found, known));
@@ -259,7 +260,7 @@ impl Verifier<'_> {
             let (found, known) = (self.circuit.power().to_string(), charter.power.to_string());
             return Err(differs("the power of this program's circuit", found, known));
         }
-        Ok(signed.charter)
+        Ok(charter)
     }
 
     fn given(&mut self, transcript: &mut Transcript, digest: Digest) -> Result<(), CeremonyError> {
@@ -433,10 +434,35 @@ pub(crate) fn admitted(charter: &Charter, place: &Place) -> Result<(), Flaw> {
     }
 }
 
-/// The bank of a contributor, if it is one.
-pub(crate) fn bank(contributor: &Contributor) -> Option<&BankId> {
-    match contributor {
-        Contributor::Institution(bank) => Some(bank),
-        Contributor::Beacon(_) => None,
+/// The first contribution of a bank in the folder that nobody attests to: its place and its file's hash.
+pub(crate) fn unattested(folder: &Path, bank: &BankId) -> Result<Option<(Place, Digest)>, CeremonyError> {
+    let names = names(folder)?;
+    for (phase, kind) in [(Phase::One, Kind::Powers), (Phase::Two, Kind::Divided)] {
+        let numbers = 1..MAX_CONTRIBUTIONS;
+        for number in numbers.take_while(|number| names.contains(&contribution_name(phase, *number))) {
+            let name = contribution_name(phase, number);
+            if names.contains(&attestation_name(phase, number)) {
+                continue;
+            }
+            let bytes = file::read(&folder.join(&name))?;
+            let place = file::open(kind, &bytes).and_then(|mut reader| Ok(Place::decode(&mut reader)?));
+            let place = place.map_err(|flaw| CeremonyError::Refused { file: name, flaw })?;
+            if place.contributor == Contributor::Institution(bank.clone()) {
+                return Ok(Some((place, file::hash(&bytes))));
+            }
+        }
     }
+    Ok(None)
+}
+
+/// The charter of a folder, which all founders signed.
+pub(crate) fn charter(folder: &Path) -> Result<Charter, CeremonyError> {
+    let refuse = |flaw| CeremonyError::Refused { file: CHARTER.to_owned(), flaw };
+    let path = folder.join(CHARTER);
+    if !path.exists() {
+        return Err(CeremonyError::Missing { folder: folder.to_owned(), name: CHARTER.to_owned() });
+    }
+    let signed = SignedCharter::from_file(&file::read(&path)?).map_err(refuse)?;
+    signed.complete().map_err(refuse)?;
+    Ok(signed.charter)
 }

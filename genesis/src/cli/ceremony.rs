@@ -8,6 +8,7 @@ use std::{
 use ark_serialize::CanonicalSerialize;
 use clap::Args;
 use hansa_keys::{KeyFolder, Purpose};
+use hansa_prover::keys::ProvingKey;
 use hansa_types::id::{BankId, Timestamp};
 
 use super::CliError;
@@ -77,7 +78,7 @@ pub struct AttestArgs {
 pub struct FinalizeArgs {
     /// The ceremony's folder.
     pub folder: PathBuf,
-    /// The folder for proving.key and verifying.key; made if it is not there.
+    /// The folder for proving.key, verifying.key and the report ceremony.md and .html; made if it is not there.
     #[arg(long)]
     pub out: PathBuf,
     /// Also write the proving key as ark-groth16 serialises it, uncompressed.
@@ -102,7 +103,7 @@ fn signature(text: &str) -> Result<[u8; 48], String> {
     Ok(signature)
 }
 
-fn open(folder: &Path, circuit: &Circuit) -> Result<Transcript, CliError> {
+pub(super) fn open(folder: &Path, circuit: &Circuit) -> Result<Transcript, CliError> {
     Ok(Transcript::verify(folder, circuit, &mut |name| eprintln!("verifying {name}"))?)
 }
 
@@ -144,10 +145,9 @@ pub(super) fn attest(args: &AttestArgs) -> Result<(), CliError> {
     let bytes = file::read(&args.statement)?;
     let statement: Statement = serde_json::from_slice(&bytes)
         .map_err(|source| CliError::Json { path: args.statement.clone(), source })?;
-    let transcript = open(&args.folder, &Circuit::risk_signal())?;
     let key = KeyFolder::new(&args.keys).signer(Purpose::Governance)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-    say(&transcript.attest(&args.bank, statement, Timestamp(now), &key)?);
+    say(&crate::attest(&args.folder, &args.bank, statement, Timestamp(now), &key)?);
     Ok(())
 }
 
@@ -175,23 +175,28 @@ pub(super) fn finalize(args: &FinalizeArgs) -> Result<(), CliError> {
         file::write(path, &bytes)?;
     }
     println!("transcript {}", transcript.hash());
-    Ok(())
+    write_report(&transcript, &args.out.join("ceremony"), Some(&keys))
 }
 
 pub(super) fn report(args: &ReportArgs) -> Result<(), CliError> {
     let transcript = open(&args.folder, &Circuit::risk_signal())?;
     let keys = match transcript.finalize() {
-        Ok(keys) => {
-            let (verifying, proving) = (keys.verifying_key().hash(), file::hash(&keys.to_bytes()));
-            Some(KeyHashes { verifying, proving })
-        }
+        Ok(keys) => Some(keys),
         // The report says what is missing.
         Err(CeremonyError::TooFew { .. } | CeremonyError::NotBegun | CeremonyError::NoBeacon(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    let report = Report::new(&transcript, keys.as_ref());
+    write_report(&transcript, &args.out, keys.as_ref())
+}
+
+fn write_report(transcript: &Transcript, out: &Path, keys: Option<&ProvingKey>) -> Result<(), CliError> {
+    let hashes = keys.map(|keys| KeyHashes {
+        verifying: keys.verifying_key().hash(),
+        proving: file::hash(&keys.to_bytes()),
+    });
+    let report = Report::new(transcript, hashes.as_ref());
     for (ending, text) in [("md", report.markdown()), ("html", report.html())] {
-        let path = args.out.with_extension(ending);
+        let path = out.with_extension(ending);
         file::replace(&path, text.as_bytes())?;
         println!("{}", path.display());
     }

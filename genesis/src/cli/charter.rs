@@ -105,7 +105,7 @@ struct MemberFile {
     governance_key: PublicKey,
 }
 
-fn founder(text: &str) -> Result<(BankId, PathBuf), String> {
+pub(super) fn founder(text: &str) -> Result<(BankId, PathBuf), String> {
     let (bank, file) = text.split_once('=').ok_or("write BANK=FILE")?;
     Ok((bank.parse().map_err(|e| format!("{e}"))?, file.into()))
 }

@@ -2,11 +2,14 @@
 
 mod ceremony;
 mod charter;
+mod governance;
 mod import;
+mod manifest;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use hansa_types::{codec::CodecError, governance::PaperError, manifest::ManifestError};
 
 use crate::{CeremonyError, FileError, Flaw, entropy::EntropyError, secret};
 
@@ -48,6 +51,12 @@ pub enum Command {
     /// The page an auditor reads.
     #[command(after_help = "Example:\n  hansa-genesis report ceremony --out report")]
     Report(ceremony::ReportArgs),
+    /// The manifest: draft, sign, collect signatures, check, show.
+    #[command(subcommand)]
+    Manifest(manifest::ManifestCommand),
+    /// Votes with keys that are on no network.
+    #[command(subcommand)]
+    Governance(governance::GovernanceCommand),
 }
 
 /// Why a command failed.
@@ -74,6 +83,32 @@ pub enum CliError {
         path: PathBuf,
         /// What is wrong.
         source: serde_json::Error,
+    },
+    /// A manifest.
+    #[error("{path}: {source}")]
+    Manifest {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        source: ManifestError,
+    },
+    /// A file of the canonical codec.
+    #[error("{path} is not {what}: {source}")]
+    Codec {
+        /// Which.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+        /// What is wrong.
+        source: CodecError,
+    },
+    /// A ballot paper.
+    #[error("{path}: {source}")]
+    Paper {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        source: PaperError,
     },
     /// A phase 1 made elsewhere.
     #[error(transparent)]
@@ -109,6 +144,8 @@ impl Cli {
             Command::Verify(args) => ceremony::verify(&args),
             Command::Finalize(args) => ceremony::finalize(&args),
             Command::Report(args) => ceremony::report(&args),
+            Command::Manifest(command) => manifest::execute(&command),
+            Command::Governance(command) => governance::execute(&command),
         }
     }
 }

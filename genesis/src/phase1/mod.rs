@@ -236,16 +236,28 @@ impl Phase1 {
     pub fn lagrange(&self) -> Result<Lagrange, SecretError> {
         match self {
             Self::Lagrange(lagrange) => Ok((**lagrange).clone()),
-            Self::Powers(powers) => Ok(Lagrange {
-                alpha: powers.alpha_g1[0],
-                beta: powers.beta_g1[0],
-                beta_g2: powers.beta_g2,
-                tau_g1: fft::lagrange::<g1::Config>(&powers.tau_g1[..powers.size()])?,
-                tau_g2: fft::lagrange::<g2::Config>(&powers.tau_g2)?,
-                alpha_g1: fft::lagrange::<g1::Config>(&powers.alpha_g1)?,
-                beta_g1: fft::lagrange::<g1::Config>(&powers.beta_g1)?,
-                h: self.h(),
-            }),
+            Self::Powers(powers) => {
+                let in_g1 = fft::lagrange::<g1::Config>;
+                let ((tau_g1, tau_g2), (alpha_g1, beta_g1)) = rayon::join(
+                    || {
+                        rayon::join(
+                            || in_g1(&powers.tau_g1[..powers.size()]),
+                            || fft::lagrange::<g2::Config>(&powers.tau_g2),
+                        )
+                    },
+                    || rayon::join(|| in_g1(&powers.alpha_g1), || in_g1(&powers.beta_g1)),
+                );
+                Ok(Lagrange {
+                    alpha: powers.alpha_g1[0],
+                    beta: powers.beta_g1[0],
+                    beta_g2: powers.beta_g2,
+                    tau_g1: tau_g1?,
+                    tau_g2: tau_g2?,
+                    alpha_g1: alpha_g1?,
+                    beta_g1: beta_g1?,
+                    h: self.h(),
+                })
+            }
         }
     }
 

@@ -54,17 +54,26 @@ impl Start {
         let [_, b_rows, c_rows] = &circuit.matrices;
         let in_g1 = |rows: &[(&Matrix<Fr>, &[G1Affine])]| by_column::<g1::Config>(rows, columns);
         // The points of a public column's own row are those of its row number.
-        let mut mixed =
-            in_g1(&[(&a_rows, &basis.beta_g1), (b_rows, &basis.alpha_g1), (c_rows, &basis.tau_g1)])?;
+        let mixed = [(&a_rows, &basis.beta_g1[..]), (b_rows, &basis.alpha_g1), (c_rows, &basis.tau_g1)];
+        let ((mixed, a), (b_g1, b_g2)) = rayon::join(
+            || rayon::join(|| in_g1(&mixed), || in_g1(&[(&a_rows, &basis.tau_g1)])),
+            || {
+                rayon::join(
+                    || in_g1(&[(b_rows, &basis.tau_g1)]),
+                    || by_column::<g2::Config>(&[(b_rows, &basis.tau_g2)], columns),
+                )
+            },
+        );
+        let mut mixed = mixed?;
         let l = mixed.split_off(circuit.public);
         Ok(Self {
             alpha: basis.alpha,
             beta: basis.beta,
             beta_g2: basis.beta_g2,
             inputs: mixed,
-            a: in_g1(&[(&a_rows, &basis.tau_g1)])?,
-            b_g1: in_g1(&[(b_rows, &basis.tau_g1)])?,
-            b_g2: by_column::<g2::Config>(&[(b_rows, &basis.tau_g2)], columns)?,
+            a: a?,
+            b_g1: b_g1?,
+            b_g2: b_g2?,
             divided: Divided { delta: G1Affine::generator(), delta_g2: G2Affine::generator(), h: basis.h, l },
         })
     }

@@ -39,7 +39,7 @@ fn child() {
     let circuit = circuit(5);
     let open = || Transcript::verify(Path::new(&folder), &circuit, &mut |_| {}).unwrap();
     open().contribute(&bank(0), &entropy).unwrap();
-    open().attest(&bank(0), statement(0), Timestamp(0), &key(0)).unwrap();
+    crate::attest(Path::new(&folder), &bank(0), statement(0), Timestamp(0), &key(0)).unwrap();
     open().start(&circuit).unwrap();
     open().contribute(&bank(0), &entropy).unwrap();
     drop(entropy);
