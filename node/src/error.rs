@@ -26,7 +26,7 @@ pub enum StartError {
     Manifest(#[from] ManifestError),
     /// Keys that anybody may have made.
     #[error(
-        "the manifest says development = true: whoever made its keys can forge proofs. \
+        "the manifest says development = true: whoever made its keys can forge proofs, or try out whose account a tag is of. \
          Start with --development to accept that"
     )]
     Development,

@@ -10,6 +10,7 @@ use hansa_keys::pki::{self, PkiError};
 use hansa_keys::{KeyError, KeyFolder, Purpose};
 use hansa_node::cli::{InitArgs, InitError, init};
 use hansa_prover::circuit::{CIRCUIT_VERSION, circuit_hash};
+use hansa_prover::keys::ProvingKey;
 use hansa_prover::setup::{SetupError, development};
 use hansa_prover::tag::DevelopmentTagKey;
 use hansa_screening::RiskModel;
@@ -131,6 +132,81 @@ pub struct Consortium {
     pub replicas: [Vec<Bank>; 3],
 }
 
+/// The proof system's keys, and where they come from.
+pub struct ProofKeys {
+    /// The key file that members prove with.
+    pub proving: ProvingKey,
+    /// The transcript of the ceremony that made them; none for development keys.
+    pub transcript: Option<Digest>,
+}
+
+impl ProofKeys {
+    /// Keys of one party, which can forge proofs.
+    pub fn development() -> Result<Self, CreateError> {
+        Ok(Self { proving: development(&mut OsRng)?, transcript: None })
+    }
+}
+
+/// Banks with keys of their own, before they have a manifest.
+pub struct Founding {
+    /// The banks.
+    pub consortium: Consortium,
+    members: BTreeMap<BankId, Member>,
+}
+
+impl Founding {
+    /// Makes the banks' folders and keys, with as many replicas of each.
+    pub fn begin(folder: &Path, replicas: [usize; 3]) -> Result<Self, CreateError> {
+        fs::create_dir_all(folder).map_err(|source| CreateError::File { path: folder.to_owned(), source })?;
+        let consortium = Consortium::new(folder, free_ports(replicas)?);
+        let mut members = BTreeMap::new();
+        for bank in &consortium.banks {
+            members.insert(bank.id.clone(), init_bank(bank)?);
+        }
+        Ok(Self { consortium, members })
+    }
+
+    /// Signs the manifest, and writes what each replica needs to run.
+    pub fn complete(
+        self,
+        keys: &ProofKeys,
+        customers: [&str; 3],
+        lists: [Vec<List>; 3],
+    ) -> Result<Consortium, CreateError> {
+        let Self { consortium, members } = self;
+        let folder = &consortium.folder;
+        let tag_key = DevelopmentTagKey::generate(&mut OsRng);
+        let verifying = keys.proving.verifying_key();
+        write(&folder.join("proving.key"), &keys.proving.to_bytes())?;
+        write(&folder.join("verifying.key"), &verifying.to_bytes())?;
+        write(&folder.join("tag.key"), &tag_key.to_bytes())?;
+        let circuit = Circuit {
+            version: CIRCUIT_VERSION,
+            hash: circuit_hash(),
+            verifying_key: verifying.hash(),
+            transcript: keys.transcript,
+        };
+        let mut signed = SignedManifest::new(manifest(members, circuit, tag_key.public_key()));
+        for bank in &consortium.banks {
+            let key = KeyFolder::new(bank.folder.join("keys")).signer(Purpose::Governance)?;
+            signed.sign(&bank.id, &key)?;
+        }
+        write(&consortium.manifest(), &signed.to_bytes())?;
+        let ports = |b: &Bank| format!("{} {} {}", b.api_port, b.p2p_port, b.raft_port);
+        let line = |replicas: &Vec<Bank>| replicas.iter().map(ports).collect::<Vec<_>>().join(" ");
+        let lines: Vec<String> = consortium.replicas.iter().map(line).collect();
+        write(&folder.join("ports"), lines.join("\n").as_bytes())?;
+        for ((replicas, customers), lists) in consortium.replicas.iter().zip(customers).zip(lists) {
+            for replica in replicas {
+                replicate(&replicas[0], replica)?;
+                write(&replica.folder.join("customers.csv"), customers.as_bytes())?;
+                write(&replica.config(), consortium.config_of(replica, &lists).as_bytes())?;
+            }
+        }
+        Ok(consortium)
+    }
+}
+
 /// Id, name, BIC, and the parent's LEI with right check digits.
 const BANKS: [(&str, &str, &str, &str); 3] = [
     ("bank-a", "Alder Bank", "ALDRDEF0XXX", "HANSA000000000000A57"),
@@ -151,42 +227,7 @@ impl Consortium {
         lists: [Vec<List>; 3],
         replicas: [usize; 3],
     ) -> Result<Self, CreateError> {
-        fs::create_dir_all(folder).map_err(|source| CreateError::File { path: folder.to_owned(), source })?;
-        let consortium = Self::new(folder, free_ports(replicas)?);
-        let mut members = BTreeMap::new();
-        for bank in &consortium.banks {
-            members.insert(bank.id.clone(), init_bank(bank)?);
-        }
-        let proving = development(&mut OsRng)?;
-        let tag_key = DevelopmentTagKey::generate(&mut OsRng);
-        let verifying = proving.verifying_key();
-        write(&folder.join("proving.key"), &proving.to_bytes())?;
-        write(&folder.join("verifying.key"), &verifying.to_bytes())?;
-        write(&folder.join("tag.key"), &tag_key.to_bytes())?;
-        let circuit = Circuit {
-            version: CIRCUIT_VERSION,
-            hash: circuit_hash(),
-            verifying_key: verifying.hash(),
-            transcript: None,
-        };
-        let mut signed = SignedManifest::new(manifest(members, circuit, tag_key.public_key()));
-        for bank in &consortium.banks {
-            let key = KeyFolder::new(bank.folder.join("keys")).signer(Purpose::Governance)?;
-            signed.sign(&bank.id, &key)?;
-        }
-        write(&consortium.manifest(), &signed.to_bytes())?;
-        let ports = |b: &Bank| format!("{} {} {}", b.api_port, b.p2p_port, b.raft_port);
-        let line = |replicas: &Vec<Bank>| replicas.iter().map(ports).collect::<Vec<_>>().join(" ");
-        let lines: Vec<String> = consortium.replicas.iter().map(line).collect();
-        write(&folder.join("ports"), lines.join("\n").as_bytes())?;
-        for ((replicas, customers), lists) in consortium.replicas.iter().zip(customers).zip(lists) {
-            for replica in replicas {
-                replicate(&replicas[0], replica)?;
-                write(&replica.folder.join("customers.csv"), customers.as_bytes())?;
-                write(&replica.config(), consortium.config_of(replica, &lists).as_bytes())?;
-            }
-        }
-        Ok(consortium)
+        Founding::begin(folder, replicas)?.complete(&ProofKeys::development()?, customers, lists)
     }
 
     fn new(folder: &Path, ports: [Vec<[u16; 3]>; 3]) -> Self {

@@ -53,6 +53,7 @@ fn siblings_never_import_one_another() {
         ("hansa-p2p", vec![types]),
         ("hansa-screening", vec![types]),
         ("hansa-keys", vec![types]),
+        ("hansa-genesis", vec![types, "hansa-prover", "hansa-keys"]),
         ("hansa-api", vec![types]),
     ]);
     for (from, to) in edges() {

@@ -30,7 +30,11 @@ fn last_step(told: &str) -> u32 {
 /// The story breaks off in `step`, for `reasons`.
 #[track_caller]
 fn breaks_off(sabotage: &str, step: u32, reasons: &[&str]) {
-    let ended = demo(&["--sabotage", sabotage]);
+    let mut arguments = vec!["--sabotage", sabotage];
+    if sabotage != "ceremony" {
+        arguments.push("--development-keys");
+    }
+    let ended = demo(&arguments);
     assert_eq!(ended.code, 1, "{ended:?}");
     says(&ended.stderr, &["the story broke off"]);
     says(&ended.stderr, reasons);
@@ -65,6 +69,9 @@ fn the_demo_passes() {
     let took = told.split("Every step was observed, in ").nth(1).and_then(|rest| rest.split(' ').next());
     assert!(took.unwrap().parse::<u64>().unwrap() <= MOST_SECONDS, "{took:?} s");
 
+    let report = closing.split("the ceremony's report: ").nth(1).and_then(|rest| rest.lines().next());
+    says(&std::fs::read_to_string(report.unwrap()).unwrap(), &["bank-c", "3 institutions that attested"]);
+
     // What was kept still shows what it showed, without any node.
     let manifest = kept.join("manifest.hansa").display().to_string();
     let evidence = kept.join("bank-b/payment.evidence").display().to_string();
@@ -78,36 +85,41 @@ fn the_demo_passes() {
 }
 
 #[test]
+fn a_changed_contribution_to_the_ceremony_is_noticed() {
+    breaks_off("ceremony", 2, &["contribute", "bank-c", "phase2-0002.hansa"]);
+}
+
+#[test]
 fn a_changed_manifest_is_noticed() {
-    breaks_off("manifest", 2, &["bank-a ended", "does not fit this manifest"]);
+    breaks_off("manifest", 3, &["bank-a ended", "does not fit this manifest"]);
 }
 
 #[test]
 fn a_node_that_refuses_development_keys_is_noticed() {
-    breaks_off("development", 2, &["bank-c ended", "development = true", "--development"]);
+    breaks_off("development", 3, &["bank-c ended", "development = true", "--development"]);
 }
 
 #[test]
 fn a_bank_that_may_not_signal_is_noticed() {
-    breaks_off("gateway", 3, &["no signal", "[signalling] names no gateway"]);
+    breaks_off("gateway", 4, &["no signal", "[signalling] names no gateway"]);
 }
 
 #[test]
 fn a_bank_that_screens_against_no_list_is_noticed() {
-    breaks_off("watchlist", 5, &["INVESTIGATE listed-name expected", "CLEAR"]);
+    breaks_off("watchlist", 6, &["INVESTIGATE listed-name expected", "CLEAR"]);
 }
 
 #[test]
 fn acknowledged_payments_that_are_lost_are_noticed() {
-    breaks_off("database", 6, &["was acknowledged before the kill and is not in the log"]);
+    breaks_off("database", 7, &["was acknowledged before the kill and is not in the log"]);
 }
 
 #[test]
 fn changed_evidence_is_noticed() {
-    breaks_off("evidence", 7, &["hansa-audit verify", "REFUSED: "]);
+    breaks_off("evidence", 8, &["hansa-audit verify", "REFUSED: "]);
 }
 
 #[test]
 fn a_bank_that_is_gone_at_the_end_is_noticed() {
-    breaks_off("table", 8, &["bank-c", "status", "is the node running"]);
+    breaks_off("table", 9, &["bank-c", "status", "is the node running"]);
 }

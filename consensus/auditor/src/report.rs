@@ -25,8 +25,10 @@ pub struct Report {
     pub bank: BankId,
     /// The consortium.
     pub consortium: Digest,
-    /// Keys from a development set-up: whoever made them can forge the proofs.
+    /// The consortium is one for development: its tag key has one holder, and without a ceremony its proof keys too.
     pub development: bool,
+    /// The transcript of the ceremony that made the proof keys.
+    pub ceremony: Option<Digest>,
     /// How many entries the log's checkpoint covers.
     pub log_size: u64,
     /// The root over them, by which an auditor compares checkpoints.
@@ -42,11 +44,17 @@ impl fmt::Display for Report {
         for Statement { about, shown } in &self.statements {
             writeln!(f, "  {about:<9} {shown}")?;
         }
+        if let Some(transcript) = self.ceremony {
+            writeln!(f, "  keys      the proof keys come from the ceremony with transcript {transcript}")?;
+        }
         if self.development {
-            writeln!(
-                f,
-                "  NOTE      this consortium's keys come from a development set-up: its maker can forge proofs"
-            )?;
+            let note = match self.ceremony {
+                None => "this consortium's keys come from a development set-up: its maker can forge proofs",
+                Some(_) => {
+                    "this consortium's tag key has one holder, who can try out whose account a tag is of"
+                }
+            };
+            writeln!(f, "  NOTE      {note}")?;
         }
         write!(
             f,

@@ -91,6 +91,7 @@ pub fn verify(bytes: &[u8], manifest: &Manifest) -> Result<Report, VerifyError> 
         bank: bank.clone(),
         consortium: manifest.id(),
         development: manifest.development,
+        ceremony: manifest.circuits.values().next_back().and_then(|circuit| circuit.transcript),
         log_size: checkpoint.size,
         log_root: Digest(checkpoint.root),
         statements,

@@ -3,6 +3,7 @@
 //! Every step observes what it tells, at the nodes' interfaces, events and files; the first that does not is the end,
 //! with a non-zero exit. `--sabotage` spoils one step for real, so that tests see that its observation can fail.
 
+mod ceremony;
 mod crash;
 mod evidence;
 mod messages;
@@ -12,7 +13,7 @@ mod story;
 mod stranger;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use hansa_api::ClientError;
@@ -21,7 +22,7 @@ use hansa_types::uetr::Uetr;
 
 pub use self::messages::customers;
 use self::story::Story;
-use crate::consortium::{Consortium, CreateError, List};
+use crate::consortium::{Consortium, CreateError, Founding, List, ProofKeys};
 use crate::process::{NodeProcess, ProcessError};
 use crate::{data, process};
 
@@ -31,6 +32,9 @@ pub struct DemoArgs {
     /// Keep everything (keys, logs, databases, evidence) in DIR, which must not exist.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// Leave the ceremony out: development keys, half a minute less.
+    #[arg(long)]
+    pub development_keys: bool,
     /// Spoil one step, to see that it is noticed.
     #[arg(long, value_enum, hide = true)]
     pub sabotage: Option<Sabotage>,
@@ -39,6 +43,8 @@ pub struct DemoArgs {
 /// What can be spoilt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Sabotage {
+    /// A byte of bank B's contribution to the ceremony is changed.
+    Ceremony,
     /// A byte of the signed manifest is changed.
     Manifest,
     /// A node is not told that development keys are all right.
@@ -94,6 +100,8 @@ struct Stage {
     nodes: Vec<NodeProcess>,
     story: Story,
     sabotage: Option<Sabotage>,
+    /// The ceremony's report, if there was one.
+    report: Option<PathBuf>,
 }
 
 /// What the mule's story left for the evidence.
@@ -117,8 +125,8 @@ pub fn run(args: &DemoArgs) -> Result<(), DemoError> {
     };
     println!("Money that no bank alone would stop, followed through three banks.");
     let mut story = Story::new();
-    let consortium = create(&mut story, &folder, args.sabotage)?;
-    let mut stage = Stage { consortium, nodes: Vec::new(), story, sabotage: args.sabotage };
+    let (consortium, report) = create(&mut story, &folder, args)?;
+    let mut stage = Stage { consortium, nodes: Vec::new(), story, sabotage: args.sabotage, report };
     start(&mut stage)?;
     let cast = mule::play(&mut stage)?;
     samples::play(&mut stage)?;
@@ -135,13 +143,26 @@ pub fn run(args: &DemoArgs) -> Result<(), DemoError> {
     Ok(())
 }
 
-/// Step 1: keys, configuration, customers and the manifest.
+/// Steps 1 and 2: the banks and their keys; the ceremony, configuration, customers and the manifest.
 fn create(
     story: &mut Story,
-    folder: &std::path::Path,
-    sabotage: Option<Sabotage>,
-) -> Result<Consortium, DemoError> {
-    story.step("Three banks are created, and sign the manifest of their consortium");
+    folder: &Path,
+    args: &DemoArgs,
+) -> Result<(Consortium, Option<PathBuf>), DemoError> {
+    let sabotage = args.sabotage;
+    story.step("Three banks are created");
+    let founding = Founding::begin(folder, [1; 3])?;
+    for bank in &founding.consortium.banks {
+        story.tell(format!("{} ({}, {}) has keys of its own", bank.id, bank.institution, bank.bic));
+    }
+    story.step("They make the proving keys in a ceremony, and sign the manifest of their consortium");
+    let (keys, report) = if args.development_keys {
+        story.tell("the ceremony is left out: DEVELOPMENT proving keys");
+        (ProofKeys::development()?, None)
+    } else {
+        let (keys, report) = ceremony::play(story, &founding.consortium, sabotage)?;
+        (keys, Some(report))
+    };
     let own = List { toml: samples::list_toml() };
     let real = data::file("ofac/sdn-2024-05-03.csv").map(|sdn| {
         let aliases = data::file("ofac/alt-2025-02.csv");
@@ -149,25 +170,17 @@ fn create(
     });
     let at_a = if sabotage == Some(Sabotage::Watchlist) { vec![] } else { vec![own] };
     let lists = [at_a, vec![], real.into_iter().collect()];
-    let consortium = Consortium::create(folder, customers(), lists)?;
-    for bank in &consortium.banks {
-        story.tell(format!(
-            "{} ({}, {}) has keys, configuration and customers",
-            bank.id, bank.institution, bank.bic
-        ));
-    }
-    story.tell(
-        "the manifest is signed by all three; its proving and tag keys are DEVELOPMENT keys, and it says so",
-    );
+    let consortium = founding.complete(&keys, customers(), lists)?;
+    story.tell("the manifest is signed by all three; its tag key is a DEVELOPMENT key, and it says so");
     match sabotage {
         Some(Sabotage::Manifest) => flip_byte(&consortium.manifest())?,
         Some(Sabotage::Gateway) => edit(&consortium.banks[0].config(), "gateway = 1", "")?,
         _ => {}
     }
-    Ok(consortium)
+    Ok((consortium, report))
 }
 
-/// Step 2: three processes that let nobody in but one another.
+/// Step 3: three processes that let nobody in but one another.
 fn start(stage: &mut Stage) -> Result<(), DemoError> {
     stage.story.step("Three nodes start and join over QUIC; only the manifest's peers get in");
     let consortium = stage.consortium.clone();
@@ -202,7 +215,7 @@ fn start(stage: &mut Stage) -> Result<(), DemoError> {
 }
 
 /// Changes one byte in the middle of a file.
-pub(crate) fn flip_byte(path: &std::path::Path) -> Result<(), DemoError> {
+pub(crate) fn flip_byte(path: &Path) -> Result<(), DemoError> {
     let file = |source| DemoError::File { path: path.to_owned(), source };
     let mut bytes = std::fs::read(path).map_err(file)?;
     let middle = bytes.len() / 2;
@@ -210,7 +223,7 @@ pub(crate) fn flip_byte(path: &std::path::Path) -> Result<(), DemoError> {
     std::fs::write(path, bytes).map_err(file)
 }
 
-fn edit(path: &std::path::Path, from: &str, to: &str) -> Result<(), DemoError> {
+fn edit(path: &Path, from: &str, to: &str) -> Result<(), DemoError> {
     let file = |source| DemoError::File { path: path.to_owned(), source };
     let text = std::fs::read_to_string(path).map_err(file)?;
     std::fs::write(path, text.replace(from, to)).map_err(file)

@@ -1,5 +1,7 @@
 //! The closing table, read from the nodes: nothing in it is the demo's own count.
 
+use std::path::{Path, PathBuf};
+
 use hansa_api::model::{StageTimes, Status};
 use hansa_types::decision::Verdict;
 
@@ -53,10 +55,20 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), DemoError> {
             "three banks hide nobody, and a node should say so".into()
         })?;
     }
+    if let Some(report) = &stage.report {
+        stage.story.tell(format!("the ceremony's report: {}", keep_report(report)?.display()));
+    }
     stage
         .story
         .tell("(three banks: the nodes say \"sender not anonymous\"; five active members are the least)");
     Ok(())
+}
+
+/// A copy of the report that is there when the demo's folder is not any more.
+fn keep_report(report: &Path) -> Result<PathBuf, DemoError> {
+    let kept = std::env::temp_dir().join("hansa-demo-ceremony.html");
+    std::fs::copy(report, &kept).map_err(|source| DemoError::File { path: kept.clone(), source })?;
+    Ok(kept)
 }
 
 fn milliseconds(times: &StageTimes) -> String {

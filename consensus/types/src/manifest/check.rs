@@ -47,7 +47,10 @@ pub enum Remark {
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Development => write!(f, "development keys: whoever made them can forge proofs"),
+            Self::Development => write!(
+                f,
+                "development keys: whoever made them can forge proofs, or try out whose account a tag is of"
+            ),
             Self::Forks { policy: WitnessPolicy { quorum, faulty }, witnesses } => write!(
                 f,
                 "2k > w + f does not hold for k = {quorum} cosignatures of w = {witnesses} witnesses, f = {faulty} of \
