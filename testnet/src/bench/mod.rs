@@ -6,6 +6,8 @@
 //! the exit status.
 
 mod append;
+mod ceremony;
+mod ceremony_child;
 mod child;
 mod circuit;
 mod decision;
@@ -63,6 +65,9 @@ pub struct BenchArgs {
     /// Prove with the key in FILE in a process of its own, which the bench starts and asks
     #[arg(long, hide = true, value_name = "FILE")]
     pub prover_child: Option<PathBuf>,
+    /// Run a ceremony in FOLDER in a process of its own, which the bench starts and asks
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    pub ceremony_child: Option<PathBuf>,
     /// Run the replica that FILE describes in a process of its own, which the bench starts, loads and kills
     #[arg(long, hide = true, value_name = "FILE")]
     pub replica_child: Option<PathBuf>,
@@ -77,6 +82,8 @@ pub enum BenchName {
     Prove,
     /// Checking proofs, one by one and in batches
     Verify,
+    /// Contributing to a ceremony, and verifying one
+    Ceremony,
     /// From a pacs.008 to a decision
     Payments,
     /// Keeping decisions: three replicas, fsyncs, a long log
@@ -92,6 +99,7 @@ impl BenchName {
             Self::Circuit => "circuit",
             Self::Prove => "prove",
             Self::Verify => "verify",
+            Self::Ceremony => "ceremony",
             Self::Payments => "payments",
             Self::AuditAppend => "audit-append",
             Self::Failover => "failover",
@@ -164,6 +172,9 @@ pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
     if let Some(key) = &args.prover_child {
         return pool.install(|| child::serve(key));
     }
+    if let Some(folder) = &args.ceremony_child {
+        return pool.install(|| ceremony_child::serve(folder));
+    }
     let plan = if args.thorough { Plan::THOROUGH } else { Plan::DEFAULT };
     let mut peers = Peers::new(args.with_peers);
     let machine = Machine::this();
@@ -203,6 +214,7 @@ fn measure(name: BenchName, plan: &Plan, peers: &mut Peers) -> Result<Vec<Figure
         BenchName::Circuit => circuit::measure(),
         BenchName::Prove => prove::measure(plan, peers),
         BenchName::Verify => verify::measure(plan, peers),
+        BenchName::Ceremony => ceremony::measure(plan, peers),
         BenchName::Payments => payments::measure(plan),
         BenchName::AuditAppend => append::measure(plan, peers),
         BenchName::Failover => failover::measure(plan),

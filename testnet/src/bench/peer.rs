@@ -14,7 +14,7 @@ use super::package_folder;
 use crate::data::skipped;
 
 /// How long a peer may take to start or to answer: far beyond any measurement, so that a hung one is noticed.
-const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+const ANSWER_WITHIN: Duration = Duration::from_secs(1200);
 /// Lines a peer may be ahead of us; it answers one for one, so more than one is already wrong.
 const LINES_AHEAD: usize = 4;
 
@@ -32,7 +32,15 @@ pub enum PeerError {
         /// Why.
         source: std::io::Error,
     },
-    /// The build failed; cargo has said why.
+    /// npm could not be run, or its folder not be made.
+    #[error("cannot install peer {peer}: {source}")]
+    Npm {
+        /// The package.
+        peer: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The build failed; cargo or npm has said why.
     #[error("peer {0} did not build: see above, or leave out --with-peers")]
     Build(&'static str),
     /// The program could not be started.
@@ -189,6 +197,37 @@ impl Peers {
         }
         Peer::start(Command::new(build("etcd", "hansa-peer-etcd")?).arg(folder)).map(Some)
     }
+
+    /// snarkjs with its files in `folder`; none if peers were not asked for, or without Node.js.
+    pub(super) fn snarkjs(&self, folder: &Path) -> Result<Option<Peer>, PeerError> {
+        if !self.wanted {
+            return Ok(None);
+        }
+        if !on_path("node") || !on_path("npm") {
+            skipped("peer snarkjs", "Node.js is not installed (Debian: apt-get install npm)");
+            return Ok(None);
+        }
+        Peer::start(Command::new("node").arg(install("snarkjs")?).arg(folder)).map(Some)
+    }
+}
+
+/// Installs the packages that `testnet/peers/PEER` names beside its program, and gives the program.
+fn install(peer: &'static str) -> Result<PathBuf, PeerError> {
+    let folder = cache_folder().ok_or(PeerError::NoCache)?.join("peers").join(peer);
+    let failed = |source| PeerError::Npm { peer, source };
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    for name in ["package.json", "peer.mjs"] {
+        let from = package_folder().join("peers").join(peer).join(name);
+        std::fs::copy(from, folder.join(name)).map_err(failed)?;
+    }
+    let status = Command::new("npm")
+        .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--silent"])
+        .current_dir(&folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .map_err(failed)?;
+    if status.success() { Ok(folder.join("peer.mjs")) } else { Err(PeerError::Build(peer)) }
 }
 
 /// Builds the package `testnet/peers/PEER`, optimised as its own release profile says, and gives its program.

@@ -24,6 +24,10 @@ pub(super) struct Plan {
     pub(super) entries: u64,
     /// How often the leader is killed.
     pub(super) failovers: usize,
+    /// Log2 of the ceremony's size.
+    pub(super) ceremony_power: u8,
+    /// The sizes between which its growth is measured.
+    pub(super) ceremony_growth: Option<(u8, u8)>,
 }
 
 impl Plan {
@@ -36,6 +40,8 @@ impl Plan {
         appends: 10_000,
         entries: 100_000,
         failovers: 3,
+        ceremony_power: 10,
+        ceremony_growth: None,
     };
     /// For publishing.
     pub(super) const THOROUGH: Self = Self {
@@ -46,6 +52,8 @@ impl Plan {
         appends: 50_000,
         entries: 10_000_000,
         failovers: 20,
+        ceremony_power: 13,
+        ceremony_growth: Some((12, 16)),
     };
 }
 
