@@ -17,6 +17,7 @@ mod fixture;
 mod group;
 mod load;
 mod machine;
+mod names;
 mod page;
 mod payments;
 mod peer;
@@ -65,6 +66,9 @@ pub struct BenchArgs {
     /// Prove with the key in FILE in a process of its own, which the bench starts and asks
     #[arg(long, hide = true, value_name = "FILE")]
     pub prover_child: Option<PathBuf>,
+    /// Index a million names made of those in FILE in a process of its own, which the bench starts and asks
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub names_child: Option<PathBuf>,
     /// Run a ceremony in FOLDER in a process of its own, which the bench starts and asks
     #[arg(long, hide = true, value_name = "FOLDER")]
     pub ceremony_child: Option<PathBuf>,
@@ -84,6 +88,8 @@ pub enum BenchName {
     Verify,
     /// Contributing to a ceremony, and verifying one
     Ceremony,
+    /// Names against a watch list: how right, and how fast
+    Names,
     /// From a pacs.008 to a decision
     Payments,
     /// Keeping decisions: three replicas, fsyncs, a long log
@@ -100,6 +106,7 @@ impl BenchName {
             Self::Prove => "prove",
             Self::Verify => "verify",
             Self::Ceremony => "ceremony",
+            Self::Names => "names",
             Self::Payments => "payments",
             Self::AuditAppend => "audit-append",
             Self::Failover => "failover",
@@ -172,6 +179,9 @@ pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
     if let Some(key) = &args.prover_child {
         return pool.install(|| child::serve(key));
     }
+    if let Some(file) = &args.names_child {
+        return names::serve(file);
+    }
     if let Some(folder) = &args.ceremony_child {
         return pool.install(|| ceremony_child::serve(folder));
     }
@@ -215,6 +225,7 @@ fn measure(name: BenchName, plan: &Plan, peers: &mut Peers) -> Result<Vec<Figure
         BenchName::Prove => prove::measure(plan, peers),
         BenchName::Verify => verify::measure(plan, peers),
         BenchName::Ceremony => ceremony::measure(plan, peers),
+        BenchName::Names => names::measure(peers),
         BenchName::Payments => payments::measure(plan),
         BenchName::AuditAppend => append::measure(plan, peers),
         BenchName::Failover => failover::measure(plan),

@@ -32,15 +32,15 @@ pub enum PeerError {
         /// Why.
         source: std::io::Error,
     },
-    /// npm could not be run, or its folder not be made.
+    /// Its packages could not be installed.
     #[error("cannot install peer {peer}: {source}")]
-    Npm {
+    Install {
         /// The package.
         peer: &'static str,
         /// Why.
         source: std::io::Error,
     },
-    /// The build failed; cargo or npm has said why.
+    /// The build failed; cargo, npm or pip has said why.
     #[error("peer {0} did not build: see above, or leave out --with-peers")]
     Build(&'static str),
     /// The program could not be started.
@@ -198,6 +198,21 @@ impl Peers {
         Peer::start(Command::new(build("etcd", "hansa-peer-etcd")?).arg(folder)).map(Some)
     }
 
+    /// rapidfuzz with a file of listed names and one of names to screen; none if peers were not asked for, or without
+    /// Python.
+    pub(super) fn rapidfuzz(&self, listed: &Path, queries: &Path) -> Result<Option<Peer>, PeerError> {
+        if !self.wanted {
+            return Ok(None);
+        }
+        if !on_path("python3") {
+            skipped("peer rapidfuzz", "Python is not installed (Debian: apt-get install python3-venv)");
+            return Ok(None);
+        }
+        let folder = virtual_environment("rapidfuzz")?;
+        let program = package_folder().join("peers/rapidfuzz/peer.py");
+        Peer::start(Command::new(folder.join("bin/python")).arg(program).arg(listed).arg(queries)).map(Some)
+    }
+
     /// snarkjs with its files in `folder`; none if peers were not asked for, or without Node.js.
     pub(super) fn snarkjs(&self, folder: &Path) -> Result<Option<Peer>, PeerError> {
         if !self.wanted {
@@ -211,10 +226,27 @@ impl Peers {
     }
 }
 
+/// A virtual environment of Python with what `testnet/peers/PEER/requirements.txt` names.
+fn virtual_environment(peer: &'static str) -> Result<PathBuf, PeerError> {
+    let folder = cache_folder().ok_or(PeerError::NoCache)?.join("peers").join(peer);
+    let requirements = package_folder().join("peers").join(peer).join("requirements.txt");
+    let run = |command: &mut Command| {
+        let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
+        match status.map_err(|source| PeerError::Install { peer, source })?.success() {
+            true => Ok(()),
+            false => Err(PeerError::Build(peer)),
+        }
+    };
+    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    let pip = folder.join("bin/pip");
+    run(Command::new(pip).args(["install", "--quiet", "--requirement"]).arg(requirements))?;
+    Ok(folder)
+}
+
 /// Installs the packages that `testnet/peers/PEER` names beside its program, and gives the program.
 fn install(peer: &'static str) -> Result<PathBuf, PeerError> {
     let folder = cache_folder().ok_or(PeerError::NoCache)?.join("peers").join(peer);
-    let failed = |source| PeerError::Npm { peer, source };
+    let failed = |source| PeerError::Install { peer, source };
     std::fs::create_dir_all(&folder).map_err(failed)?;
     for name in ["package.json", "peer.mjs"] {
         let from = package_folder().join("peers").join(peer).join(name);

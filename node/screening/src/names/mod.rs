@@ -253,8 +253,8 @@ impl Matcher {
         let (a, b) = (tokens(a), tokens(b));
         let weighed =
             |token: &Token| self.exact_weight(token).unwrap_or_else(|| self.vocabulary.unknown_weight(token));
-        let (a, b) = (weigh_all(&a, weighed), weigh_all(&b, weighed));
-        score(&a, &b, |i, j| token_likeness(a[i].text, b[j].text), None) as u16
+        let likeness = |i: usize, j: usize| token_likeness(&a[i], &b[j]);
+        score(&weigh_all(&a, weighed), &weigh_all(&b, weighed), likeness, None) as u16
     }
 
     fn exact_weight(&self, token: &Token) -> Option<u32> {
@@ -265,7 +265,7 @@ impl Matcher {
         let mut scratch = Vec::new();
         let tokens = tokens(name).into_iter().map(|token| {
             let mut alike = Vec::new();
-            self.vocabulary.alike(token.text.as_bytes(), &mut scratch, &mut alike);
+            self.vocabulary.alike(&token, &mut scratch, &mut alike);
             // A misspelt token is worth what the token is worth that it is most alike to.
             let weight = match alike.first() {
                 Some((id, _)) => self.vocabulary.weight(*id),
@@ -368,6 +368,7 @@ fn one_class_each(counts: BTreeMap<Token, u32>) -> Vec<(Token, u32)> {
             Some((last, sum)) if last.text == token.text => {
                 *sum += count;
                 last.class = last.class.max(token.class);
+                last.abjad |= token.abjad;
             }
             _ => merged.push((token, count)),
         }

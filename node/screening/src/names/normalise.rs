@@ -28,6 +28,8 @@ pub struct Token {
     pub text: String,
     /// What it is.
     pub class: TokenClass,
+    /// It was written in a script that leaves out short vowels (Arabic, Hebrew and their kin).
+    pub abjad: bool,
 }
 
 const PARTICLES: [&str; 44] = [
@@ -59,14 +61,14 @@ pub fn tokens(name: &str) -> Vec<Token> {
     let mut at = 0;
     while at < words.len() {
         if let Some((form, length)) = legal_form(&words[at..]) {
-            tokens.push(Token { text: form.to_owned(), class: TokenClass::LegalForm });
+            tokens.push(Token { text: form.to_owned(), class: TokenClass::LegalForm, abjad: false });
             at += length;
             continue;
         }
-        let word = &words[at];
-        let particle = words.len() > 1 && PARTICLES.binary_search(&word.as_str()).is_ok();
+        let Word { text, abjad } = &words[at];
+        let particle = words.len() > 1 && PARTICLES.binary_search(&text.as_str()).is_ok();
         let class = if particle { TokenClass::Particle } else { TokenClass::Plain };
-        tokens.push(Token { text: word.clone(), class });
+        tokens.push(Token { text: text.clone(), class, abjad: *abjad });
         at += 1;
     }
     // A name of nothing but forms and particles is compared by them.
@@ -77,17 +79,17 @@ pub fn tokens(name: &str) -> Vec<Token> {
 }
 
 /// The longest legal form at the front of the words.
-fn legal_form(words: &[String]) -> Option<(&'static str, usize)> {
-    FIRST_WORDS.get(words.first()?.as_str())?;
+fn legal_form(words: &[Word]) -> Option<(&'static str, usize)> {
+    FIRST_WORDS.get(words.first()?.text.as_str())?;
     (1..=words.len().min(MAX_FORM_WORDS)).rev().find_map(|length| {
-        let key: Vec<_> = words[..length].iter().map(String::as_str).collect();
+        let key: Vec<_> = words[..length].iter().map(|word| word.text.as_str()).collect();
         FORMS.get(&key as &[&str]).map(|form| (*form, length))
     })
 }
 
 /// Splits into words. Apostrophes join (`Qa'ida`), points join single letters (`A.B.C.`), all else that is no letter or
 /// digit separates.
-fn words(name: &str) -> Vec<String> {
+fn words(name: &str) -> Vec<Word> {
     let mut splitter = Splitter::default();
     for character in name.chars() {
         match character {
@@ -97,6 +99,7 @@ fn words(name: &str) -> Vec<String> {
             '.' => splitter.point(),
             _ if character.is_ascii() => splitter.end(),
             _ => {
+                splitter.abjad |= is_abjad(character);
                 let latin = any_ascii_char(character);
                 for byte in latin.bytes() {
                     match byte {
@@ -116,10 +119,23 @@ fn words(name: &str) -> Vec<String> {
     splitter.words
 }
 
+/// Whether a character is of a script that leaves out short vowels.
+fn is_abjad(character: char) -> bool {
+    matches!(character, '\u{0590}'..='\u{08ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}')
+}
+
+/// A word in Latin letters.
+struct Word {
+    text: String,
+    abjad: bool,
+}
+
 #[derive(Default)]
 struct Splitter {
-    words: Vec<String>,
+    words: Vec<Word>,
     word: String,
+    /// A letter of the word is of a script without short vowels.
+    abjad: bool,
     /// Letters so far that each had a point behind it; the word is an abbreviation while it has no others.
     points: usize,
 }
@@ -147,8 +163,9 @@ impl Splitter {
 
     fn end(&mut self) {
         self.points = 0;
+        let abjad = std::mem::take(&mut self.abjad);
         if !self.word.is_empty() {
-            self.words.push(std::mem::take(&mut self.word));
+            self.words.push(Word { text: std::mem::take(&mut self.word), abjad });
         }
     }
 }
@@ -180,6 +197,14 @@ pub(super) fn skeleton(token: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// The skeleton as far as a script without short vowels and without a letter for p shows it: equal for `perez` and
+/// `byryz`, which is how Arabic has it.
+pub(super) fn abjad_skeleton(token: &[u8], out: &mut Vec<u8>) {
+    skeleton(token, out);
+    out.iter_mut().filter(|letter| **letter == b'p').for_each(|letter| *letter = b'b');
+    out.dedup();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,7 +229,11 @@ mod tests {
     fn legal_forms_have_one_spelling() {
         let last = |name| tokens(name).pop().unwrap();
         for name in ["X LLC", "X L.L.C.", "X Limited Liability Company"] {
-            assert_eq!(last(name), Token { text: "llc".to_owned(), class: TokenClass::LegalForm }, "{name}");
+            assert_eq!(
+                last(name),
+                Token { text: "llc".to_owned(), class: TokenClass::LegalForm, abjad: false },
+                "{name}"
+            );
         }
         assert_eq!(tokens("Open Joint Stock Company Gazprom")[0].text, "oao");
         assert_eq!(last("SA").class, TokenClass::Plain);

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::similarity::{SAME, similarity};
+use super::normalise::{Token, abjad_skeleton};
+use super::similarity::{ABJAD, SAME, similarity};
+use super::vocabulary::SHORTEST_SKELETON;
 
 /// A token's weight and letters, as the score sees it.
 #[derive(Clone, Copy)]
@@ -72,11 +74,12 @@ pub(super) fn score(
             matches.push(TokenMatch { query: text(q), listed: text(l), alike, how });
         }
     };
+    // First what is equal but for a blank: a part alone may be alike to the whole.
+    joined(query, listed, &mut answered, &mut note);
     by_likeness(query, listed, alike, &mut answered, &mut note);
     if answered.query_mask.count_ones() < query.len() as u32
         && answered.listed_mask.count_ones() < listed.len() as u32
     {
-        joined(query, listed, &mut answered, &mut note);
         initials(query, listed, &mut answered, &mut note);
     }
     total(query, listed, &answered)
@@ -197,6 +200,17 @@ fn total(query: &[Weighed<'_>], listed: &[Weighed<'_>], answered: &Answered) -> 
 const PARTIAL: u64 = 500;
 
 /// The likeness of two tokens that are compared without an index.
-pub(super) fn token_likeness(a: &[u8], b: &[u8]) -> u32 {
-    if a == b { SAME } else { similarity(a, b) }
+pub(super) fn token_likeness(a: &Token, b: &Token) -> u32 {
+    if a.text == b.text {
+        return SAME;
+    }
+    let spelt = similarity(a.text.as_bytes(), b.text.as_bytes());
+    if !a.abjad && !b.abjad {
+        return spelt;
+    }
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    abjad_skeleton(a.text.as_bytes(), &mut left);
+    abjad_skeleton(b.text.as_bytes(), &mut right);
+    let same = left.len() >= SHORTEST_SKELETON && left == right;
+    if same { spelt.max(ABJAD) } else { spelt }
 }

@@ -4,6 +4,8 @@ use super::normalise::MAX_TOKEN;
 
 /// Equal.
 pub(super) const SAME: u32 = 1000;
+/// Equal as far as a script without short vowels shows.
+pub(super) const ABJAD: u32 = 900;
 /// Less alike than this is not alike.
 pub(super) const LEAST_ALIKE: u32 = 690;
 

@@ -39,6 +39,7 @@ fn spellings_find_their_entry() {
         ("PUTIN VLADIMIR VLADIMIROVICH", "p1"),
         ("Vladmir Vladimirovich Putin", "p1"),
         ("Владимир Владимирович Путин", "p1"),
+        ("صدام حسين", "p3"),
         ("Vladimir Putin", "p1"),
         ("Vladimir V. Putin", "p1"),
         ("VladimirVladimirovich Putin", "p1"),

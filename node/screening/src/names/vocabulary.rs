@@ -4,13 +4,13 @@
 //! two tokens one edit apart share a form), and under its skeleton of consonants. A table of buckets keeps no keys:
 //! what a bucket gives is compared anyway.
 
-use super::normalise::{Token, TokenClass, skeleton};
-use super::similarity::{SAME, similarity};
+use super::normalise::{Token, TokenClass, abjad_skeleton, skeleton};
+use super::similarity::{ABJAD, SAME, similarity};
 
 /// The shortest token that may be misspelt; shorter ones must be equal.
 const SHORTEST_MISSPELT: usize = 4;
 /// The shortest skeleton that counts.
-const SHORTEST_SKELETON: usize = 3;
+pub(super) const SHORTEST_SKELETON: usize = 3;
 /// By how many letters the length of tokens alike differs at most.
 const MAX_LENGTH_APART: usize = 3;
 /// How many letters, at most, only one of two tokens alike has.
@@ -29,6 +29,10 @@ pub(super) struct Vocabulary {
     text: Vec<u8>,
     ends: Vec<u32>,
     weights: Vec<u32>,
+    /// Whether each token was written without short vowels.
+    abjad: Vec<bool>,
+    /// Whether any was: lists mostly give Latin letters.
+    any_abjad: bool,
     /// Which letters each token has: tokens with many different ones are not compared at all.
     letters: Vec<u32>,
     table: Table,
@@ -82,6 +86,10 @@ pub(super) fn hash(kind: u8, parts: &[&[u8]]) -> u64 {
 
 const FORM: u8 = 1;
 const SKELETON: u8 = 2;
+/// Listed tokens with all vowels, for queries without.
+const WITH_VOWELS: u8 = 4;
+/// And the other way round.
+const WITHOUT_VOWELS: u8 = 5;
 
 /// Calls `each` with every hash that a token is filed under or looked for by.
 fn forms(token: &[u8], scratch: &mut Vec<u8>, mut each: impl FnMut(u64)) {
@@ -99,6 +107,12 @@ fn forms(token: &[u8], scratch: &mut Vec<u8>, mut each: impl FnMut(u64)) {
     if scratch.len() >= SHORTEST_SKELETON {
         each(hash(SKELETON, &[scratch]));
     }
+}
+
+/// The hash of a token's skeleton without short vowels, which is left in `scratch`; none if it is too short to say much.
+fn abjad_form(kind: u8, token: &[u8], scratch: &mut Vec<u8>) -> Option<u64> {
+    abjad_skeleton(token, scratch);
+    (scratch.len() >= SHORTEST_SKELETON).then(|| hash(kind, &[scratch]))
 }
 
 /// A bit for each letter that the token has, and one for all digits.
@@ -121,6 +135,8 @@ impl Vocabulary {
             text: Vec::new(),
             ends: vec![0],
             weights: Vec::with_capacity(tokens.len()),
+            abjad: tokens.iter().map(|(token, _)| token.abjad).collect(),
+            any_abjad: tokens.iter().any(|(token, _)| token.abjad),
             letters: Vec::with_capacity(tokens.len()),
             table: Table::new(&[]),
             heaviest: log2(names.max(2)) + 256,
@@ -134,6 +150,8 @@ impl Vocabulary {
             let rarity = vocabulary.heaviest.saturating_sub(log2(*count)).max(256);
             vocabulary.weights.push(weight(text, token.class, rarity));
             forms(text, &mut scratch, |hash| filed.push((hash, id as u32)));
+            let kind = if token.abjad { WITHOUT_VOWELS } else { WITH_VOWELS };
+            filed.extend(abjad_form(kind, text, &mut scratch).map(|hash| (hash, id as u32)));
         }
         vocabulary.table = Table::new(&filed);
         vocabulary
@@ -161,10 +179,14 @@ impl Vocabulary {
     }
 
     /// The tokens alike to `token`, each with its similarity in thousandths, most alike first.
-    pub(super) fn alike(&self, token: &[u8], scratch: &mut Vec<u8>, out: &mut Vec<(TokenId, u32)>) {
+    pub(super) fn alike(&self, token: &Token, scratch: &mut Vec<u8>, out: &mut Vec<(TokenId, u32)>) {
         out.clear();
+        let abjad = token.abjad;
+        let token = token.text.as_bytes();
         let mut seen: Vec<TokenId> = Vec::with_capacity(32);
         forms(token, scratch, |hash| seen.extend_from_slice(self.table.get(hash)));
+        let others = self.alike_without_vowels(token, abjad, scratch);
+        seen.extend_from_slice(&others);
         seen.sort_unstable();
         seen.dedup();
         let own_letters = letters(token);
@@ -172,13 +194,29 @@ impl Vocabulary {
             let known = self.text(id);
             // Neither length nor letters of tokens alike differ by more; nearly all that share only a bucket do.
             let different = (self.letters[id as usize] ^ own_letters).count_ones();
-            if known.len().abs_diff(token.len()) > MAX_LENGTH_APART || different > MAX_LETTERS_APART {
-                return None;
-            }
-            Some((id, similarity(token, known))).filter(|(_, alike)| *alike > 0)
+            let apart = known.len().abs_diff(token.len()) > MAX_LENGTH_APART || different > MAX_LETTERS_APART;
+            let spelt = if apart { 0 } else { similarity(token, known) };
+            let alike = if others.contains(&id) { spelt.max(ABJAD) } else { spelt };
+            (alike > 0).then_some((id, alike))
         }));
         out.sort_unstable_by_key(|(id, alike)| (SAME.saturating_sub(*alike), *id));
         out.truncate(MAX_ALIKE);
+    }
+
+    /// The tokens that are equal to `token` as far as a script without short vowels shows, where one of the two is
+    /// written in one.
+    fn alike_without_vowels(&self, token: &[u8], abjad: bool, scratch: &mut Vec<u8>) -> Vec<TokenId> {
+        if !abjad && !self.any_abjad {
+            return Vec::new();
+        }
+        let kind = if abjad { WITH_VOWELS } else { WITHOUT_VOWELS };
+        let Some(hash) = abjad_form(kind, token, scratch) else { return Vec::new() };
+        let mut known = Vec::new();
+        let equal = |id: &TokenId| {
+            abjad_skeleton(self.text(*id), &mut known);
+            self.abjad[*id as usize] != abjad && known == *scratch
+        };
+        self.table.get(hash).iter().copied().filter(equal).collect()
     }
 }
 
