@@ -62,17 +62,29 @@ fn deletion(byte: u8, before: Option<u8>) -> u32 {
     }
 }
 
+/// The most that turning one token into another may cost for them to be alike.
+fn most(longer: usize) -> u32 {
+    ((SAME - LEAST_ALIKE + 1) * longer as u32 - 1) / 100
+}
+
+/// Whether two tokens can be alike that differ in so many kinds of letters: the cheapest exchange accounts for two.
+pub(super) fn can_be_alike(different: u32, longer: usize) -> bool {
+    different * SOUND_ALIKE / 2 <= most(longer)
+}
+
 /// The least cost of turning `a` into `b` by leaving out, adding, exchanging and swapping letters (optimal string
-/// alignment with the costs above).
-fn cost(a: &[u8], b: &[u8]) -> u32 {
+/// alignment with the costs above); anything above `most` if it is more than that.
+fn cost(a: &[u8], b: &[u8], most: u32) -> u32 {
     let mut rows = [[0_u32; MAX_TOKEN + 1]; 3];
     for (j, &byte) in b.iter().enumerate() {
         rows[0][j + 1] = rows[0][j] + deletion(byte, j.checked_sub(1).map(|k| b[k]));
     }
+    let mut before_row = 0;
     for (i, &x) in a.iter().enumerate() {
         let (this, last, before) = ((i + 1) % 3, i % 3, (i + 2) % 3);
         let drop = deletion(x, i.checked_sub(1).map(|k| a[k]));
         rows[this][0] = rows[last][0] + drop;
+        let mut row = rows[this][0];
         for (j, &y) in b.iter().enumerate() {
             let add = deletion(y, j.checked_sub(1).map(|k| b[k]));
             let mut least =
@@ -81,7 +93,13 @@ fn cost(a: &[u8], b: &[u8]) -> u32 {
                 least = least.min(rows[before][j - 1] + SWAPPED);
             }
             rows[this][j + 1] = least;
+            row = row.min(least);
         }
+        // What comes is at least this row, or the row before it and a swap.
+        if row > most && before_row > most {
+            return row;
+        }
+        before_row = row;
     }
     // Transliterations differ even in a first vowel: Osama, Usama.
     let first = match (a.first(), b.first()) {
@@ -102,7 +120,7 @@ pub fn similarity(a: &[u8], b: &[u8]) -> u32 {
     if !(SHORTEST..=MAX_TOKEN).contains(&longer) || digits(a) || digits(b) {
         return 0;
     }
-    let lost = cost(a, b) * 100 / longer as u32;
+    let lost = cost(a, b, most(longer)) * 100 / longer as u32;
     let alike = SAME.saturating_sub(lost);
     if alike >= LEAST_ALIKE { alike } else { 0 }
 }
@@ -135,6 +153,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn giving_up_early_changes_nothing(a in "[a-e]{1,12}", b in "[a-e]{1,12}") {
+            let longer = a.len().max(b.len());
+            let whole = cost(a.as_bytes(), b.as_bytes(), u32::MAX);
+            let alike = SAME.saturating_sub(whole * 100 / longer as u32);
+            let expected = if a == b {
+                SAME
+            } else if longer >= SHORTEST && alike >= LEAST_ALIKE {
+                alike
+            } else {
+                0
+            };
+            prop_assert_eq!(of(&a, &b), expected);
+        }
+
         #[test]
         fn it_is_symmetric_and_bounded(a in "[a-z]{1,32}", b in "[a-z]{1,32}") {
             prop_assert_eq!(of(&a, &b), of(&b, &a));

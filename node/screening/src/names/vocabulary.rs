@@ -5,7 +5,7 @@
 //! what a bucket gives is compared anyway.
 
 use super::normalise::{Token, TokenClass, abjad_skeleton, skeleton};
-use super::similarity::{ABJAD, SAME, similarity};
+use super::similarity::{ABJAD, SAME, can_be_alike, similarity};
 
 /// The shortest token that may be misspelt; shorter ones must be equal.
 const SHORTEST_MISSPELT: usize = 4;
@@ -13,8 +13,6 @@ const SHORTEST_MISSPELT: usize = 4;
 pub(super) const SHORTEST_SKELETON: usize = 3;
 /// By how many letters the length of tokens alike differs at most.
 const MAX_LENGTH_APART: usize = 3;
-/// How many letters, at most, only one of two tokens alike has.
-const MAX_LETTERS_APART: u32 = 6;
 /// The most tokens alike to one token of a query.
 pub(super) const MAX_ALIKE: usize = 64;
 
@@ -194,7 +192,9 @@ impl Vocabulary {
             let known = self.text(id);
             // Neither length nor letters of tokens alike differ by more; nearly all that share only a bucket do.
             let different = (self.letters[id as usize] ^ own_letters).count_ones();
-            let apart = known.len().abs_diff(token.len()) > MAX_LENGTH_APART || different > MAX_LETTERS_APART;
+            let longer = known.len().max(token.len());
+            let apart =
+                known.len().abs_diff(token.len()) > MAX_LENGTH_APART || !can_be_alike(different, longer);
             let spelt = if apart { 0 } else { similarity(token, known) };
             let alike = if others.contains(&id) { spelt.max(ABJAD) } else { spelt };
             (alike > 0).then_some((id, alike))
