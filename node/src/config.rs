@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use hansa_screening::Scheme;
 use hansa_screening::watchlist::Measure;
+use hansa_types::codec_enum;
 use hansa_types::country::Country;
 use hansa_types::date::Date;
 use hansa_types::id::{BankId, GatewayId};
@@ -156,14 +157,23 @@ fn review() -> Measure {
 }
 
 /// In what form a list comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListFormat {
     /// OFAC's `sdn.csv`.
     OfacCsv,
     /// Hansa's own documented CSV.
     Csv,
+    /// OFAC's `cons_prim.csv`, the list of others under narrower measures.
+    OfacConsolidated,
+    /// The United Nations' consolidated XML file.
+    UnXml,
+    /// The annexes of a regulation of the European Union as a table.
+    EuCsv,
 }
+codec_enum!(ListFormat {
+    OfacCsv = 1, "ofac-csv", Csv = 2, "csv", OfacConsolidated = 3, "ofac-consolidated", UnXml = 4, "un-xml",
+    EuCsv = 5, "eu-csv",
+});
 
 /// `[signalling]`: nothing is shared until a gateway is named.
 #[derive(Clone, Debug, Deserialize)]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hansa_screening::model::{DEFAULT, ModelError};
-use hansa_screening::watchlist::{ListError, MAX_LIST, Measure, Watchlist, ofac, table};
+use hansa_screening::watchlist::{ListError, MAX_LIST, Measure, Watchlist, eu, ofac, table, un};
 use hansa_screening::{RiskModel, Screener, ScreenerError};
 use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
 use hansa_types::date::Date;
@@ -97,8 +97,7 @@ pub(crate) fn loaded(config: &ScreeningConfig) -> Result<Loaded, LoadError> {
 pub(crate) struct RawList {
     name: String,
     date: Date,
-    /// 1 for OFAC's files, 2 for Hansa's own form.
-    format: u8,
+    format: ListFormat,
     measure: Measure,
     main: Vec<u8>,
     aliases: Option<Vec<u8>>,
@@ -110,7 +109,7 @@ impl Encode for RawList {
     fn encode(&self, out: &mut Writer) {
         self.name.encode(out);
         self.date.encode(out);
-        out.u8(self.format);
+        self.format.encode(out);
         self.measure.encode(out);
         out.bytes(&self.main);
         for file in [&self.aliases, &self.addresses, &self.comments] {
@@ -133,7 +132,7 @@ impl Decode for RawList {
         Ok(Self {
             name: Decode::decode(input)?,
             date: Decode::decode(input)?,
-            format: input.u8()?,
+            format: Decode::decode(input)?,
             measure: Decode::decode(input)?,
             main: file(input)?,
             aliases: optional(input)?,
@@ -148,10 +147,7 @@ fn read_list(config: &ListConfig) -> Result<RawList, LoadError> {
     Ok(RawList {
         name: config.name.clone(),
         date: config.date,
-        format: match config.format {
-            ListFormat::OfacCsv => 1,
-            ListFormat::Csv => 2,
-        },
+        format: config.format,
         measure: config.measure,
         main: read(&config.path)?,
         aliases: optional(&config.aliases)?,
@@ -162,9 +158,13 @@ fn read_list(config: &ListConfig) -> Result<RawList, LoadError> {
 
 /// The list in these files.
 pub(crate) fn parse_list(raw: &RawList) -> Result<Watchlist, ListError> {
-    if raw.format == 1 {
-        let [alt, add, comments] = [&raw.aliases, &raw.addresses, &raw.comments].map(|file| file.as_deref());
-        return ofac::load(raw.date, &ofac::Files { sdn: &raw.main, alt, add, comments });
+    let [alt, add, comments] = [&raw.aliases, &raw.addresses, &raw.comments].map(|file| file.as_deref());
+    let files = ofac::Files { sdn: &raw.main, alt, add, comments };
+    match raw.format {
+        ListFormat::OfacCsv => ofac::load(raw.date, &files),
+        ListFormat::OfacConsolidated => ofac::load_consolidated(raw.date, &files),
+        ListFormat::UnXml => un::load(raw.date, &raw.main),
+        ListFormat::EuCsv => eu::load(&raw.name, raw.date, &raw.main),
+        ListFormat::Csv => table::load(&raw.name, raw.date, raw.measure, &raw.main),
     }
-    table::load(&raw.name, raw.date, raw.measure, &raw.main)
 }

@@ -1,4 +1,4 @@
-//! Country names as OFAC writes them, to ISO 3166 codes.
+//! Country names as OFAC, the United Nations and the European Union write them, to ISO 3166 codes.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -1,5 +1,7 @@
 //! Why a list is refused as a whole.
 
+use hansa_types::date::Date;
+
 use super::csv::CsvError;
 
 /// A list that is not taken over; the one in use stays.
@@ -34,6 +36,26 @@ pub enum ListError {
     /// The mark that ends OFAC's files (0x1A) is missing.
     #[error("{0} does not end with OFAC's end mark (0x1A): the download was cut off, fetch it again")]
     Truncated(&'static str),
+    /// A file that says that it is of another day.
+    #[error(
+        "{file}: the file is of {found}, and {stated} is stated: correct the date, or fetch the right file"
+    )]
+    Date {
+        /// Which file.
+        file: &'static str,
+        /// What it says.
+        found: Date,
+        /// What was said of it.
+        stated: Date,
+    },
+    /// The end of the file is missing.
+    #[error("{file} does not end with {end}: the download was cut off, fetch it again")]
+    CutOff {
+        /// Which file.
+        file: &'static str,
+        /// What it should end with.
+        end: &'static str,
+    },
     /// A row that does not fit.
     #[error("{file}, line {line}: {detail}")]
     Row {

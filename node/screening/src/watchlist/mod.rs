@@ -6,10 +6,12 @@
 mod countries;
 pub mod csv;
 mod error;
+pub mod eu;
 pub mod ofac;
 pub mod table;
 #[cfg(test)]
 mod tests;
+pub mod un;
 
 use hansa_types::bic::Bic;
 use hansa_types::codec::{Encode, Writer};
@@ -183,7 +185,7 @@ pub struct Watchlist {
     pub measure: Measure,
     /// Who is on it, ascending by id.
     pub entries: Vec<Entry>,
-    /// Rows of its files that belong to no entry: files of different days.
+    /// Rows of its files that became no entry: of files of different days, or under a measure that freezes nothing.
     pub orphans: usize,
     digest: Digest,
 }

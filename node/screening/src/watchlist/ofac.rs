@@ -1,5 +1,5 @@
-//! OFAC's Specially Designated Nationals list in its legacy CSV files: `sdn.csv` with `alt.csv`, `add.csv` and
-//! `sdn_comments.csv`.
+//! OFAC's lists in their legacy CSV files: that of Specially Designated Nationals as `sdn.csv` with `alt.csv`, `add.csv`
+//! and `sdn_comments.csv`, and the consolidated list of others under `cons_` names.
 //!
 //! The files have no header; null is `-0- ` with a blank; the last line is the single byte 0x1A, which tells a whole
 //! download from a cut one; persons are `LAST, First`; weak aliases, birth dates, nationalities and identifiers stand
@@ -20,8 +20,10 @@ use super::{
     compact_id, countries,
 };
 
-/// The name of the list.
+/// The name of the list of specially designated nationals.
 pub const NAME: &str = "ofac-sdn";
+/// The name of OFAC's list of others, under narrower measures.
+pub const CONSOLIDATED: &str = "ofac-consolidated";
 
 const NULL: &str = "-0-";
 const END_MARK: char = '\u{1a}';
@@ -39,8 +41,24 @@ pub struct Files<'a> {
     pub comments: Option<&'a [u8]>,
 }
 
-/// Reads the list as published on `date`.
+/// Reads the list of specially designated nationals as published on `date`.
+///
+/// # Errors
+/// [`ListError`] if a file is cut off or a row does not fit.
 pub fn load(date: Date, files: &Files<'_>) -> Result<Watchlist, ListError> {
+    read(NAME, Measure::Freeze, date, files)
+}
+
+/// Reads OFAC's consolidated list of others (`cons_prim.csv` with `cons_alt.csv`, `cons_add.csv`, `cons_comments.csv`):
+/// what is asked for differs by programme, so a person has to look.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_consolidated(date: Date, files: &Files<'_>) -> Result<Watchlist, ListError> {
+    read(CONSOLIDATED, Measure::Review, date, files)
+}
+
+fn read(name: &str, measure: Measure, date: Date, files: &Files<'_>) -> Result<Watchlist, ListError> {
     let mut entries: BTreeMap<String, (Entry, String)> = BTreeMap::new();
     for row in table("sdn.csv", files.sdn, 12)? {
         let (entry, remarks) = sdn_entry(&row)?;
@@ -72,7 +90,7 @@ pub fn load(date: Date, files: &Files<'_>) -> Result<Watchlist, ListError> {
         read_remarks(&mut entry, &remarks);
         entry
     });
-    let mut list = Watchlist::new(NAME, date, Measure::Freeze, entries.collect())?;
+    let mut list = Watchlist::new(name, date, measure, entries.collect())?;
     list.orphans = orphans;
     Ok(list)
 }

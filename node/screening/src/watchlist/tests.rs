@@ -113,3 +113,85 @@ fn rows_of_our_own_table_that_are_wrong_are_named() {
     let bad_header = table::load("own", date(), Measure::Review, b"id,name\n1,x");
     assert!(matches!(bad_header, Err(ListError::Row { line: 1, .. })));
 }
+
+const UN: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<CONSOLIDATED_LIST dateGenerated="2024-05-03T00:00:00Z"><INDIVIDUALS><INDIVIDUAL>
+  <FIRST_NAME>ANNA</FIRST_NAME><SECOND_NAME>EXAMPLE &amp; SONS</SECOND_NAME><UN_LIST_TYPE>DRC</UN_LIST_TYPE>
+  <REFERENCE_NUMBER>XXi.001</REFERENCE_NUMBER><NATIONALITY><VALUE>Russian Federation</VALUE></NATIONALITY>
+  <INDIVIDUAL_ALIAS><QUALITY>Low</QUALITY><ALIAS_NAME>Nan; Annie</ALIAS_NAME></INDIVIDUAL_ALIAS>
+  <INDIVIDUAL_ALIAS><QUALITY>Good</QUALITY><ALIAS_NAME>Anna Beispiel</ALIAS_NAME></INDIVIDUAL_ALIAS>
+  <INDIVIDUAL_DATE_OF_BIRTH><TYPE_OF_DATE>BETWEEN</TYPE_OF_DATE><FROM_YEAR>1960</FROM_YEAR><TO_YEAR>1962</TO_YEAR>
+  </INDIVIDUAL_DATE_OF_BIRTH><INDIVIDUAL_DATE_OF_BIRTH><TYPE_OF_DATE>APPROXIMATELY</TYPE_OF_DATE><YEAR>1970</YEAR>
+  </INDIVIDUAL_DATE_OF_BIRTH><INDIVIDUAL_DOCUMENT><NUMBER>P 123-456</NUMBER></INDIVIDUAL_DOCUMENT>
+</INDIVIDUAL></INDIVIDUALS><ENTITIES><ENTITY><FIRST_NAME>EXAMPLE GROUP</FIRST_NAME>
+  <REFERENCE_NUMBER>XXe.001</REFERENCE_NUMBER><ENTITY_ADDRESS><COUNTRY>Mali</COUNTRY></ENTITY_ADDRESS></ENTITY></ENTITIES>
+</CONSOLIDATED_LIST>"#;
+
+#[test]
+fn the_united_nations_elements_become_entries() {
+    let list = un::load(date(), UN.as_bytes()).unwrap();
+    let [group, person] = &list.entries[..] else { panic!("{list:?}") };
+    assert_eq!((group.kind, person.kind), (EntryKind::Organisation, EntryKind::Person));
+    let names: Vec<_> = person.names.iter().map(|name| (name.text.as_str(), name.strength)).collect();
+    let expected = [
+        ("ANNA EXAMPLE & SONS", Strength::Primary),
+        ("Nan", Strength::Weak),
+        ("Annie", Strength::Weak),
+        ("Anna Beispiel", Strength::Strong),
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(person.births, [BirthYears { from: 1960, to: 1962 }, BirthYears { from: 1969, to: 1971 }]);
+    assert_eq!(person.countries, [Country::try_from("RU").unwrap()]);
+    let document = Identifier::Other { scheme: "document".to_owned(), value: "P123456".to_owned() };
+    assert_eq!(person.identifiers, [document]);
+}
+
+#[test]
+fn broken_united_nations_files_are_refused_whole() {
+    for at in (0..UN.len()).filter(|at| UN.is_char_boundary(*at)) {
+        assert!(un::load(date(), UN[..at].as_bytes()).is_err(), "cut at {at}");
+    }
+    let spoilt = |from: &str, to: &str| un::load(date(), UN.replace(from, to).as_bytes()).unwrap_err();
+    assert!(matches!(spoilt("2024-05-03", "2024-05-04"), ListError::Date { .. }));
+    assert!(matches!(spoilt("XXi.001", ""), ListError::Row { line: 10, .. }));
+    assert!(matches!(spoilt("XXi.001", "XXe.001"), ListError::DuplicateId(_)));
+    assert!(matches!(spoilt("CONSOLIDATED_LIST", "LIST"), ListError::Row { .. }));
+    assert!(matches!(spoilt("&amp;", "&unknown;"), ListError::Row { .. }));
+    let bomb = UN.replace("<CONSOLIDATED", "<!DOCTYPE x [<!ENTITY a \"b\">]><CONSOLIDATED");
+    assert!(un::load(date(), bomb.as_bytes()).is_err());
+    let deep = UN.replace("ANNA", &"<A>".repeat(40));
+    assert!(un::load(date(), deep.as_bytes()).is_err());
+}
+
+const EU: &str = "celex,recordId,programKey,annex,measure,schema,name,alias,nationality,birthDate,swiftBic,passportNumber\n\
+    32024R0001,1,EU-XXX,I,Asset freeze,Person,Anna EXAMPLE,\u{2018}Nan\u{2019}; Anna BEISPIEL / Анна,Russian and Ukrainian,9.11.1972,,\"P123456 (Malian, 2013)\"\n\
+    32024R0001,,EU-XXX,II,Asset freeze,LegalEntity,Example Bank,,,circa 1990,VTBRRUMM,\n\
+    32024R0001,,EU-XXX,II,Asset freeze,LegalEntity,Example Bank,,,,,\n\
+    32024R0001,,EU-XXX,III,Export control,LegalEntity,Example Works,,,,,\n";
+
+#[test]
+fn annexes_of_a_regulation_become_entries() {
+    let list = eu::load("eu-1", date(), EU.as_bytes()).unwrap();
+    let ids: Vec<_> = list.entries.iter().map(|entry| entry.id.as_str()).collect();
+    let expected = ["32024R0001/I/1", "32024R0001/II/Example Bank", "32024R0001/II/Example Bank #2"];
+    assert_eq!((ids, list.orphans), (expected.to_vec(), 1));
+    let person = &list.entries[0];
+    let names: Vec<_> = person.names.iter().map(|name| name.text.as_str()).collect();
+    assert_eq!(names, ["Anna EXAMPLE", "Nan", "Anna BEISPIEL", "Анна"]);
+    assert_eq!(person.births, [BirthYears { from: 1972, to: 1972 }]);
+    assert_eq!(person.countries.iter().map(Country::as_str).collect::<Vec<_>>(), ["RU", "UA"]);
+    let passport = Identifier::Other { scheme: "passport".to_owned(), value: "P123456".to_owned() };
+    assert_eq!(person.identifiers, [passport]);
+    assert_eq!(list.entries[1].identifiers, [Identifier::Bic(Bic::try_from("VTBRRUMM").unwrap())]);
+}
+
+#[test]
+fn broken_tables_of_a_regulation_are_refused_whole() {
+    let refused = |text: &str| eu::load("eu", date(), text.as_bytes()).unwrap_err();
+    assert!(matches!(refused(&EU.replace("celex", "x")), ListError::Row { line: 1, .. }));
+    assert!(matches!(refused(&EU.replace(",circa 1990", "")), ListError::Row { line: 3, .. }));
+    assert!(matches!(refused(&EU.replace("Person", "Planet")), ListError::Row { line: 2, .. }));
+    assert!(matches!(refused(&EU.replace("Anna EXAMPLE", "")), ListError::Row { line: 2, .. }));
+    assert!(matches!(refused(EU.lines().next().unwrap()), ListError::Empty));
+    assert!(matches!(refused(&EU[..EU.find("2013").unwrap()]), ListError::Csv { .. }));
+}
