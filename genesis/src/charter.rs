@@ -8,11 +8,12 @@ use hansa_types::{
     hash::{Digest, PublicKey, digest_of},
     id::BankId,
     lei::Lei,
-    sign::{SignError, Signer, verify},
+    sign::{Signer, verify},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    CeremonyError,
     beacon::Beacon,
     file::{self, Kind},
     flaw::Flaw,
@@ -177,16 +178,16 @@ impl SignedCharter {
     /// Signs for a founder.
     ///
     /// # Errors
-    /// [`Flaw`] if the bank is no founder or the key not its own; the key's own error otherwise.
-    pub fn sign(&mut self, bank: &BankId, key: &dyn Signer) -> Result<Result<(), Flaw>, SignError> {
-        let Some(founder) = self.charter.founders.get(bank) else {
-            return Ok(Err(Flaw::Content(format!("{bank} is not a founder named in the charter"))));
-        };
+    /// [`CeremonyError`] if the bank is no founder, the key not its own, or it cannot sign.
+    pub fn sign(&mut self, bank: &BankId, key: &dyn Signer) -> Result<(), CeremonyError> {
+        let founder = self.charter.founders.get(bank);
+        let stranger = || Flaw::Content(format!("{bank} is not a founder named in the charter"));
+        let founder = founder.ok_or_else(|| CeremonyError::NotAllowed(stranger()))?;
         if founder.key != key.public_key() {
-            return Ok(Err(Flaw::Signature(bank.to_string())));
+            return Err(CeremonyError::NotAllowed(Flaw::Signature(bank.to_string())));
         }
         self.signatures.insert(bank.clone(), key.sign(&self.charter.message())?);
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// The file.

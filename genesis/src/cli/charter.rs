@@ -177,9 +177,7 @@ fn sign(args: &SignArgs) -> Result<(), CliError> {
     let path = args.folder.join(CHARTER);
     let mut charter = read(&path)?;
     let key = KeyFolder::new(&args.keys).signer(Purpose::Governance)?;
-    charter
-        .sign(&args.bank, &key)?
-        .map_err(|flaw| CliError::Refused { file: path.display().to_string(), flaw })?;
+    charter.sign(&args.bank, &key)?;
     file::replace(&path, &charter.to_file())?;
     show(&args.folder)
 }

@@ -142,6 +142,9 @@ fn secrets_are_in_locked_memory_and_then_gone() {
         panic!("the child ended: {output}");
     };
     wait_for("held");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
     let mut held = 0;
     for range in memory(child.id()) {
         let found = find(&range.bytes, &needles).len();

@@ -125,7 +125,7 @@ impl Ceremony {
         let ceremony = Self { circuit, folder: tempfile::tempdir().unwrap() };
         let mut signed = SignedCharter::new(charter);
         for i in 0..4 {
-            signed.sign(&bank(i), &key(i)).unwrap().unwrap();
+            signed.sign(&bank(i), &key(i)).unwrap();
         }
         file::write(&ceremony.path(CHARTER), &signed.to_file()).unwrap();
         ceremony

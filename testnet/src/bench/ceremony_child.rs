@@ -92,7 +92,7 @@ impl Ceremony {
             beacon: None,
         };
         let mut signed = SignedCharter::new(charter);
-        signed.sign(&bank, &key).map_err(failed)?.map_err(failed)?;
+        signed.sign(&bank, &key).map_err(failed)?;
         std::fs::write(folder.join(CHARTER), signed.to_file())?;
         Ok(Self { folder: folder.to_owned(), circuit, bank, key, verified: None })
     }
