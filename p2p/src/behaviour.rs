@@ -45,6 +45,16 @@ pub(crate) struct Behaviour {
     pub(crate) exchange: Exchange,
 }
 
+impl Behaviour {
+    /// Bounds the connections for as many other members.
+    pub(crate) fn limit_connections(&mut self, others: usize) {
+        let (outgoing, established) = connection_counts(others);
+        let limits = std::mem::take(self.connections.limits_mut());
+        *self.connections.limits_mut() =
+            limits.with_max_pending_outgoing(Some(outgoing)).with_max_established(Some(established));
+    }
+}
+
 /// Builds the swarm for `others`, the members apart from this node. Needs a Tokio runtime.
 pub(crate) fn swarm(
     identity: &Identity,
@@ -53,7 +63,7 @@ pub(crate) fn swarm(
     limits: &Limits,
     registry: &mut Registry,
 ) -> Result<Swarm<Behaviour>, StartError> {
-    let gossip = gossip::behaviour(topic, others.len(), limits, registry)?;
+    let gossip = gossip::behaviour(topic, limits, registry)?;
     let built = SwarmBuilder::with_existing_identity(identity.keypair().clone())
         .with_tokio()
         .with_quic_config(quic_config)
@@ -95,10 +105,16 @@ fn quic_config(mut config: quic::Config) -> quic::Config {
 }
 
 fn connection_limits(others: usize, limits: &Limits) -> connection_limits::ConnectionLimits {
-    let others = u32::try_from(others).unwrap_or(u32::MAX);
+    let (outgoing, established) = connection_counts(others);
     connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits.pending_incoming))
-        .with_max_pending_outgoing(Some(others))
+        .with_max_pending_outgoing(Some(outgoing))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_MEMBER))
-        .with_max_established(Some(others.saturating_mul(CONNECTIONS_PER_MEMBER)))
+        .with_max_established(Some(established))
+}
+
+/// How many connections `others` may be dialled for, and have.
+fn connection_counts(others: usize) -> (u32, u32) {
+    let others = u32::try_from(others).unwrap_or(u32::MAX);
+    (others, others.saturating_mul(CONNECTIONS_PER_MEMBER))
 }

@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Report { message: MessageId, verdict: Verdict },
     Request { peer: PeerId, bytes: Vec<u8>, reply: oneshot::Sender<Result<Vec<u8>, RequestError>> },
     Respond { request: RequestId, bytes: Vec<u8> },
+    Members { members: BTreeMap<PeerId, Vec<Multiaddr>>, reply: oneshot::Sender<()> },
     Peers { reply: oneshot::Sender<Vec<PeerStatus>> },
     Shutdown,
 }
@@ -139,6 +140,12 @@ impl Driver {
             Command::Respond { request, bytes } => {
                 let exchange = &mut self.swarm.behaviour_mut().exchange;
                 self.requests.answer(exchange, request, bytes, &self.metrics);
+            }
+            Command::Members { members, reply } => {
+                for event in self.connections.set_members(members, &mut self.swarm, &self.metrics) {
+                    self.tell(event);
+                }
+                let _ = reply.send(());
             }
             Command::Peers { reply } => drop(reply.send(self.peers())),
             Command::Shutdown => {}

@@ -162,6 +162,17 @@ pub enum RespondError {
     Stopped(#[from] Stopped),
 }
 
+/// Why others were not made the members.
+#[derive(Debug, thiserror::Error)]
+pub enum MembersError {
+    /// They cannot be members.
+    #[error(transparent)]
+    Members(#[from] StartError),
+    /// The driver is gone.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
 /// The network was shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the network has stopped")]

@@ -16,6 +16,10 @@ use crate::message::MessageId;
 
 /// Up to this many other members, everyone is in everyone's mesh.
 pub const FULL_MESH_PEERS: usize = 12;
+/// The most members in a mesh, where there are more members.
+const MAX_MESH_PEERS: usize = 16;
+/// How many of them this node has dialled itself, where there are more members.
+const OUTBOUND_PEERS: usize = 4;
 /// How long gossipsub remembers the id of received bytes, whatever the verdict was.
 pub const DUPLICATE_CACHE: Duration = Duration::from_secs(120);
 /// How long a message may await its verdict; gossipsub holds the bytes for that long.
@@ -60,15 +64,14 @@ const DELIVERY_DECAY: Duration = Duration::from_secs(600);
 /// Gossipsub as this crate runs it.
 pub(crate) type Gossip = Behaviour<IdentityTransform, WhitelistSubscriptionFilter>;
 
-/// Builds it for one topic and `others` other members.
+/// Builds it for one topic.
 pub(crate) fn behaviour(
     topic: &IdentTopic,
-    others: usize,
     limits: &Limits,
     registry: &mut Registry,
 ) -> Result<Gossip, StartError> {
     let refused = |error: &dyn std::fmt::Display| StartError::Gossip(error.to_string());
-    let config = config(others, limits).map_err(|e| refused(&e))?;
+    let config = config(limits).map_err(|e| refused(&e))?;
     let only_ours = WhitelistSubscriptionFilter([topic.hash()].into_iter().collect());
     let mut metrics =
         MetricsConfig { max_topics: 1, max_never_subscribed_topics: 1, ..MetricsConfig::default() };
@@ -81,18 +84,17 @@ pub(crate) fn behaviour(
     Ok(gossip)
 }
 
-fn config(others: usize, limits: &Limits) -> Result<Config, libp2p::gossipsub::ConfigBuilderError> {
-    let mesh = mesh(others);
+fn config(limits: &Limits) -> Result<Config, libp2p::gossipsub::ConfigBuilderError> {
     ConfigBuilder::default()
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
         .message_id_fn(|message| MessageId::of(&message.data).to_gossip())
         .duplicate_cache_time(DUPLICATE_CACHE)
         .flood_publish(false)
-        .mesh_n(mesh.target)
-        .mesh_n_low(mesh.low)
-        .mesh_n_high(mesh.high)
-        .mesh_outbound_min(mesh.outbound)
+        .mesh_n(FULL_MESH_PEERS)
+        .mesh_n_low(FULL_MESH_PEERS)
+        .mesh_n_high(MAX_MESH_PEERS)
+        .mesh_outbound_min(OUTBOUND_PEERS)
         .heartbeat_initial_delay(HEARTBEAT)
         .heartbeat_interval(HEARTBEAT)
         .history_length(HISTORY_HEARTBEATS)
@@ -109,24 +111,6 @@ fn config(others: usize, limits: &Limits) -> Result<Config, libp2p::gossipsub::C
         .publish_queue_duration(QUEUE_TIME)
         .forward_queue_duration(QUEUE_TIME)
         .build()
-}
-
-/// How many members the mesh holds.
-#[derive(Debug, PartialEq, Eq)]
-struct Mesh {
-    target: usize,
-    low: usize,
-    high: usize,
-    outbound: usize,
-}
-
-fn mesh(others: usize) -> Mesh {
-    if others <= FULL_MESH_PEERS {
-        let all = others.max(1);
-        Mesh { target: all, low: all, high: all, outbound: 0 }
-    } else {
-        Mesh { target: FULL_MESH_PEERS, low: 8, high: 16, outbound: 4 }
-    }
 }
 
 /// The two parts that add (time in the mesh, first deliveries) are capped far below what one invalid message takes;
@@ -181,20 +165,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_and_scores_are_accepted_for_every_size() {
-        for others in [0, 1, 2, 11, 12, 13, 255] {
-            let mut registry = Registry::default();
-            let built = behaviour(&IdentTopic::new("t"), others, &Limits::default(), &mut registry);
-            assert!(built.is_ok(), "{others} others: {:?}", built.err());
-        }
+    fn settings_and_scores_are_accepted() {
+        let mut registry = Registry::default();
+        let built = behaviour(&IdentTopic::new("t"), &Limits::default(), &mut registry);
+        assert!(built.is_ok(), "{:?}", built.err());
         assert_eq!(score_params(IdentTopic::new("t").hash()).validate(), Ok(()));
         assert_eq!(thresholds().validate(), Ok(()));
-    }
-
-    #[test]
-    fn a_dozen_banks_are_a_full_mesh() {
-        assert_eq!(mesh(11), Mesh { target: 11, low: 11, high: 11, outbound: 0 });
-        assert_eq!(mesh(30).target, FULL_MESH_PEERS);
     }
 
     #[test]

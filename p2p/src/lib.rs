@@ -39,7 +39,7 @@ mod redial;
 
 pub use config::{Config, Limits, MAX_LISTEN_ADDRESSES, MAX_MEMBERS};
 pub use copies::{ACCEPTED_CONTENTS, MAX_COPIES_PER_PEER};
-pub use error::{ConfigError, PublishError, RequestError, RespondError, StartError, Stopped};
+pub use error::{ConfigError, MembersError, PublishError, RequestError, RespondError, StartError, Stopped};
 pub use exchange::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, REQUEST_TIMEOUT, RequestId};
 pub use gossip::{DUPLICATE_CACHE, FULL_MESH_PEERS, VERDICT_DEADLINE};
 pub use identity::{Identity, InvalidPeerKey, peer_id};

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::behaviour;
 use crate::config::{Config, MAX_MEMBERS, is_quic};
 use crate::driver::{Command, Connections, Driver};
-use crate::error::{PublishError, RequestError, RespondError, StartError, Stopped};
+use crate::error::{MembersError, PublishError, RequestError, RespondError, StartError, Stopped};
 use crate::exchange::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, RequestId};
 use crate::identity::Identity;
 use crate::message::{ContentIdFn, MessageId, Verdict};
@@ -156,9 +156,11 @@ impl Network {
         let (to_driver, commands) = mpsc::channel(COMMAND_QUEUE);
         let undecided = limits.undecided_per_peer() + limits.requests_per_peer();
         let (events, from_driver) = mpsc::channel(peers.len().saturating_mul(undecided) + STATUS_EVENTS);
-        let handle = NetworkHandle { commands: to_driver, max_message_bytes: limits.max_message_bytes() };
+        let own = *swarm.local_peer_id();
+        let handle =
+            NetworkHandle { own, commands: to_driver, max_message_bytes: limits.max_message_bytes() };
         let pauses = Pauses { seed: setup.jitter_seed, base: limits.redial_base(), max: limits.redial_max() };
-        let connections = Connections::new(*swarm.local_peer_id(), members, pauses);
+        let connections = Connections::new(own, members, pauses);
         let channels = (commands, events);
         let driver =
             Driver::new(swarm, topic.hash(), connections, setup.content_id, limits, channels, metrics.own());
@@ -188,6 +190,7 @@ fn check_members(own: &PeerId, members: Vec<Member>) -> Result<BTreeMap<PeerId, 
 /// How the node speaks to the network's task. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct NetworkHandle {
+    own: PeerId,
     commands: mpsc::Sender<Command>,
     max_message_bytes: usize,
 }
@@ -222,6 +225,16 @@ impl NetworkHandle {
             return Err(RespondError::TooLarge { bytes: bytes.len(), limit: MAX_RESPONSE_BYTES });
         }
         Ok(self.commands.send(Command::Respond { request, bytes }).await.map_err(|_| Stopped)?)
+    }
+
+    /// Makes these the members: who is no longer one is cut off before this returns and cannot connect again; who is new
+    /// is dialled, and let in.
+    ///
+    /// # Errors
+    /// [`MembersError`] if they cannot be members; nothing has changed then.
+    pub async fn set_members(&self, members: Vec<Member>) -> Result<(), MembersError> {
+        let members = check_members(&self.own, members)?;
+        Ok(self.ask(|reply| Command::Members { members, reply }).await?)
     }
 
     /// How the node stands with every other member, in the order of their peer ids.

@@ -29,6 +29,7 @@ pub(crate) struct Pauses {
 /// The members that can be dialled and when each is due.
 #[derive(Debug)]
 pub(crate) struct Redial {
+    own: PeerId,
     pauses: Pauses,
     members: BTreeMap<PeerId, State>,
 }
@@ -49,12 +50,21 @@ impl Redial {
         members: impl IntoIterator<Item = PeerId>,
         now: Instant,
     ) -> Self {
-        let first = |peer| {
-            let yields = own > peer;
-            let due = if yields { now + pauses.base.saturating_mul(YIELD) } else { now };
-            (peer, State { yields, failures: 0, due: Some(due), connected: None })
-        };
-        Self { pauses, members: members.into_iter().map(first).collect() }
+        let mut redial = Self { own, pauses, members: BTreeMap::new() };
+        members.into_iter().for_each(|peer| redial.add(peer, now));
+        redial
+    }
+
+    /// A member more, due at once unless this node yields to it.
+    pub(crate) fn add(&mut self, peer: PeerId, now: Instant) {
+        let yields = self.own > peer;
+        let due = if yields { now + self.pauses.base.saturating_mul(YIELD) } else { now };
+        self.members.insert(peer, State { yields, failures: 0, due: Some(due), connected: None });
+    }
+
+    /// A member less.
+    pub(crate) fn forget(&mut self, peer: &PeerId) {
+        self.members.remove(peer);
     }
 
     /// When the next member is due.

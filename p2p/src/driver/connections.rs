@@ -41,6 +41,44 @@ impl Connections {
         Self { members: members.into_iter().map(idle).collect(), redial }
     }
 
+    /// Takes others for the members. Who is none any more is cut off and kept out by the gate; who is new is let in, and
+    /// dialled if it has an address. Says who is gone.
+    pub(super) fn set_members(
+        &mut self,
+        members: BTreeMap<PeerId, Vec<Multiaddr>>,
+        swarm: &mut Swarm<Behaviour>,
+        metrics: &Metrics,
+    ) -> Vec<Event> {
+        let now = Instant::now();
+        let gone: Vec<PeerId> =
+            self.members.keys().filter(|peer| !members.contains_key(peer)).copied().collect();
+        let mut events = Vec::new();
+        for peer in gone {
+            tracing::info!(%peer, "no longer a member: cut off");
+            swarm.behaviour_mut().members.disallow_peer(peer);
+            self.redial.forget(&peer);
+            let connected = self.members.remove(&peer).is_some_and(|state| !state.open.is_empty());
+            if connected {
+                metrics.peers_connected.dec();
+                events.push(Event::PeerDisconnected(peer));
+            }
+        }
+        for (peer, addresses) in members {
+            if let Some(state) = self.members.get_mut(&peer) {
+                state.addresses = addresses;
+                continue;
+            }
+            tracing::info!(%peer, "a new member: let in");
+            swarm.behaviour_mut().members.allow_peer(peer);
+            if !addresses.is_empty() {
+                self.redial.add(peer, now);
+            }
+            self.members.insert(peer, MemberState { addresses, open: Vec::new() });
+        }
+        swarm.behaviour_mut().limit_connections(self.members.len());
+        events
+    }
+
     /// Every member with the other end of its oldest connection.
     pub(super) fn members(&self) -> impl Iterator<Item = (&PeerId, Option<&Multiaddr>)> {
         self.members.iter().map(|(peer, state)| (peer, state.open.first().map(|(_, address)| address)))

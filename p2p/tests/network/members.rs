@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use hansa_p2p::{Event, Network, NetworkMetrics, PublishError, Published, StartError, Stopped, Verdict};
+use hansa_p2p::{
+    Event, MembersError, Network, NetworkMetrics, PublishError, Published, StartError, Stopped, Verdict,
+};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Builder;
 
@@ -173,4 +175,32 @@ async fn a_key_log_in_the_environment_is_refused() {
     let run = Command::new(itself).args(["--exact", NAME]).env(VARIABLE, "keys.log").output().expect("runs");
     let said = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success() && said.contains("1 passed"), "{said}");
+}
+
+/// Who is removed is cut off and kept out; who is admitted gets in, both by being dialled and by dialling.
+#[tokio::test]
+async fn members_come_and_go_while_the_network_runs() {
+    let mut stays = Node::start(1, vec![member(2, None)]).await;
+    let mut removed = Node::start(2, vec![member(1, Some(&stays.address))]).await;
+    joined(&mut stays, &mut removed).await;
+    let mut admitted = Node::start(3, vec![member(1, None)]).await;
+
+    stays.handle.set_members(vec![member(1, None), member(3, Some(&admitted.address))]).await.expect("runs");
+    stays.until(Event::PeerDisconnected(removed.peer)).await;
+    removed.until(Event::PeerDisconnected(stays.peer)).await;
+    joined(&mut stays, &mut admitted).await;
+    stays.publish(b"x|").await;
+    admitted.judge(b"x|", Verdict::Accept).await;
+    // It dials again and again, and is denied.
+    while stays.metric(NOT_MEMBER) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let peers = stays.handle.peers().await.expect("runs");
+    assert_eq!(peers.iter().map(|status| status.peer).collect::<Vec<_>>(), [admitted.peer]);
+
+    // And it may come back.
+    stays.handle.set_members(vec![member(2, None), member(3, Some(&admitted.address))]).await.expect("runs");
+    joined(&mut stays, &mut removed).await;
+    let twice = stays.handle.set_members(vec![member(2, None), member(2, None)]).await;
+    assert!(matches!(twice, Err(MembersError::Members(StartError::DuplicateMember(_)))));
 }
