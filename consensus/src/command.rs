@@ -10,6 +10,7 @@ use hansa_audit_log::merkle::Hash;
 use hansa_audit_log::note::MAX_NOTE_BYTES;
 use hansa_audit_log::witness::Seen;
 use hansa_types::codec_struct;
+use hansa_types::governance::Entry;
 use hansa_types::hash::{Digest, digest};
 use hansa_types::id::{Epoch, GatewayId, Timestamp};
 use hansa_types::signal::{Retraction, Signal};
@@ -198,6 +199,13 @@ pub enum Command {
         /// The epoch in which it was unlocked.
         epoch: Epoch,
     },
+    /// Takes in an entry of governance: the rules that signals are judged by change here, on every replica.
+    Govern {
+        /// The record of it.
+        leaf: Leaf,
+        /// The entry.
+        entry: Entry,
+    },
     /// Uses a newer version of the state from here on; every replica understands it.
     Finalize {
         /// The version.
@@ -257,7 +265,8 @@ impl Command {
             | Self::Retract { leaf, .. }
             | Self::Hold { leaf, .. }
             | Self::Erase { leaf, .. }
-            | Self::Unlock { leaf, .. } => Some(leaf),
+            | Self::Unlock { leaf, .. }
+            | Self::Govern { leaf, .. } => Some(leaf),
             Self::Checkpoint { .. } | Self::Finalize { .. } | Self::Witness { .. } => None,
         }
     }
@@ -290,7 +299,8 @@ impl Command {
             | Self::Expire { leaf, .. }
             | Self::Hold { leaf, .. }
             | Self::Erase { leaf, .. }
-            | Self::Unlock { leaf, .. } => vec![leaf],
+            | Self::Unlock { leaf, .. }
+            | Self::Govern { leaf, .. } => vec![leaf],
             Self::Checkpoint { .. } | Self::Finalize { .. } | Self::Witness { .. } => vec![],
         }
     }

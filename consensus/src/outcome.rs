@@ -65,6 +65,11 @@ pub enum Outcome {
     },
     /// The checkpoint is remembered and may be cosigned.
     Witnessed,
+    /// The rules of governance do not take the entry: nothing changed.
+    GovernanceRefused {
+        /// Why.
+        reason: String,
+    },
     /// Another checkpoint was remembered meanwhile: check again, against this.
     WitnessRefused {
         /// What is remembered.
@@ -94,6 +99,7 @@ impl Encode for Outcome {
             Self::SubjectKeyTaken => out.u8(20),
             Self::Witnessed => out.u8(17),
             Self::WitnessRefused { seen } => numbered(18, seen, out),
+            Self::GovernanceRefused { reason } => numbered(21, reason, out),
         }
     }
 }
@@ -120,6 +126,7 @@ impl Decode for Outcome {
             20 => Self::SubjectKeyTaken,
             17 => Self::Witnessed,
             18 => Self::WitnessRefused { seen: Decode::decode(input)? },
+            21 => Self::GovernanceRefused { reason: Decode::decode(input)? },
             other => return Err(CodecError::invalid("outcome", format!("{other} is not one of its kinds"))),
         })
     }

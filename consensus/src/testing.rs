@@ -11,7 +11,7 @@ use hansa_types::signal::{
     Category, PROOF_LENGTH, Retraction, Severity, Signal, SignalBody, retraction_lock,
 };
 use hansa_types::subject::SubjectKind;
-use hansa_types::verify::{SignalVerifier, Verifier, VerifyError};
+use hansa_types::verify::{SignalRules, SignalVerifier, Verifier, VerifyError};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -23,6 +23,8 @@ pub(crate) const EPOCH: Epoch = Epoch(9);
 
 /// Accepts a signal whose proof begins with 1.
 struct FirstByte;
+
+impl SignalRules for FirstByte {}
 
 impl Verifier<Signal> for FirstByte {
     fn verify(&self, signal: &Signal) -> Result<(), VerifyError> {

@@ -19,7 +19,7 @@ use hansa_types::id::Epoch;
 use hansa_types::record::RecordClass;
 use hansa_types::sign::{SignError, Signer};
 use hansa_types::signal::Signal;
-use hansa_types::verify::{Verifier, VerifyError};
+use hansa_types::verify::{SignalRules, Verifier, VerifyError};
 use prometheus_client::registry::Registry;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -29,6 +29,8 @@ use tokio::task::JoinSet;
 const ORIGIN: &str = "bank-a.example/audit";
 
 struct RefuseAll;
+
+impl SignalRules for RefuseAll {}
 
 impl Verifier<Signal> for RefuseAll {
     fn verify(&self, _: &Signal) -> Result<(), VerifyError> {

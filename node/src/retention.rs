@@ -102,7 +102,7 @@ mod tests {
         let retention = Retention::with(&BTreeMap::new(), false).unwrap();
         let kept = RecordClass::ALL.iter().filter(|class| !retention.0.contains_key(class.name()));
         let kept: Vec<_> = kept.map(|class| class.name()).collect();
-        assert_eq!(kept, ["governance", "checkpoint", "erasure", "hold"]);
+        assert_eq!(kept, ["governance", "checkpoint", "erasure", "hold", "governance-message"]);
         assert_eq!(retention.until(&operation(5)), Timestamp(5 + 3 * YEAR));
     }
 

@@ -132,9 +132,11 @@ pub(crate) fn subjects_of(record: &Record) -> Vec<Subject> {
 pub(crate) fn sealed_under(record: &Record) -> Vec<Digest> {
     let class = record.class();
     match class {
-        RecordClass::Governance | RecordClass::Checkpoint | RecordClass::Erasure | RecordClass::Hold => {
-            vec![]
-        }
+        RecordClass::Governance
+        | RecordClass::GovernanceMessage
+        | RecordClass::Checkpoint
+        | RecordClass::Erasure
+        | RecordClass::Hold => vec![],
         _ => {
             let subjects: Vec<_> = subjects_of(record).iter().map(Subject::digest).collect();
             if subjects.is_empty() { vec![period(class, record.at())] } else { subjects }
@@ -195,6 +197,7 @@ fn about(record: &Record) -> Vec<Term<'_>> {
         Record::Alert(alert) => vec![Term::Signal(alert.signal), Term::of_subject(&alert.subject)],
         Record::Operation(_)
         | Record::Governance(_)
+        | Record::GovernanceMessage(_)
         | Record::Checkpoint(_)
         | Record::Login(_)
         | Record::Configuration(_)

@@ -82,7 +82,7 @@ impl Disclosure {
     /// [`DisclosureError`].
     pub fn check(&self, context: &Context) -> Result<Nullifiers, DisclosureError> {
         let Self { bank, epoch, trace } = self;
-        let manifest = context.manifest();
+        let manifest = context.manifest(*epoch);
         let member = manifest.members.get(bank).ok_or_else(|| DisclosureError::NotAMember(bank.clone()))?;
         let committed = member.traces.get(epoch);
         let no_commitment = || DisclosureError::NoCommitment { bank: bank.clone(), epoch: *epoch };

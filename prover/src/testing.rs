@@ -150,7 +150,7 @@ impl Draft {
         let opening = DecisionOpening {
             subject: SubjectSecret::from_bytes(&[7; 64]),
             factors: Factors([4; FACTORS]),
-            model: context.manifest().models[0].model.clone(),
+            model: context.manifest(EPOCH).models[0].model.clone(),
             decision: Digest([9; 32]),
             salt: Salt([salt; 32]),
         };

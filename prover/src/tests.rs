@@ -142,7 +142,7 @@ fn arrival_is_checked_against_the_clock() {
     assert!(ignored(at(start - 1)), "early");
     // The gateway expires when epoch 5 begins, so the grace never shows with it; with a longer one it does.
     assert!(ignored(at(start + u64::from(EPOCH_SECONDS) + 1)), "the gateway has expired");
-    let mut manifest = (**context().manifest()).clone();
+    let mut manifest = (**context().manifest(EPOCH)).clone();
     manifest.gateways.get_mut(&GATEWAY).unwrap().expires = Timestamp(u64::MAX);
     let later = verifier(manifest, consortium().prover.key().verifying_key());
     let draft = Draft::new(later.context(), 1, 1);
@@ -234,7 +234,7 @@ fn replayed_proofs_are_refused() {
         |m| m.signal_limit += 1,
     ];
     for change in changes {
-        let mut manifest = (**context().manifest()).clone();
+        let mut manifest = (**context().manifest(EPOCH)).clone();
         change(&mut manifest);
         let elsewhere = verifier(manifest, consortium().prover.key().verifying_key());
         let there = elsewhere.context().consortium();
@@ -346,7 +346,7 @@ fn the_second_model_and_every_member_can_signal() {
     for bank in 0..BANKS {
         let mut draft = Draft::new(context(), bank, 5);
         if bank % 2 == 1 {
-            draft.opening.model = context().manifest().models[1].model.clone();
+            draft.opening.model = context().manifest(EPOCH).models[1].model.clone();
             draft.opening.factors.0 = [10; 16];
             draft.opening.factors.0[0] = 1;
         }
@@ -364,7 +364,7 @@ fn double_signalling_identifies_the_bank_for_that_epoch_only() {
     let first = Draft::new(context(), 3, 1).prove(context(), 12).unwrap();
     let second = Draft::new(context(), 3, 2).prove(context(), 13).unwrap();
     assert_eq!(first.nullifier, second.nullifier);
-    let manifest = context().manifest();
+    let manifest = context().manifest(EPOCH);
     let found = double_signal::evidence(&consortium.verifier, manifest, &first, &second).unwrap();
     assert_eq!(found, Some(bank(3)));
 
@@ -415,7 +415,7 @@ fn circuit(manifest: &mut hansa_types::manifest::Manifest) -> &mut hansa_types::
 /// A later circuit is in force from its epoch on, and not before.
 #[test]
 fn each_epoch_has_its_circuit() {
-    let mut manifest = (**context().manifest()).clone();
+    let mut manifest = (**context().manifest(EPOCH)).clone();
     let next = hansa_types::manifest::Circuit { version: 2, ..circuit(&mut manifest).clone() };
     manifest.circuits.insert(Epoch(5), next);
     let later = verifier(manifest.clone(), consortium().prover.key().verifying_key());
@@ -440,7 +440,7 @@ fn each_epoch_has_its_circuit() {
 /// A gateway is silent below its minimum, and a registration that ends within an epoch gives no leaf for it.
 #[test]
 fn too_few_active_members_signal_nothing() {
-    let mut manifest = (**context().manifest()).clone();
+    let mut manifest = (**context().manifest(EPOCH)).clone();
     let gateway = manifest.gateways.get_mut(&GATEWAY).unwrap();
     gateway.minimum = BANKS as u16;
     let check = |manifest: &hansa_types::manifest::Manifest| {
@@ -456,7 +456,7 @@ fn too_few_active_members_signal_nothing() {
 
 #[test]
 fn keys_and_manifests_must_fit() {
-    let mut manifest = (**context().manifest()).clone();
+    let mut manifest = (**context().manifest(EPOCH)).clone();
     circuit(&mut manifest).verifying_key = Digest([0; 32]);
     let other = Context::new(manifest.clone().into()).unwrap();
     let mut draft = Draft::new(&other, 0, 1);

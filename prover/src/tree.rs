@@ -6,7 +6,6 @@
 
 use ark_ff::AdditiveGroup;
 use hansa_types::{
-    hash::Field,
     id::{BankId, Epoch, GatewayId},
     manifest::Manifest,
 };
@@ -14,7 +13,7 @@ use zeroize::Zeroize;
 
 use crate::{
     derive,
-    field::{Fr, NonCanonical, decode},
+    field::{Fr, decode},
     poseidon::{Domain, hash},
 };
 
@@ -152,14 +151,6 @@ pub enum TreeError {
     /// The manifest has no such gateway.
     #[error("the manifest names no gateway {0}")]
     UnknownGateway(GatewayId),
-    /// A commitment in the manifest is not a field element.
-    #[error("the commitments of {bank} in the manifest: {source}; the bank must publish correct ones")]
-    Commitment {
-        /// Whose.
-        bank: BankId,
-        /// What is wrong.
-        source: NonCanonical,
-    },
     /// Too many members or models.
     #[error(transparent)]
     TooMany(#[from] TooManyLeaves),
@@ -175,23 +166,18 @@ pub struct MemberTree {
 
 impl MemberTree {
     /// The tree that every bank computes from the manifest: a leaf for each member that is registered in the
-    /// gateway for all of the epoch and published a trace commitment for it.
+    /// gateway for all of the epoch and published a trace commitment for it. One whose commitments are no field
+    /// elements has none: it could not prove anything either.
     ///
     /// # Errors
-    /// [`TreeError`] if the gateway is unknown or a commitment is not canonical.
+    /// [`TreeError`] if the gateway is unknown.
     pub fn new(manifest: &Manifest, gateway: GatewayId, epoch: Epoch) -> Result<Self, TreeError> {
         let active = manifest.active_members(gateway, epoch).ok_or(TreeError::UnknownGateway(gateway))?;
         let (mut banks, mut leaves) = (Vec::new(), Vec::new());
         for (bank, member) in active {
             let Some(trace) = member.traces.get(&epoch) else { continue };
-            let element = |field: &Field| {
-                decode(field).map_err(|source| TreeError::Commitment { bank: bank.clone(), source })
-            };
-            leaves.push(derive::member_leaf(
-                element(&member.membership)?,
-                manifest.signal_limit,
-                element(trace)?,
-            ));
+            let (Ok(membership), Ok(trace)) = (decode(&member.membership), decode(trace)) else { continue };
+            leaves.push(derive::member_leaf(membership, manifest.signal_limit, trace));
             banks.push(bank.clone());
         }
         Ok(Self { banks, tree: Tree::new(leaves)? })

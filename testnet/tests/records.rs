@@ -19,7 +19,7 @@ use hansa_keys::{KeyFolder, Purpose, Secret};
 use hansa_types::hash::Digest;
 use hansa_types::manifest::SignedManifest;
 use hansa_types::signal::Signal;
-use hansa_types::verify::{Verifier, VerifyError};
+use hansa_types::verify::{SignalRules, Verifier, VerifyError};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 
@@ -30,6 +30,8 @@ const SCRUBS: usize = 60;
 const LOGINS: usize = 600;
 
 struct NoSignals;
+
+impl SignalRules for NoSignals {}
 
 impl Verifier<Signal> for NoSignals {
     fn verify(&self, _: &Signal) -> Result<(), VerifyError> {

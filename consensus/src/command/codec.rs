@@ -189,6 +189,11 @@ impl Encode for Command {
                 leaf.encode(out);
                 epoch.encode(out);
             }
+            Self::Govern { leaf, entry } => {
+                out.u8(21);
+                leaf.encode(out);
+                entry.encode(out);
+            }
             Self::Checkpoint { .. } | Self::Finalize { .. } | Self::Witness { .. } => {
                 self.encode_leafless(out);
             }
@@ -231,6 +236,7 @@ impl Decode for Command {
                 forget: input.seq("index terms", MAX_TERMS)?,
             },
             20 => Self::Unlock { leaf, epoch: Decode::decode(input)? },
+            21 => Self::Govern { leaf, entry: Decode::decode(input)? },
             other => return Err(CodecError::invalid("command", format!("{other} is not one of its kinds"))),
         })
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hansa_types::signal::Signal;
-use hansa_types::verify::{Verifier, VerifyError};
+use hansa_types::verify::{SignalRules, Verifier, VerifyError};
 use openraft::ServerState;
 use prometheus_client::registry::Registry;
 use rand::rngs::StdRng;
@@ -123,6 +123,8 @@ pub(super) struct World {
 
 /// Believes every signal; none is sent.
 struct Believe;
+
+impl SignalRules for Believe {}
 
 impl Verifier<Signal> for Believe {
     fn verify(&self, _: &Signal) -> Result<(), VerifyError> {

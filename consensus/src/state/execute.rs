@@ -10,7 +10,9 @@ use hansa_types::signal::Signal;
 use hansa_types::verify::SignalVerifier;
 
 use super::transaction::{Placed, Transaction};
-use super::{LEVEL, RESTORED, TreeHead, decode, scope_key, signals, subjects, tree_error, witness};
+use super::{
+    LEVEL, RESTORED, TreeHead, decode, governance, scope_key, signals, subjects, tree_error, witness,
+};
 use crate::command::{Command, Intent, Leaf, Proposal};
 use crate::outcome::{CheckpointRefusal, IntentRefusal, Outcome};
 use crate::store::{StoreError, Table};
@@ -77,6 +79,7 @@ fn execute(
         Command::Witness { origin, old, new, note } => {
             witness::remember(transaction, &origin, old, new, note)
         }
+        Command::Govern { leaf, entry } => governance::enter(transaction, verifier, leaf, &entry),
         Command::Checkpoint { size, root } => checkpoint(transaction, TreeHead { size, root }),
         Command::Unlock { leaf, epoch } => unlock(transaction, leaf, epoch),
         Command::Finalize { level } => finalize(transaction, level),

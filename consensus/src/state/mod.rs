@@ -4,6 +4,7 @@
 //! before, and what a crash takes from the state is applied again from it.
 
 mod execute;
+mod governance;
 mod read;
 mod signals;
 mod subjects;
@@ -11,6 +12,8 @@ mod tiles;
 mod transaction;
 mod witness;
 
+#[cfg(test)]
+mod governance_tests;
 #[cfg(test)]
 mod subject_tests;
 #[cfg(test)]
@@ -88,6 +91,7 @@ impl StateMachine {
         verifier: Arc<SignalVerifier>,
     ) -> Result<Self, StoreError> {
         let tree = RwLock::new(load_tree(&*store)?);
+        governance::replay(&*store, &*verifier)?;
         let state = Self { store, keys, verifier, tree };
         state.replay_ledger()?;
         Ok(state)
@@ -144,6 +148,7 @@ impl StateMachine {
         let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
         replace()?;
         *tree = load_tree(&*self.store)?;
+        governance::replay(&*self.store, &*self.verifier)?;
         drop(tree);
         self.replay_ledger().map(|_| ())
     }

@@ -90,6 +90,11 @@ impl<'a> Transaction<'a> {
         Ok(holder.filter(|holder| holder.content == unique.content).map(|holder| holder.index))
     }
 
+    /// Where the leaf is that holds this unique key, if one does.
+    pub(super) fn conflict(&self, unique: &Unique) -> Result<Option<u64>, StoreError> {
+        Ok(self.holder(&unique.key)?.map(|holder| holder.index))
+    }
+
     fn holder(&self, key: &[u8; 32]) -> Result<Option<Holder>, StoreError> {
         self.get(Table::Unique, key)?.map(|held| decode(Table::Unique, &held)).transpose()
     }

@@ -56,13 +56,15 @@ pub(crate) enum Table {
     Holds,
     /// Origin of a log -> the checkpoint last cosigned.
     Witness,
+    /// Entries of governance in their order.
+    Governance,
     /// Applied log id, membership, tree size and root, last checkpoint.
     State,
 }
 
 impl Table {
     /// Every table.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::RaftLog,
         Self::RaftMeta,
         Self::Leaves,
@@ -80,6 +82,7 @@ impl Table {
         Self::Erased,
         Self::Holds,
         Self::Witness,
+        Self::Governance,
         Self::State,
     ];
 
@@ -113,6 +116,7 @@ impl Table {
             Self::Erased => "erased",
             Self::Holds => "holds",
             Self::Witness => "witness",
+            Self::Governance => "governance",
             Self::State => "state",
         }
     }

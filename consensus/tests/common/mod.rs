@@ -18,7 +18,7 @@ use hansa_consensus::{
 };
 use hansa_types::record::RecordClass;
 use hansa_types::signal::Signal;
-use hansa_types::verify::{Verifier, VerifyError};
+use hansa_types::verify::{SignalRules, Verifier, VerifyError};
 use prometheus_client::registry::Registry;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -31,6 +31,8 @@ pub(crate) const ORIGIN: &str = "bank-a.example/audit";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct RefuseAll;
+
+impl SignalRules for RefuseAll {}
 
 impl Verifier<Signal> for RefuseAll {
     fn verify(&self, _: &Signal) -> Result<(), VerifyError> {

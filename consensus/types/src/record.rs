@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::case::{Alert, Case};
 use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
 use crate::decision::Decision;
+use crate::governance::Message;
 use crate::hash::Digest;
 use crate::id::{Actor, Epoch, GatewayId, Timestamp};
 use crate::payment::{Payment, PaymentKey};
@@ -47,6 +48,8 @@ pub enum RecordClass {
     Erasure,
     /// A legal hold placed or lifted.
     Hold,
+    /// A proposal, vote, decision or trace commitment of a member.
+    GovernanceMessage,
 }
 codec_enum!(RecordClass {
     Decision = 1, "decision", Refusal = 2, "refusal", Case = 3, "case", SignalIntent = 4, "signal-intent",
@@ -54,6 +57,7 @@ codec_enum!(RecordClass {
     Alert = 8, "alert", Operation = 9, "operation",
     Governance = 10, "governance", Checkpoint = 11, "checkpoint", Login = 12, "login",
     Configuration = 13, "configuration", Erasure = 14, "erasure", Hold = 15, "hold",
+    GovernanceMessage = 16, "governance-message",
 });
 
 /// A decision with the payment it was taken on.
@@ -145,6 +149,22 @@ pub struct GovernanceRecord {
     pub at: Timestamp,
 }
 codec_struct!(GovernanceRecord { consortium, manifest, previous, at });
+
+/// What a member proposed, voted, or committed to, or what the members decided, as this bank took it in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GovernanceMessageRecord {
+    /// The message ([`Message::id`]).
+    pub id: Digest,
+    /// In a few words.
+    pub summary: String,
+    /// The message itself, if a record can hold it.
+    pub message: Option<Message>,
+    /// Who of this bank brought it; none if it came from another.
+    pub actor: Option<Actor>,
+    /// When.
+    pub at: Timestamp,
+}
+codec_struct!(GovernanceMessageRecord { id, summary, message, actor, at });
 
 /// A checkpoint as it was published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -283,6 +303,8 @@ pub enum Record {
     Erasure(ErasureRecord),
     /// See [`RecordClass::Hold`].
     Hold(HoldRecord),
+    /// See [`RecordClass::GovernanceMessage`].
+    GovernanceMessage(GovernanceMessageRecord),
 }
 
 impl Record {
@@ -304,6 +326,7 @@ impl Record {
             Self::Configuration(_) => RecordClass::Configuration,
             Self::Erasure(_) => RecordClass::Erasure,
             Self::Hold(_) => RecordClass::Hold,
+            Self::GovernanceMessage(_) => RecordClass::GovernanceMessage,
         }
     }
 
@@ -324,6 +347,7 @@ impl Record {
             Self::Configuration(record) => record.at,
             Self::Erasure(record) => record.at,
             Self::Hold(record) => record.at,
+            Self::GovernanceMessage(record) => record.at,
         }
     }
 }
@@ -347,6 +371,7 @@ impl Encode for Record {
             Self::Configuration(record) => record.encode(out),
             Self::Erasure(record) => record.encode(out),
             Self::Hold(record) => record.encode(out),
+            Self::GovernanceMessage(record) => record.encode(out),
         }
     }
 }
@@ -370,6 +395,7 @@ impl Decode for Record {
             RecordClass::Configuration => Self::Configuration(Decode::decode(input)?),
             RecordClass::Erasure => Self::Erasure(Decode::decode(input)?),
             RecordClass::Hold => Self::Hold(Decode::decode(input)?),
+            RecordClass::GovernanceMessage => Self::GovernanceMessage(Decode::decode(input)?),
         })
     }
 }

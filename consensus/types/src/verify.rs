@@ -3,6 +3,7 @@
 //! The field of [`Verified`] is private and [`Verified::check`] is its only constructor, so holding one is having run
 //! the check. Consensus is given a [`Verifier`] (the prover's) without knowing any cryptography.
 
+use crate::governance::{Effect, Entry, Refusal};
 use crate::signal::Signal;
 
 /// Why a value is not accepted, and what that says about who sent it.
@@ -27,8 +28,28 @@ pub trait Verifier<T>: Send + Sync {
     }
 }
 
+/// Judges signals by rules that governance changes. Consensus hands in what it commits, in the order of its log, so that
+/// every replica judges by the same rules at the same place.
+pub trait SignalRules: Verifier<Signal> {
+    /// Forgets all that was handed in: what comes now begins with the first entry again.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the rules cannot be what they were at first.
+    fn restart(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// Takes in an entry of governance.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing has changed then.
+    fn govern(&self, entry: &Entry) -> Result<Effect, Refusal> {
+        Err(Refusal::Form(format!("these rules do not change: {}", entry.message.summary())))
+    }
+}
+
 /// The verifier consensus is given.
-pub type SignalVerifier = dyn Verifier<Signal>;
+pub type SignalVerifier = dyn SignalRules;
 
 /// A value that its verifier accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]

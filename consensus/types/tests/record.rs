@@ -3,18 +3,23 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails the test")]
 
 use hansa_types::codec::{Decode, Encode};
+use hansa_types::governance::{Choice, Message, SignedVote, Vote};
 use hansa_types::hash::Digest;
 use hansa_types::id::Timestamp;
 use hansa_types::record::{
-    CheckpointRecord, ConfigurationRecord, ConfigurationSection, ErasureRecord, GovernanceRecord, HoldRecord,
-    LoginRecord, Record, RecordClass,
+    CheckpointRecord, ConfigurationRecord, ConfigurationSection, ErasureRecord, GovernanceMessageRecord,
+    GovernanceRecord, HoldRecord, LoginRecord, Record, RecordClass,
 };
+use hansa_types::sign::Signature;
 
 fn records() -> Vec<Record> {
     let (digest, at) = (Digest([3; 32]), Timestamp(1_767_225_600));
     let actor = || "officer.a".parse().unwrap();
     let section =
         ConfigurationSection { name: "node".into(), digest, text: Some("bank = \"bank-a\"\n".into()) };
+    let vote = Vote { parent: digest, number: 2, round: 1, choice: Choice::None };
+    let vote =
+        Message::Vote(SignedVote { bank: "bank-a".parse().unwrap(), vote, signature: Signature([7; 64]) });
     vec![
         Record::Governance(GovernanceRecord {
             consortium: digest,
@@ -46,6 +51,13 @@ fn records() -> Vec<Record> {
             at,
         }),
         Record::Hold(HoldRecord { subject: digest, held: true, reason: "order".into(), actor: actor(), at }),
+        Record::GovernanceMessage(GovernanceMessageRecord {
+            id: digest,
+            summary: "bank-a votes for nothing in round 1".into(),
+            message: Some(vote),
+            actor: Some(actor()),
+            at,
+        }),
     ]
 }
 
@@ -66,5 +78,5 @@ fn records_have_one_frozen_encoding() {
 #[test]
 fn classes_keep_their_numbers() {
     let numbers: Vec<_> = RecordClass::ALL.iter().map(|class| class.number()).collect();
-    assert_eq!(numbers, (1..=15).collect::<Vec<u8>>());
+    assert_eq!(numbers, (1..=16).collect::<Vec<u8>>());
 }

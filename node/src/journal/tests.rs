@@ -6,7 +6,7 @@ use hansa_types::id::Timestamp;
 use hansa_types::payment::{Account, Payment, TransactionRef};
 use hansa_types::signal::Signal;
 use hansa_types::subject::Subject;
-use hansa_types::verify::{Verifier, VerifyError};
+use hansa_types::verify::{SignalRules, Verifier, VerifyError};
 use prometheus_client::registry::Registry;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -15,6 +15,8 @@ use super::*;
 
 /// No test here sends a signal.
 struct NoSignals;
+
+impl SignalRules for NoSignals {}
 
 impl Verifier<Signal> for NoSignals {
     fn verify(&self, _: &Signal) -> Result<(), VerifyError> {

@@ -61,12 +61,13 @@ impl Prover {
         let mut witness = Witness::blank();
         witness.secret = *secrets.secret();
         witness.trace = secrets.trace(*epoch).0;
-        witness.limit = context.manifest().signal_limit;
+        witness.limit = context.manifest(*epoch).signal_limit;
         witness.member_path = members.path(bank).ok_or_else(not_active)?;
-        let registered = context.manifest().model(*model);
+        let registered = context.manifest(*epoch).model(*model);
         witness.weights = registered.ok_or(not_registered)?.weights;
         witness.model_version = *model;
-        witness.registry_path = context.registry().path(*model).ok_or(ProveError::NotRegistered(*model))?;
+        witness.registry_path =
+            context.registry(*epoch).path(*model).ok_or(ProveError::NotRegistered(*model))?;
         Ok(self.epoch_part_of(&witness))
     }
 

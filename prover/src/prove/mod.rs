@@ -231,12 +231,13 @@ fn assemble(context: &Context, request: &Request<'_>) -> Result<(PublicInputs, W
     let not_active = || ProveError::NotActive { bank: (*bank).clone(), epoch: body.epoch };
     let member_path = expected.members.path(bank).ok_or_else(not_active)?;
     let version = opening.model.version;
-    let registry_path = context.registry().path(version).ok_or(ProveError::NotRegistered(version))?;
+    let registry_path =
+        context.registry(body.epoch).path(version).ok_or(ProveError::NotRegistered(version))?;
     let trace = secrets.trace(body.epoch);
     let slope = derive::slope(trace.0, expected.scope, *counter);
     let public = PublicInputs {
         member_root: expected.members.root(),
-        registry_root: context.registry().root(),
+        registry_root: context.registry(body.epoch).root(),
         scope: expected.scope,
         nullifier: derive::nullifier(slope),
         share: derive::share(trace.0, slope, expected.x),
@@ -248,7 +249,7 @@ fn assemble(context: &Context, request: &Request<'_>) -> Result<(PublicInputs, W
     let witness = Witness {
         secret: *secrets.secret(),
         trace: trace.0,
-        limit: context.manifest().signal_limit,
+        limit: context.manifest(body.epoch).signal_limit,
         counter: *counter,
         member_path,
         model_version: version,

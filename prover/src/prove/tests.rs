@@ -66,7 +66,7 @@ fn signals_of_an_epoch_share_a_part() {
 fn a_part_of_another_signal_changes_nothing() {
     let mut other = Draft::new(context(), 3, 1);
     (other.body.epoch, other.body.expires) = (Epoch(5), Epoch(5));
-    other.opening.model = context().manifest().models[1].model.clone();
+    other.opening.model = context().manifest(EPOCH).models[1].model.clone();
     let part = other.epoch_part(context()).unwrap();
     let signal = Draft::new(context(), 0, 1).prove_within(&part, context(), 22).unwrap();
     assert_eq!(consortium().verifier.check(&signal), Ok(()));

@@ -48,12 +48,17 @@ pub enum ContextError {
     Tree(#[from] TreeError),
 }
 
-/// A manifest with the trees computed from it.
+/// The manifests in force with the trees computed from them.
 pub struct Context {
-    manifest: Arc<Manifest>,
     consortium: Digest,
-    registry: RegistryTree,
+    /// Each by the first epoch in which it is in force, until the next; the first from epoch 0 on.
+    versions: BTreeMap<Epoch, Version>,
     slots: Mutex<BTreeMap<(GatewayId, Epoch), Slot>>,
+}
+
+struct Version {
+    manifest: Arc<Manifest>,
+    registry: RegistryTree,
 }
 
 /// What is computed once for a gateway and epoch.
@@ -72,7 +77,7 @@ pub(crate) struct Expected {
 }
 
 impl Context {
-    /// The context of a manifest.
+    /// The context of a consortium that was just founded.
     ///
     /// # Errors
     /// [`ContextError`] if it is for other circuits or has too many models.
@@ -83,14 +88,42 @@ impl Context {
             let (version, hash, known) = (last.version, last.hash, circuit_hash());
             return Err(ContextError::Circuit { version, hash, known });
         }
-        let registry = RegistryTree::new(&manifest)?;
-        Ok(Self { consortium: manifest.id(), registry, slots: Mutex::default(), manifest })
+        Self::governed(manifest.id(), BTreeMap::from([(Epoch(0), manifest)]))
     }
 
-    /// The manifest.
+    /// The context of a consortium under the manifests that governance made, each by its first epoch. They may name
+    /// circuits that this program does not know: signals of those epochs are ignored.
+    ///
+    /// # Errors
+    /// [`ContextError`] if none is in force from epoch 0 on, or one has too many models.
+    pub fn governed(
+        consortium: Digest,
+        manifests: BTreeMap<Epoch, Arc<Manifest>>,
+    ) -> Result<Self, ContextError> {
+        let first = manifests.get(&Epoch(0)).ok_or(ContextError::NoCircuit)?;
+        first.circuit(Epoch(0)).ok_or(ContextError::NoCircuit)?;
+        let version = |(epoch, manifest): (Epoch, Arc<Manifest>)| {
+            let registry = RegistryTree::new(&manifest)?;
+            Ok((epoch, Version { manifest, registry }))
+        };
+        let versions = manifests.into_iter().map(version).collect::<Result<_, TreeError>>()?;
+        Ok(Self { consortium, versions, slots: Mutex::default() })
+    }
+
+    fn version(&self, epoch: Epoch) -> &Version {
+        let found = self.versions.range(..=epoch).next_back();
+        found.map(|(_, version)| version).expect("the constructor found one in force from epoch 0 on")
+    }
+
+    /// The manifest in force in an epoch.
     #[must_use]
-    pub fn manifest(&self) -> &Arc<Manifest> {
-        &self.manifest
+    pub fn manifest(&self, epoch: Epoch) -> &Arc<Manifest> {
+        &self.version(epoch).manifest
+    }
+
+    /// Every manifest, by the first epoch in which it is in force.
+    pub fn manifests(&self) -> impl Iterator<Item = &Arc<Manifest>> {
+        self.versions.values().map(|version| &version.manifest)
     }
 
     /// The consortium's id.
@@ -99,10 +132,10 @@ impl Context {
         self.consortium
     }
 
-    /// The registered models.
+    /// The models registered in an epoch.
     #[must_use]
-    pub fn registry(&self) -> &RegistryTree {
-        &self.registry
+    pub fn registry(&self, epoch: Epoch) -> &RegistryTree {
+        &self.version(epoch).registry
     }
 
     /// The scope of a gateway and epoch: what tags, counters and nullifiers are relative to.
@@ -115,13 +148,13 @@ impl Context {
     /// The circuit in force in an epoch.
     #[must_use]
     pub fn circuit(&self, epoch: Epoch) -> &Circuit {
-        self.manifest.circuit(epoch).expect("the constructor found one in force from epoch 0 on")
+        self.manifest(epoch).circuit(epoch).expect("the constructor found one in force from epoch 0 on")
     }
 
     /// The last epoch in which a signal of `epoch` may count: a lifetime of one epoch ends with its own.
     #[must_use]
     pub fn last_expiry(&self, epoch: Epoch) -> Epoch {
-        Epoch(epoch.0.saturating_add(self.manifest.signal_lifetime.saturating_sub(1)))
+        Epoch(epoch.0.saturating_add(self.manifest(epoch).signal_lifetime.saturating_sub(1)))
     }
 
     /// The members of a gateway in an epoch.
@@ -138,7 +171,7 @@ impl Context {
         if let Some(slot) = cache.get(&(gateway, epoch)) {
             return Ok(slot.clone());
         }
-        let members = Arc::new(MemberTree::new(&self.manifest, gateway, epoch)?);
+        let members = Arc::new(MemberTree::new(self.manifest(epoch), gateway, epoch)?);
         let slot = Slot { scope: self.scope(gateway, epoch), members };
         if cache.len() >= CACHED_SLOTS {
             cache.clear();
@@ -153,11 +186,12 @@ impl Context {
     /// [`SignalError`]; apart from an unknown gateway, of the kind to ignore.
     pub fn check_arrival(&self, body: &SignalBody, now: Timestamp) -> Result<(), SignalError> {
         self.check_names(body)?;
-        let schedule = &self.manifest.epochs;
+        let manifest = self.manifest(body.epoch);
+        let schedule = &manifest.epochs;
         if !schedule.accepts(body.epoch, now) {
             return Err(SignalError::Epoch(body.epoch));
         }
-        let gateway = self.manifest.gateways.get(&body.gateway).ok_or(SignalError::Gateway(body.gateway))?;
+        let gateway = manifest.gateways.get(&body.gateway).ok_or(SignalError::Gateway(body.gateway))?;
         if now > gateway.expires {
             return Err(SignalError::GatewayExpired(body.gateway));
         }
@@ -178,7 +212,7 @@ impl Context {
         if !is_ours(circuit) {
             return Err(SignalError::Outdated(circuit.version));
         }
-        if !self.manifest.gateways.contains_key(&body.gateway) {
+        if !self.manifest(body.epoch).gateways.contains_key(&body.gateway) {
             return Err(SignalError::Gateway(body.gateway));
         }
         Ok(())
@@ -196,11 +230,12 @@ impl Context {
             return Err(SignalError::ZeroX);
         }
         let Slot { scope, members } = self.slot(body.gateway, body.epoch)?;
-        let minimum = self.manifest.gateways.get(&body.gateway).map_or(0, |gateway| gateway.minimum).max(1);
+        let manifest = self.manifest(body.epoch);
+        let minimum = manifest.gateways.get(&body.gateway).map_or(0, |gateway| gateway.minimum).max(1);
         if members.active() < usize::from(minimum) {
             return Err(SignalError::TooFewActive { epoch: body.epoch, minimum });
         }
-        Ok(Expected { members, scope, x, threshold: self.manifest.thresholds.of(body.severity) })
+        Ok(Expected { members, scope, x, threshold: manifest.thresholds.of(body.severity) })
     }
 
     /// The public inputs of a signal: its own, decoded strictly, and those recomputed or known.
@@ -216,7 +251,7 @@ impl Context {
         let tag = element("tag", &signal.body.tag)?;
         let decision = element("decision commitment", &signal.body.decision_commitment)?;
         let Expected { members, scope, x, threshold } = self.expected(&signal.body)?;
-        let (member_root, registry_root) = (members.root(), self.registry.root());
+        let (member_root, registry_root) = (members.root(), self.registry(signal.body.epoch).root());
         Ok(PublicInputs { member_root, registry_root, scope, nullifier, share, x, tag, threshold, decision })
     }
 }
@@ -224,4 +259,41 @@ impl Context {
 /// Whether this program proves and verifies the circuit.
 fn is_ours(circuit: &Circuit) -> bool {
     circuit.version == CIRCUIT_VERSION && circuit.hash == circuit_hash()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        prove::ProveError,
+        testing::{BANKS, Draft, EPOCH, GATEWAY, bank, consortium, signal},
+    };
+
+    /// A member leaves with an epoch: in it signals are proved against a replacement root, and those proved before count
+    /// no more; in earlier ones nothing changes.
+    #[test]
+    fn a_signal_is_judged_by_the_manifest_of_its_epoch() {
+        let founded = consortium().verifier.context();
+        let mut amended = (**founded.manifest(EPOCH)).clone();
+        amended.gateways.get_mut(&GATEWAY).unwrap().members.remove(&bank(BANKS - 1));
+        let from = |epoch| {
+            let manifests =
+                [(Epoch(0), founded.manifest(Epoch(0)).clone()), (epoch, Arc::new(amended.clone()))];
+            Arc::new(Context::governed(founded.consortium(), BTreeMap::from(manifests)).unwrap())
+        };
+        let now = from(EPOCH);
+        assert_eq!(now.scope(GATEWAY, EPOCH), founded.scope(GATEWAY, EPOCH), "tags and nullifiers stay");
+        let verifier = consortium().verifier.under(now.clone());
+        let again = Draft::new(&now, 0, 1).prove(&now, 31).unwrap();
+        assert_eq!(again.id(), signal().id(), "the same signal, proved again");
+        assert_eq!(verifier.check(&again), Ok(()));
+        assert_eq!(verifier.check(&signal()), Err(SignalError::Proof));
+        assert_eq!(consortium().verifier.check(&again), Err(SignalError::Proof));
+        let later = consortium().verifier.under(from(Epoch(EPOCH.0 + 1)));
+        assert_eq!(later.check(&signal()), Ok(()));
+        let left = Draft::new(&now, BANKS - 1, 1).prove(&now, 32);
+        assert!(matches!(left, Err(ProveError::NotActive { .. })), "{left:?}");
+        let none = Context::governed(founded.consortium(), BTreeMap::new());
+        assert!(matches!(none, Err(ContextError::NoCircuit)));
+    }
 }

@@ -146,14 +146,20 @@ impl SignalVerifier {
     /// # Errors
     /// [`KeyError::NotPinned`] if the manifest pins another key.
     pub fn new(context: Arc<Context>, key: VerifyingKey) -> Result<Self, KeyError> {
-        let (found, mut pinned) = (key.hash(), Digest::default());
-        for circuit in context.manifest().circuits.values() {
-            pinned = circuit.verifying_key;
-            if found == pinned {
-                return Ok(Self { context, key, hash: found });
-            }
+        let hash = key.hash();
+        let mut circuits = context.manifests().flat_map(|manifest| manifest.circuits.values());
+        if !circuits.any(|circuit| circuit.verifying_key == hash) {
+            let pinned = context.circuit(Epoch(u32::MAX)).verifying_key;
+            return Err(KeyError::NotPinned { found: hash, pinned });
         }
-        Err(KeyError::NotPinned { found, pinned })
+        drop(circuits);
+        Ok(Self { context, key, hash })
+    }
+
+    /// A verifier with the same key under other rules, which may pin another key from some epoch on.
+    #[must_use]
+    pub fn under(&self, context: Arc<Context>) -> Self {
+        Self { context, key: self.key.clone(), hash: self.hash }
     }
 
     /// What it checks against.

@@ -85,7 +85,7 @@ impl Consortium {
     /// What the first bank's signals of the epoch share.
     pub(super) fn epoch_part(&self) -> Result<EpochPart, ProveError> {
         let (bank, secrets) = &self.banks[0];
-        let model = self.context.manifest().models[0].model.version;
+        let model = self.context.manifest(EPOCH).models[0].model.version;
         self.prover
             .epoch_part(&self.context, &Sender { bank, secrets, gateway: GATEWAY, epoch: EPOCH, model })
     }
@@ -108,7 +108,7 @@ impl Consortium {
         let opening = DecisionOpening {
             subject: SubjectSecret::from_bytes(&array::<SUBJECT_SECRET_BYTES>(rng)),
             factors: Factors([4; FACTORS]),
-            model: self.context.manifest().models[0].model.clone(),
+            model: self.context.manifest(EPOCH).models[0].model.clone(),
             decision: Digest(array(rng)),
             salt: Salt(array::<SALT_BYTES>(rng)),
         };

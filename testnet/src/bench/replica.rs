@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hansa_consensus::{Command, Consensus, ConsensusConfig, RecordsConfig};
 use hansa_types::codec::Decode;
 use hansa_types::signal::Signal;
-use hansa_types::verify::{Verifier, VerifyError};
+use hansa_types::verify::{SignalRules, Verifier, VerifyError};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,6 +27,8 @@ const FSYNCS: &str = "fsync_seconds_count";
 
 /// The log is measured without signals.
 struct NoSignals;
+
+impl SignalRules for NoSignals {}
 
 impl Verifier<Signal> for NoSignals {
     fn verify(&self, _: &Signal) -> Result<(), VerifyError> {

@@ -12,7 +12,7 @@ use clap::Args;
 use hansa_consensus::replica::Replica;
 use hansa_consensus::{Consensus, ConsensusConfig, OpenError, Outcome, RecordsConfig};
 use hansa_types::signal::Signal;
-use hansa_types::verify::{Verifier, VerifyError};
+use hansa_types::verify::{SignalRules, Verifier, VerifyError};
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc as queue, oneshot};
 
@@ -55,6 +55,8 @@ pub enum ReplicaError {
 
 /// No signals are sent here.
 struct RefuseAll;
+
+impl SignalRules for RefuseAll {}
 
 impl Verifier<Signal> for RefuseAll {
     fn verify(&self, _: &Signal) -> Result<(), VerifyError> {

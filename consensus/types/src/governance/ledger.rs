@@ -8,8 +8,9 @@ use super::{
     SyncRequest, SyncResponse,
 };
 use crate::codec::Encode as _;
+use crate::codec_struct;
 use crate::hash::Digest;
-use crate::id::Epoch;
+use crate::id::{Epoch, Timestamp};
 use crate::manifest::Manifest;
 
 /// The most equivocations that are kept.
@@ -27,6 +28,18 @@ pub enum Effect {
     /// Something was decided, by this certificate.
     Decided(Box<Certificate>),
 }
+
+/// A message, and when it came: what a node's log has of governance, from which everything else follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When this node took it in.
+    pub at: Timestamp,
+    /// Trace commitments that did not come in time here, and did to most others.
+    pub vouched: bool,
+    /// The message.
+    pub message: Message,
+}
+codec_struct!(Entry { at, vouched, message });
 
 /// The state, what is open at its head, and what others need to come to the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +83,15 @@ impl Ledger {
     /// Who voted twice in a round of the chain so far.
     pub fn equivocations(&self) -> &[Equivocation] {
         &self.equivocations
+    }
+
+    /// Takes in an entry of the node's log.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing has changed then.
+    pub fn enter(&mut self, entry: &Entry) -> Result<Effect, Refusal> {
+        let now = self.state.decided().epochs.at(entry.at).unwrap_or(Epoch(0));
+        self.take_in(&entry.message, (!entry.vouched).then_some(now))
     }
 
     /// Takes in a message that arrives in epoch `now`; without it, trace commitments are known to have been in time.
@@ -151,17 +173,23 @@ impl Ledger {
         let chain = self.amendments[from..].iter().cloned().map(Message::Certificate);
         let rest = self.messages(epoch).filter(|message| !request.known.contains(&message.id()));
         let mut bytes = 0;
+        // One is always told, or a long one would stop all that follow it.
         let fits = |message: &Message| {
+            let first = bytes == 0;
             bytes += message.to_bytes().len();
-            bytes <= MAX_SYNC
+            first || bytes <= MAX_SYNC
         };
         let messages = chain.chain(rest).take_while(fits).take(MAX_KNOWN).collect();
-        SyncResponse { number: self.state.number(), head: self.state.head(), messages }
+        let (number, head) = (self.state.number(), self.state.head());
+        SyncResponse { number, head, fingerprint: self.fingerprint(epoch), messages }
     }
 
-    /// The digest of all that matters in `epoch`: two nodes with the same have the same roots.
+    /// The digest of all that decides what is in force in `epoch`: two nodes with the same judge signals alike.
     pub fn fingerprint(&self, epoch: Epoch) -> Digest {
-        let mut ids: BTreeSet<Digest> = self.messages(epoch).map(|message| message.id()).collect();
+        let last_epoch = Epoch(epoch.0.saturating_sub(1));
+        let traces = self.traces.iter().filter(|(_, signed)| signed.last() >= Some(last_epoch));
+        let mut ids: BTreeSet<Digest> =
+            traces.map(|(id, _)| *id).chain(self.revocations.keys().copied()).collect();
         ids.insert(self.state.head());
         digest_of_all(&ids)
     }

@@ -28,6 +28,25 @@ pub enum Message {
 }
 
 impl Message {
+    /// In a few words.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Proposal { proposal, vote } => {
+                format!("{} proposes to {}", vote.bank, proposal.action.summary())
+            }
+            Self::Vote(SignedVote { bank, vote, .. }) => match vote.choice.proposal() {
+                Some(digest) => format!("{bank} votes for {digest} in round {}", vote.round),
+                None => format!("{bank} votes for nothing in round {}", vote.round),
+            },
+            Self::Certificate(certificate) => format!("decided: {}", certificate.proposal.action.summary()),
+            Self::Traces(SignedTraces { bank, traces, .. }) => {
+                let count = traces.len();
+                let first = traces.keys().next().map_or(0, |epoch| epoch.0);
+                format!("{bank} commits to trace secrets of {count} epochs from {first} on")
+            }
+        }
+    }
+
     /// What names it: the content, whatever signatures it came with.
     pub fn id(&self) -> Digest {
         match self {
@@ -85,6 +104,9 @@ impl Decode for Message {
     }
 }
 
+/// The first byte of a request about governance. One about logs begins with its version, which is another.
+pub const SYNC_REQUEST: u8 = 0x80 | GOVERNANCE_VERSION;
+
 /// What one node asks another: whatever of governance it does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncRequest {
@@ -96,7 +118,7 @@ pub struct SyncRequest {
 
 impl Encode for SyncRequest {
     fn encode(&self, out: &mut Writer) {
-        out.u8(GOVERNANCE_VERSION);
+        out.u8(SYNC_REQUEST);
         self.number.encode(out);
         self.known.encode(out);
     }
@@ -104,7 +126,7 @@ impl Encode for SyncRequest {
 
 impl Decode for SyncRequest {
     fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
-        input.version("governance request", GOVERNANCE_VERSION)?;
+        input.version("governance request", SYNC_REQUEST)?;
         let number = Decode::decode(input)?;
         let known: Vec<Digest> = input.seq("known messages", MAX_KNOWN)?;
         if !known.is_sorted_by(|a, b| a < b) {
@@ -121,6 +143,8 @@ pub struct SyncResponse {
     pub number: u64,
     /// Its head.
     pub head: Digest,
+    /// [`super::Ledger::fingerprint`]: whether both judge signals alike.
+    pub fingerprint: Digest,
     /// Messages that the asking node lacks; not all, if they are too many.
     pub messages: Vec<Message>,
 }
@@ -130,6 +154,7 @@ impl Encode for SyncResponse {
         out.u8(GOVERNANCE_VERSION);
         self.number.encode(out);
         self.head.encode(out);
+        self.fingerprint.encode(out);
         out.seq(&self.messages);
     }
 }
@@ -140,6 +165,7 @@ impl Decode for SyncResponse {
         Ok(Self {
             number: Decode::decode(input)?,
             head: Decode::decode(input)?,
+            fingerprint: Decode::decode(input)?,
             messages: input.seq("governance messages", MAX_KNOWN)?,
         })
     }

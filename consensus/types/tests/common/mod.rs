@@ -1,7 +1,13 @@
 //! Banks with keys in memory, and the manifest that they founded.
 
 #![allow(dead_code, reason = "each test uses what it needs")]
-#![allow(clippy::unwrap_used, reason = "the values made here are valid; a panic fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the values made here are valid; a panic fails the test"
+)]
+
+pub(crate) mod governing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
