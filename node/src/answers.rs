@@ -108,7 +108,7 @@ pub(crate) async fn disclose_trace(node: &Node, request: TraceRequest) -> Result
     if reason.trim().is_empty() {
         return Err(Problem::malformed("a reason is wanted: whose order it is, and its reference"));
     }
-    if !node.manifest.members[&node.bank].traces.contains_key(&epoch) {
+    if !node.manifest().members[&node.bank].traces.contains_key(&epoch) {
         return Err(Problem::not_found(format!(
             "this bank published no trace commitment for epoch {epoch}: it cannot have signalled in it"
         )));

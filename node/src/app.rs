@@ -1,6 +1,5 @@
 //! The daemon: configuration -> parts -> tasks -> drain. What is wired to what is on this page.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
@@ -11,16 +10,16 @@ use hansa_audit_log::note::SignedNote;
 use hansa_consensus::metrics::ConsensusMetrics;
 use hansa_consensus::{Change, Consensus, Locked, ProposeError};
 use hansa_keys::{KeyFolder, Purpose};
-use hansa_p2p::{Event as NetworkEvent, Member, Multiaddr, NetworkMetrics, PeerId};
+use hansa_p2p::{Event as NetworkEvent, NetworkMetrics};
 use hansa_prover::keys::{KeyError, ProvingKey, VerifyingKey};
 use hansa_prover::prove::Prover;
 use hansa_prover::secrets::MemberSecrets;
 use hansa_prover::tag::DevelopmentTagKey;
-use hansa_prover::verify::{Context, SignalVerifier};
-use hansa_types::hash::{Field, digest};
-use hansa_types::id::{BankId, Epoch};
-use hansa_types::manifest::{Manifest, SignedManifest};
-use hansa_types::sign::Signer as _;
+use hansa_types::codec::Decode as _;
+use hansa_types::governance::{Ledger, Message};
+use hansa_types::hash::digest;
+use hansa_types::id::{BankId, Epoch, GatewayId};
+use hansa_types::manifest::{Manifest, ManifestError, SignedManifest};
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
@@ -36,12 +35,14 @@ use crate::flows::payment::{self, InFlight, Seen};
 use crate::flows::proving::Proving;
 use crate::flows::tags::Tags;
 use crate::flows::witness::{self, Cosigning};
-use crate::flows::{inbound, keys as locked_keys, outbound, start, without_quorum};
+use crate::flows::{governance, inbound, keys as locked_keys, outbound, start, without_quorum};
 use crate::follow;
+use crate::governed::{Governed, GovernedError};
 use crate::journal::{Journal, JournalError};
 use crate::lead;
 use crate::link::{Link, Meeting};
 use crate::load;
+use crate::members;
 use crate::metrics::Metrics;
 use crate::node::{Node, now};
 use crate::provisional::Provisional;
@@ -117,14 +118,15 @@ async fn build(
     network_metrics: NetworkMetrics,
 ) -> Result<(Arc<Node>, broadcast::Receiver<Change>), StartError> {
     config.api.check().map_err(ServeError::from)?;
-    let manifest = Arc::new(SignedManifest::open(&load::read(&config.node.manifest)?)?);
-    manifest.remarks().iter().for_each(|remark| tracing::warn!("the manifest: {remark}"));
-    let keys = KeyFolder::new(&config.node.keys);
-    check_membership(config, development, &manifest, &keys)?;
-    let bank = config.node.bank.clone();
-    let context = Arc::new(Context::new(manifest.clone())?);
-    let (prover, verifier) = proof_keys(config, &context)?;
-    let tags = Tags::new(Box::new(tag_key(config, &manifest)?), manifest.tags.key.0, context.clone());
+    let founders = open_founders(config, development)?;
+    let manifest = &founders.manifest;
+    let (keys, bank) = (KeyFolder::new(&config.node.keys), config.node.bank.clone());
+    let chain = config.node.amendments.as_deref().map(load::amendments).transpose()?.unwrap_or_default();
+    if !config.consensus.data_dir.exists() {
+        // Before anything is made in it.
+        present_manifest(config, manifest, Ledger::found(manifest.clone()), &chain, &keys)?;
+    }
+    let (prover, governed) = proof_keys(config, manifest)?;
     let retention = Retention::with(&config.records.retention, manifest.development)?;
     let loaded = load::loaded(&config.screening)?;
     let (screener, archive) = (loaded.screener, config.consensus.data_dir.join(ARCHIVE));
@@ -132,19 +134,20 @@ async fn build(
     let customers = load::load_customers(&config.node.customers)?;
 
     let group = registry.sub_registry_with_prefix(CONSENSUS_PREFIX);
-    let (meeting, peers) = meeting(config, &manifest, &keys, network_metrics)?;
-    let network = Link::new(meeting);
-    network.check()?;
     let placement = config.records.placement();
-    let consensus = Consensus::open(&config.consensus, &placement, verifier.clone(), group).await?;
+    let consensus = Consensus::open(&config.consensus, &placement, governed.clone(), group).await?;
+    let ledger = governed.ledger().clone();
+    let manifest = &present_manifest(config, manifest, ledger, &chain, &keys)?;
+    manifest.remarks().iter().for_each(|remark| tracing::warn!("the manifest: {remark}"));
+    let tags = Tags::new(Box::new(tag_key(config, manifest)?), manifest.tags.key.0, governed.clone());
+    let (addresses, network) = link(config, &governed, &keys, network_metrics)?;
     // Before anything is read: what changes meanwhile is told of.
     let changes = consensus.changes();
     let journal = Journal::new(Arc::new(consensus), &keys, manifest.log_origin(&bank))?;
     let book = Book::load(&journal)?;
-    let cosigning = Cosigning::new(&manifest, &bank, Box::new(keys.signer(Purpose::Cosigner)?))?;
+    let cosigning = Cosigning::new(manifest, &bank, Box::new(keys.signer(Purpose::Cosigner)?))?;
     let mut past = payment::restore(&journal, &screener, &customers, &tags, &archive, now())?;
-    let records = keys.secret(Purpose::Records)?;
-    let provisional = Provisional::open(&config.consensus.data_dir, &records, config.payments.journal_limit)?;
+    let provisional = open_provisional(config, &keys)?;
     for record in provisional.waiting() {
         past.run_ahead(&screener, &record.decision, &record.payment);
     }
@@ -168,9 +171,9 @@ async fn build(
         metrics: Metrics::register(registry),
         events: Events::to(std::io::stdout()),
         bank,
-        manifest,
-        context,
-        verifier,
+        governed,
+        founders,
+        keys,
         proving: Proving::new(prover, &config.signalling),
         journal,
         screener,
@@ -180,52 +183,67 @@ async fn build(
         customers,
         tags,
         network,
-        peers,
+        addresses,
     });
     Ok((node, changes))
 }
 
-/// The manifest names this bank with this node's keys, and the gateway it shares through.
-fn check_membership(
+fn link(
     config: &Config,
-    development: bool,
-    manifest: &Manifest,
+    governed: &Governed,
     keys: &KeyFolder,
-) -> Result<(), StartError> {
+    metrics: NetworkMetrics,
+) -> Result<(members::Addresses, Link), StartError> {
+    let addresses = members::addresses(config, governed)?;
+    let peers = members::peers(governed, &addresses, now());
+    let network = Link::new(meeting(config, governed, keys, metrics)?, peers);
+    network.check()?;
+    Ok((addresses, network))
+}
+
+fn open_provisional(config: &Config, keys: &KeyFolder) -> Result<Provisional, StartError> {
+    let records = keys.secret(Purpose::Records)?;
+    Ok(Provisional::open(&config.consensus.data_dir, &records, config.payments.journal_limit)?)
+}
+
+/// The signed manifest, if this node may run under it.
+fn open_founders(config: &Config, development: bool) -> Result<SignedManifest, StartError> {
+    let founders =
+        SignedManifest::from_bytes(&load::read(&config.node.manifest)?).map_err(ManifestError::from)?;
+    founders.verify()?;
+    let manifest = &founders.manifest;
     if manifest.development && !development {
         return Err(StartError::Development);
     }
     if !manifest.development && config.node.development_tag_key.is_some() {
         return Err(StartError::DevelopmentKey);
     }
-    let bank = &config.node.bank;
-    let member = manifest.members.get(bank).ok_or_else(|| StartError::NotMember(bank.clone()))?;
-    let wanted = [
-        (Purpose::Governance, member.governance_key),
-        (Purpose::Log, member.log_key),
-        (Purpose::Cosigner, member.cosigner_key),
-    ];
-    let foreign = |purpose| Err(StartError::ForeignKey { purpose, bank: bank.clone() });
-    for (purpose, key) in wanted {
-        if keys.signer(purpose)?.public_key() != key {
-            return foreign(purpose);
-        }
+    Ok(founders)
+}
+
+/// The manifest in force once the ledger of the founders has taken in `chain` too, if this node is a member's under it.
+fn present_manifest(
+    config: &Config,
+    founded: &Manifest,
+    mut ledger: Ledger,
+    chain: &[Message],
+    keys: &KeyFolder,
+) -> Result<Manifest, StartError> {
+    for message in chain {
+        ledger.take_in(message, None)?;
     }
-    if !member.peer_keys.contains(&keys.signer(Purpose::Peer)?.public_key()) {
-        return foreign(Purpose::Peer);
-    }
-    let secrets = MemberSecrets::from_seed(keys.secret(Purpose::Member)?.expose());
-    let committed = |(epoch, trace): (&Epoch, &Field)| secrets.trace_commitment(*epoch) == *trace;
-    if secrets.membership() != member.membership || !member.traces.iter().all(committed) {
-        return foreign(Purpose::Member);
-    }
-    match config.signalling.gateway.filter(|gateway| !manifest.gateways.contains_key(gateway)) {
+    let manifest = ledger.state().in_force(founded.epochs.at(now()).unwrap_or(Epoch(0)));
+    members::check(config, &manifest, keys)?;
+    let known = |gateway: &GatewayId| {
+        founded.gateways.contains_key(gateway) || ledger.state().decided().gateways.contains_key(gateway)
+    };
+    match config.signalling.gateway.filter(|gateway| !known(gateway)) {
         Some(gateway) => Err(StartError::NoGateway(gateway)),
-        None => Ok(()),
+        None => Ok(manifest),
     }
 }
 
-fn proof_keys(config: &Config, context: &Arc<Context>) -> Result<(Prover, Arc<SignalVerifier>), StartError> {
+fn proof_keys(config: &Config, manifest: &Manifest) -> Result<(Prover, Arc<Governed>), StartError> {
     let (proving, verifying) = (&config.node.proving_key, &config.node.verifying_key);
     let at = |path: &PathBuf| {
         let path = path.clone();
@@ -234,11 +252,15 @@ fn proof_keys(config: &Config, context: &Arc<Context>) -> Result<(Prover, Arc<Si
     let key = VerifyingKey::from_bytes(&load::read(verifying)?).map_err(at(verifying))?;
     let prover = ProvingKey::from_bytes(&load::read(proving)?).map_err(at(proving))?;
     let (found, pinned) = (prover.verifying_key().hash(), key.hash());
-    let verifier = SignalVerifier::new(context.clone(), key).map_err(at(verifying))?;
+    let governed = match Governed::found(manifest.clone(), key) {
+        Ok(governed) => governed,
+        Err(GovernedError::Context(error)) => return Err(error.into()),
+        Err(GovernedError::Key(error)) => return Err(at(verifying)(error)),
+    };
     if found != pinned {
         return Err(at(proving)(KeyError::NotPinned { found, pinned }));
     }
-    Ok((Prover::new(prover), Arc::new(verifier)))
+    Ok((Prover::new(prover), Arc::new(governed)))
 }
 
 fn tag_key(config: &Config, manifest: &Manifest) -> Result<DevelopmentTagKey, StartError> {
@@ -251,44 +273,20 @@ fn tag_key(config: &Config, manifest: &Manifest) -> Result<DevelopmentTagKey, St
     }
 }
 
-/// Where the members are, and who they are by their peer ids.
+/// What the network of banks is started with.
 fn meeting(
     config: &Config,
-    manifest: &Manifest,
+    governed: &Governed,
     keys: &KeyFolder,
     metrics: NetworkMetrics,
-) -> Result<(Meeting, Vec<(PeerId, BankId)>), StartError> {
-    let mut addresses: BTreeMap<&BankId, Vec<Multiaddr>> = BTreeMap::new();
-    for (bank, named) in &config.p2p.peers {
-        if !manifest.members.contains_key(bank) {
-            return Err(StartError::UnknownPeer(bank.clone()));
-        }
-        for address in named.all() {
-            let parsed = address.parse::<Multiaddr>();
-            let parsed =
-                parsed.map_err(|e| StartError::Address { bank: bank.clone(), reason: e.to_string() })?;
-            addresses.entry(bank).or_default().push(parsed);
-        }
-    }
-    let mut members = Vec::new();
-    let mut peers = Vec::new();
-    for (bank, member) in &manifest.members {
-        let addresses = addresses.remove(bank).unwrap_or_default();
-        for key in &member.peer_keys {
-            let peer_id = hansa_p2p::peer_id(key)?;
-            members.push(Member { peer_id, addresses: addresses.clone() });
-            peers.push((peer_id, bank.clone()));
-        }
-    }
-    let meeting = Meeting {
+) -> Result<Meeting, StartError> {
+    Ok(Meeting {
         config: config.p2p.network.clone(),
         seed: keys.secret(Purpose::Peer)?,
-        members,
-        topic: format!("hansa/{}/signals/v1", manifest.id()),
+        topic: format!("hansa/{}/signals/v1", governed.context().consortium()),
         jitter_seed: jitter_seed(&config.node.bank),
         metrics,
-    };
-    Ok((meeting, peers))
+    })
 }
 
 /// Members must not all dial at the same moment; which spread each has is no secret.
@@ -335,9 +333,8 @@ pub(crate) fn spawn_duties(
     tasks.spawn(locked_keys::run(node.clone(), patience));
     let record_every = u64::from(config.records.checkpoint_minutes.max(1)) * 60;
     tasks.spawn(tick(node.clone(), every(config.node.checkpoint_seconds), record_every));
-    if node.manifest.members.len() > 1 {
-        tasks.spawn(witness::run(node.clone(), every(config.node.witness_seconds)));
-    }
+    tasks.spawn(witness::run(node.clone(), every(config.node.witness_seconds)));
+    tasks.spawn(governance::run(node.clone(), every(config.node.governance_seconds)));
     tasks
 }
 

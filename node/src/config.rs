@@ -90,6 +90,9 @@ pub struct NodeConfig {
     pub keys: PathBuf,
     /// The signed manifest.
     pub manifest: PathBuf,
+    /// The amendments since, for a bank that joined later: `hansa governance export` of a member writes them. The log
+    /// takes them in at the first start.
+    pub amendments: Option<PathBuf>,
     /// The circuit's proving key.
     pub proving_key: PathBuf,
     /// The circuit's verifying key; the manifest has its hash.
@@ -107,6 +110,13 @@ pub struct NodeConfig {
     /// How long a started node waits for members to tell what they last cosigned of its log before it signs all the
     /// same; for ever if none is named, and after a restore. Whoever names one risks that an old copy is not noticed.
     pub witness_wait_seconds: Option<u32>,
+    /// How often the other members are asked what they have of governance.
+    #[serde(default = "governance_seconds")]
+    pub governance_seconds: u32,
+}
+
+fn governance_seconds() -> u32 {
+    5
 }
 
 fn witness_seconds() -> u32 {
@@ -328,6 +338,7 @@ impl Config {
             .into_iter()
             .chain(tls)
             .chain(&mut node.development_tag_key)
+            .chain(&mut node.amendments)
             .chain(&mut self.screening.model)
             .chain(&mut self.backup.off_site)
             .chain(lists)

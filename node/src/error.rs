@@ -8,6 +8,7 @@ use hansa_keys::{KeyError, Purpose};
 use hansa_p2p::InvalidPeerKey;
 use hansa_prover::tag::NotATagKey;
 use hansa_prover::verify::ContextError;
+use hansa_types::governance::Refusal;
 use hansa_types::id::{BankId, GatewayId};
 use hansa_types::manifest::ManifestError;
 
@@ -44,8 +45,14 @@ pub enum StartError {
     /// The tag key's file.
     #[error(transparent)]
     TagKey(#[from] NotATagKey),
+    /// What node.amendments holds does not follow from the manifest.
+    #[error("node.amendments: {0}")]
+    Amendments(#[from] Refusal),
     /// Not a member.
-    #[error("the manifest has no member {0}: is node.bank right?")]
+    #[error(
+        "the manifest has no member {0}: is node.bank right? A bank that joined later needs node.amendments, \
+         and one that was removed is none"
+    )]
     NotMember(BankId),
     /// Another key than the manifest says.
     #[error(

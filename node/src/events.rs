@@ -45,6 +45,15 @@ pub enum Event {
         /// How many members are connected now.
         connected: usize,
     },
+    /// The members decided something.
+    Decided {
+        /// How many amendments there are now.
+        number: u64,
+        /// The head.
+        head: Digest,
+        /// What was decided, in a few words.
+        summary: String,
+    },
     /// A signal of this bank was proved and handed to the network.
     SignalSent {
         /// [`hansa_types::signal::Signal::id`].

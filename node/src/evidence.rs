@@ -158,7 +158,7 @@ async fn attachments(
         let known = known.map_err(|error| ExportError::Tags(error.to_string()))?;
         let known = known.map_err(|error| ExportError::Tags(error.to_string()))?;
         let yields = |signal: &Signal| {
-            let scope = node.context.scope(signal.body.gateway, signal.body.epoch);
+            let scope = node.context().scope(signal.body.gateway, signal.body.epoch);
             known.secret.tag(scope) == signal.body.tag
         };
         if signals.iter().any(yields) {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::app;
 use crate::config::Config;
 use crate::events::Event;
-use crate::flows::inbound;
+use crate::flows::{governance, inbound};
 use crate::journal::JournalError;
 use crate::node::Node;
 
@@ -29,6 +29,9 @@ pub enum LeadError {
     /// The log.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// What node.amendments holds.
+    #[error("node.amendments: {0}")]
+    Amendments(String),
     /// The network of banks.
     #[error(transparent)]
     Network(#[from] hansa_p2p::StartError),
@@ -50,6 +53,8 @@ pub(crate) async fn begin(node: &Arc<Node>, config: &Config) -> Result<Duties, L
         let node = node.clone();
         tokio::task::spawn_blocking(move || node.proving.prepare());
     }
+    governance::take_in_chain(node, config).await?;
+    node.follow_members().await;
     // Last: from here on members speak, and their messages have to be judged in time.
     let events = node.network.open()?;
     node.events.emit(&Event::Leading { term: consensus.status().term });

@@ -7,8 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use hansa_keys::Secret;
 use hansa_p2p::{
-    Config, Event, Identity, Member, MessageId, Network, NetworkHandle, NetworkMetrics, PeerId, PeerStatus,
-    PublishError, Published, RequestError, RequestId, RespondError, Setup, StartError, Stopped, Verdict,
+    Config, Event, Identity, Member, MembersError, MessageId, Network, NetworkHandle, NetworkMetrics, PeerId,
+    PeerStatus, PublishError, Published, RequestError, RequestId, RespondError, Setup, StartError, Stopped,
+    Verdict,
 };
 use hansa_types::codec::Decode;
 use hansa_types::signal::Gossip;
@@ -19,7 +20,6 @@ pub(crate) struct Meeting {
     pub(crate) config: Config,
     /// The bank's peer identity.
     pub(crate) seed: Secret,
-    pub(crate) members: Vec<Member>,
     pub(crate) topic: String,
     pub(crate) jitter_seed: u64,
     pub(crate) metrics: NetworkMetrics,
@@ -29,12 +29,27 @@ pub(crate) struct Meeting {
 pub(crate) struct Link {
     meeting: Meeting,
     handle: RwLock<Option<NetworkHandle>>,
+    /// Who the members are, as governance last had it.
+    members: RwLock<Vec<Member>>,
 }
 
 impl Link {
     /// A network that does not run yet.
-    pub(crate) fn new(meeting: Meeting) -> Self {
-        Self { meeting, handle: RwLock::default() }
+    pub(crate) fn new(meeting: Meeting, members: Vec<Member>) -> Self {
+        Self { meeting, handle: RwLock::default(), members: RwLock::new(members) }
+    }
+
+    /// Makes these the members, now and whenever the network starts. Whether that is a change.
+    pub(crate) async fn set_members(&self, members: Vec<Member>) -> Result<bool, MembersError> {
+        if *self.members.read().unwrap_or_else(PoisonError::into_inner) == members {
+            return Ok(false);
+        }
+        *self.members.write().unwrap_or_else(PoisonError::into_inner) = members.clone();
+        match self.handle() {
+            Ok(handle) => handle.set_members(members).await.map(|()| true),
+            // It starts with them.
+            Err(Stopped) => Ok(true),
+        }
     }
 
     /// Refuses what the network could not be started with: a follower shall not find out when it comes to lead.
@@ -50,7 +65,8 @@ impl Link {
     }
 
     fn setup(&self) -> Setup {
-        let Meeting { config, seed, members, topic, jitter_seed, .. } = &self.meeting;
+        let Meeting { config, seed, topic, jitter_seed, .. } = &self.meeting;
+        let members = self.members.read().unwrap_or_else(PoisonError::into_inner);
         Setup {
             config: config.clone(),
             identity: Identity::from_seed(seed.expose()),

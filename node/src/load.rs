@@ -8,6 +8,7 @@ use hansa_screening::{RiskModel, Screener, ScreenerError};
 use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
 use hansa_types::date::Date;
 use hansa_types::decision::ListVersion;
+use hansa_types::governance::{Message, SyncResponse};
 
 use crate::config::{ListConfig, ListFormat, ScreeningConfig};
 use crate::customers::{self, Customers, CustomersError};
@@ -22,6 +23,14 @@ pub enum LoadError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// Amendments.
+    #[error("{path}: {source}; `hansa governance export` of a member writes this file")]
+    Amendments {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CodecError,
     },
     /// A watch list.
     #[error("{path}: {source}")]
@@ -55,6 +64,13 @@ pub enum LoadError {
 /// Reads a whole file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     std::fs::read(path).map_err(|source| LoadError::File { path: path.to_owned(), source })
+}
+
+/// The amendments that a member wrote for a bank that joins.
+pub(crate) fn amendments(path: &Path) -> Result<Vec<Message>, LoadError> {
+    let read = SyncResponse::from_bytes(&read(path)?);
+    let read = read.map_err(|source| LoadError::Amendments { path: path.to_owned(), source })?;
+    Ok(read.messages)
 }
 
 /// The customers in `path`.

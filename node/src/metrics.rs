@@ -139,6 +139,7 @@ pub(crate) struct Metrics {
     provisional: Gauge,
     queue: QueueMetrics,
     witness: WitnessMetrics,
+    governance_refused: Counter,
     seconds: Family<StageLabel, Histogram, fn() -> Histogram>,
     recent: Mutex<BTreeMap<&'static str, Recent>>,
 }
@@ -163,6 +164,7 @@ impl Metrics {
             provisional: Gauge::default(),
             queue: QueueMetrics::default(),
             witness: WitnessMetrics::default(),
+            governance_refused: Counter::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             recent: Mutex::default(),
         };
@@ -191,6 +193,11 @@ impl Metrics {
             "duplicates",
             "Payments refused because their key was decided on other content",
             metrics.duplicates.clone(),
+        );
+        registry.register(
+            "governance_refused",
+            "Messages of governance from other members that do not fit the rules: investigate any",
+            metrics.governance_refused.clone(),
         );
         registry.register("gossip", "Messages of other members, by verdict on them", metrics.gossip.clone());
         registry.register(
@@ -286,6 +293,11 @@ impl Metrics {
     /// A witness refused this bank's checkpoint.
     pub(crate) fn witness_refused(&self, status: u16) {
         self.witness.refusals.get_or_create(&StatusLabel { status }).inc();
+    }
+
+    /// A member told something of governance that does not fit the rules.
+    pub(crate) fn governance_refused(&self) {
+        self.governance_refused.inc();
     }
 
     /// A log has forked, or is suspected.

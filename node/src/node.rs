@@ -6,13 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hansa_api::LoginCounter;
 use hansa_consensus::Outcome;
-use hansa_keys::Secret;
+use hansa_keys::{KeyFolder, Secret};
 use hansa_p2p::{Event as NetworkEvent, PeerId};
 use hansa_prover::secrets::MemberSecrets;
-use hansa_prover::verify::{Context, SignalVerifier};
+use hansa_prover::verify::Context;
 use hansa_screening::Screener;
 use hansa_types::id::{Actor, BankId, GatewayId, Timestamp};
-use hansa_types::manifest::Manifest;
+use hansa_types::manifest::{Manifest, SignedManifest};
 use hansa_types::record::{LoginRecord, Operation, Record};
 use hansa_types::sign::Signer;
 use tokio::sync::{Notify, watch};
@@ -27,8 +27,10 @@ use crate::flows::payment::{InFlight, Past, Seen};
 use crate::flows::proving::Proving;
 use crate::flows::tags::Tags;
 use crate::flows::witness::Cosigning;
+use crate::governed::Governed;
 use crate::journal::{Journal, JournalError};
 use crate::link::Link;
+use crate::members::Addresses;
 use crate::metrics::Metrics;
 use crate::provisional::Provisional;
 use crate::retention::Retention;
@@ -36,11 +38,14 @@ use crate::retention::Retention;
 /// One running node. Whoever needs both locks `past` before `book`.
 pub(crate) struct Node {
     pub(crate) bank: BankId,
-    pub(crate) manifest: Arc<Manifest>,
+    /// The rules in force, and what is open.
+    pub(crate) governed: Arc<Governed>,
+    /// What the founders signed, as their file has it.
+    pub(crate) founders: SignedManifest,
+    /// Where the governance key is, if it is here.
+    pub(crate) keys: KeyFolder,
     /// The gateway that signals are shared through; none, and nothing is shared.
     pub(crate) gateway: Option<GatewayId>,
-    pub(crate) context: Arc<Context>,
-    pub(crate) verifier: Arc<SignalVerifier>,
     pub(crate) proving: Proving,
     pub(crate) secrets: MemberSecrets,
     pub(crate) log_key: Box<dyn Signer>,
@@ -67,8 +72,8 @@ pub(crate) struct Node {
     /// Held by whoever changes cases, alerts or signals here; another replica may change them at the same time.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) network: Link,
-    /// The members by their peer ids.
-    pub(crate) peers: Vec<(PeerId, BankId)>,
+    /// Where the configuration says that members are.
+    pub(crate) addresses: Addresses,
     /// Who is connected and hears what is published.
     pub(crate) connected: Mutex<BTreeSet<PeerId>>,
     /// Wakes the queue of signals.
@@ -84,6 +89,16 @@ impl Node {
     /// The time. Flows take it from here and pass it on.
     pub(crate) fn now(&self) -> Timestamp {
         now()
+    }
+
+    /// The manifest in force now.
+    pub(crate) fn manifest(&self) -> Arc<Manifest> {
+        self.governed.manifest(self.now())
+    }
+
+    /// What proofs are about, in every epoch.
+    pub(crate) fn context(&self) -> Arc<Context> {
+        self.governed.context()
     }
 
     pub(crate) fn book(&self) -> RwLockReadGuard<'_, Book> {
@@ -157,6 +172,11 @@ impl Node {
         self.with_connected(|_| false) > 0
     }
 
+    /// Whether a member's node is connected and listens.
+    pub(crate) fn is_connected(&self, peer: &PeerId) -> bool {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner).contains(peer)
+    }
+
     /// Changes who is connected, and says how many are.
     fn with_connected(&self, change: impl FnOnce(&mut BTreeSet<PeerId>) -> bool) -> usize {
         let mut peers = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,8 +185,8 @@ impl Node {
     }
 
     fn emit_peer(&self, peer: PeerId, event: impl FnOnce(BankId) -> Event) {
-        if let Some((_, bank)) = self.peers.iter().find(|(id, _)| *id == peer) {
-            self.events.emit(&event(bank.clone()));
+        if let Some(bank) = self.bank_of(&peer) {
+            self.events.emit(&event(bank));
         }
     }
 }

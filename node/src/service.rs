@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hansa_api::model::{
-    AlertView, Anonymity, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, Check, ClusterRequest,
-    ClusterResult, ClusterView, ConsortiumView, Counters, Direction, ErasureView, EvidenceRequest,
-    ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry, LogPage, LogQuery, LogView, PeerView,
-    RaftView, Readiness, RecordsStatus, RootView, SignalCounters, SignalState, SignalView, Status,
-    SubjectAction, SubjectExport, SubjectQuestion, Submission, TraceRequest,
+    AlertView, Anonymity, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, ChangesView, Check,
+    ClusterRequest, ClusterResult, ClusterView, ConsortiumView, Counters, Direction, ErasureView,
+    EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, GovernanceView, HoldView, Leg, LogEntry, LogPage,
+    LogQuery, LogView, MessageRequest, PeerView, ProposalRequest, RaftView, Readiness, RecordsStatus,
+    RootView, SignalCounters, SignalState, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion,
+    Submission, TraceRequest, VoteRequest,
 };
 use hansa_api::{Problem, Service};
 use hansa_audit_log::fork::{Finding, Fork, ForkError};
@@ -30,6 +31,7 @@ use crate::flows::cases::{self, CaseError};
 use crate::flows::payment;
 use crate::flows::retraction::{self, RetractError};
 use crate::flows::witness;
+use crate::governance;
 use crate::journal::JournalError;
 use crate::node::Node;
 use crate::published;
@@ -129,6 +131,34 @@ impl Service for NodeService {
         self.0.catch_up().await
     }
 
+    async fn governance(&self) -> Result<GovernanceView, Problem> {
+        governance::view(&self.0)
+    }
+
+    async fn propose(&self, request: ProposalRequest) -> Result<ChangesView, Problem> {
+        governance::propose(&self.0, request).await
+    }
+
+    async fn proposal(&self, digest: Digest) -> Result<ChangesView, Problem> {
+        governance::show(&self.0, digest)
+    }
+
+    async fn vote(&self, request: VoteRequest) -> Result<ChangesView, Problem> {
+        governance::vote(&self.0, request).await
+    }
+
+    async fn take_in(&self, request: MessageRequest) -> Result<GovernanceView, Problem> {
+        governance::submit(&self.0, request).await
+    }
+
+    async fn ballot_paper(&self, digest: Digest, round: u16) -> Result<Vec<u8>, Problem> {
+        governance::paper(&self.0, digest, round)
+    }
+
+    async fn amendments(&self) -> Result<Vec<u8>, Problem> {
+        Ok(governance::chain(&self.0))
+    }
+
     async fn cluster(&self) -> Result<ClusterView, Problem> {
         cluster::view(&self.0).await
     }
@@ -166,9 +196,10 @@ impl Service for NodeService {
         let view = |kept: witness::KeptFork| {
             let wrong = |error: ForkError| Problem::internal(error.to_string());
             let fork = Fork::from_file(&kept.file).map_err(wrong)?;
-            let member = self.0.manifest.members.get(&kept.bank);
+            let manifest = self.0.manifest();
+            let member = manifest.members.get(&kept.bank);
             let member = member.ok_or_else(|| Problem::internal(format!("{} is no member", kept.bank)))?;
-            let origin = self.0.manifest.log_origin(&kept.bank);
+            let origin = self.0.manifest().log_origin(&kept.bank);
             let (proved, sizes) = match fork.verify(&member.log_key, &origin).map_err(wrong)? {
                 Finding::Proof { size, .. } => (true, [size; 2]),
                 Finding::Suspicion { sizes } => (false, sizes),
@@ -225,7 +256,8 @@ impl Service for NodeService {
         let head = node.journal.consensus().head();
         let epoch = self.epoch();
         let active = |gateway| {
-            let active = node.manifest.active_members(gateway, epoch.unwrap_or(Epoch(0)));
+            let manifest = node.manifest();
+            let active = manifest.active_members(gateway, epoch.unwrap_or(Epoch(0)));
             active.map_or(0, Iterator::count) as u64
         };
         let active = node.gateway.map_or(0, active);
@@ -233,9 +265,9 @@ impl Service for NodeService {
             bank: node.bank.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             consortium: ConsortiumView {
-                name: node.manifest.name.clone(),
-                id: node.context.consortium(),
-                development: node.manifest.development,
+                name: node.manifest().name.clone(),
+                id: node.context().consortium(),
+                development: node.manifest().development,
             },
             epoch,
             anonymity: Anonymity::among(active),
@@ -293,13 +325,13 @@ impl Service for NodeService {
 
 impl NodeService {
     fn epoch(&self) -> Option<Epoch> {
-        self.0.manifest.epochs.at(self.0.now())
+        self.0.manifest().epochs.at(self.0.now())
     }
 
     fn published(&self) -> Result<u64, Problem> {
         let consensus = self.0.journal.consensus();
         let problem = |error: hansa_consensus::StoreError| journal_problem(error.into());
-        if self.0.manifest.witnesses.quorum == 0 {
+        if self.0.manifest().witnesses.quorum == 0 {
             return Ok(consensus.last_checkpoint().map_err(problem)?.map_or(0, |head| head.size));
         }
         let published = consensus.witnessed(self.0.journal.origin()).map_err(problem)?;
@@ -365,7 +397,7 @@ impl NodeService {
     async fn peers(&self) -> Vec<PeerView> {
         let statuses = self.0.network.peers().await.unwrap_or_default();
         let view = |status: hansa_p2p::PeerStatus| {
-            let (_, bank) = self.0.peers.iter().find(|(peer, _)| *peer == status.peer)?;
+            let bank = self.0.bank_of(&status.peer)?;
             let address = status.address.map(|address| address.to_string());
             Some(PeerView {
                 bank: bank.clone(),

@@ -293,6 +293,7 @@ development_tag_key = "../tag.key"
 customers = "customers.csv"
 witness_seconds = 1
 witness_wait_seconds = 0
+governance_seconds = 1
 
 [api]
 listen = "127.0.0.1:{api_port}"

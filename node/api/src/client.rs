@@ -16,11 +16,11 @@ use zeroize::Zeroizing;
 use crate::error::{ProblemBody, ProblemKind};
 use crate::http::PROBLEM_JSON;
 use crate::model::{
-    AlertList, AlertView, BackupList, CaseAction, CaseList, CaseOpening, CaseResult, CaseView,
+    AlertList, AlertView, BackupList, CaseAction, CaseList, CaseOpening, CaseResult, CaseView, ChangesView,
     ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView,
-    ForkList, ForkView, HoldView, Leg, LogEntry, LogHistory, LogPage, LogQuery, Readiness, RecordsStatus,
-    RetractRequest, RootView, SignalList, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion,
-    Submission, TraceRequest,
+    ForkList, ForkView, GovernanceView, HoldView, Leg, LogEntry, LogHistory, LogPage, LogQuery,
+    MessageRequest, ProposalRequest, Readiness, RecordsStatus, RetractRequest, RootView, SignalList,
+    SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission, TraceRequest, VoteRequest,
 };
 use crate::token::ApiToken;
 
@@ -238,6 +238,41 @@ impl Client {
     /// The keys of the decisions in one entry bundle of the log.
     pub fn disclose_decisions(&self, bundle: u64) -> Result<Vec<u8>, ClientError> {
         self.bytes(&format!("/v1/disclosures/decisions/{bundle}"))
+    }
+
+    /// What is in force and what is open among the members.
+    pub fn governance(&self) -> Result<GovernanceView, ClientError> {
+        self.get("/v1/governance")
+    }
+
+    /// What a change would do; with an actor it is proposed.
+    pub fn propose(&self, request: &ProposalRequest) -> Result<ChangesView, ClientError> {
+        self.post("/v1/governance/proposals", request)
+    }
+
+    /// What an open or decided proposal changes.
+    pub fn proposal(&self, digest: &Digest) -> Result<ChangesView, ClientError> {
+        self.get(&format!("/v1/governance/proposals/{digest}"))
+    }
+
+    /// Gives the bank's vote.
+    pub fn vote(&self, request: &VoteRequest) -> Result<ChangesView, ClientError> {
+        self.post("/v1/governance/votes", request)
+    }
+
+    /// Hands in a message that was signed elsewhere.
+    pub fn take_in(&self, request: &MessageRequest) -> Result<GovernanceView, ClientError> {
+        self.post("/v1/governance/messages", request)
+    }
+
+    /// The ballot paper of an open proposal, for an offline key.
+    pub fn ballot_paper(&self, digest: &Digest, round: u16) -> Result<Vec<u8>, ClientError> {
+        self.bytes(&format!("/v1/governance/proposals/{digest}/paper?round={round}"))
+    }
+
+    /// Every amendment, for a bank that joins.
+    pub fn amendments(&self) -> Result<Vec<u8>, ClientError> {
+        self.bytes("/v1/governance/amendments")
     }
 
     /// The backups in the node's folder, and how making them goes.

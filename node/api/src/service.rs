@@ -8,10 +8,11 @@ use hansa_types::uetr::Uetr;
 
 use crate::error::Problem;
 use crate::model::{
-    AlertView, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, ClusterRequest, ClusterResult,
-    ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, HoldView, Leg, LogEntry,
-    LogPage, LogQuery, Readiness, RecordsStatus, RootView, SignalView, Status, SubjectAction, SubjectExport,
-    SubjectQuestion, Submission, TraceRequest,
+    AlertView, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, ChangesView, ClusterRequest,
+    ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView,
+    GovernanceView, HoldView, Leg, LogEntry, LogPage, LogQuery, MessageRequest, ProposalRequest, Readiness,
+    RecordsStatus, RootView, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
+    TraceRequest, VoteRequest,
 };
 
 /// A node as its interfaces see it.
@@ -110,6 +111,42 @@ pub trait Service: Send + Sync + 'static {
 
     /// Rewrites what may hold erased keys, and says how complete the erasures are.
     async fn scrub(&self) -> Result<RecordsStatus, Problem>;
+
+    /// What is in force and what is open among the members.
+    async fn governance(&self) -> Result<GovernanceView, Problem>;
+
+    /// What a change would do; with an actor it is proposed, with this bank's vote.
+    ///
+    /// # Errors
+    /// [`Problem::conflict`] if it does not fit what is in force, or the governance key is elsewhere.
+    async fn propose(&self, request: ProposalRequest) -> Result<ChangesView, Problem>;
+
+    /// What a proposal changes.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] if it is neither open nor decided.
+    async fn proposal(&self, digest: Digest) -> Result<ChangesView, Problem>;
+
+    /// Gives this bank's vote.
+    ///
+    /// # Errors
+    /// [`Problem::conflict`] if the bank has voted otherwise, or an earlier round may have decided otherwise.
+    async fn vote(&self, request: VoteRequest) -> Result<ChangesView, Problem>;
+
+    /// Takes in a message that was signed elsewhere.
+    ///
+    /// # Errors
+    /// [`Problem::malformed`] for what is none, [`Problem::conflict`] for one that does not fit.
+    async fn take_in(&self, request: MessageRequest) -> Result<GovernanceView, Problem>;
+
+    /// The ballot paper of an open proposal for a round, as a file for an offline key.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] if it is not open.
+    async fn ballot_paper(&self, digest: Digest, round: u16) -> Result<Vec<u8>, Problem>;
+
+    /// Every amendment, as a file for a bank that joins.
+    async fn amendments(&self) -> Result<Vec<u8>, Problem>;
 
     /// The evidence that logs forked, or may have, by bank.
     async fn forks(&self) -> Result<Vec<ForkView>, Problem>;

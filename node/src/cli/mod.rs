@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod cases;
 mod cluster;
+mod governance;
 mod init;
 mod output;
 mod records;
@@ -72,6 +73,9 @@ pub enum Command {
     /// The bank's own replicas: who leads, who joins, who goes.
     #[command(subcommand)]
     Cluster(cluster::ClusterCommand),
+    /// Governance: what the members decide together.
+    #[command(subcommand)]
+    Governance(governance::GovernanceCommand),
     /// The audit log: what it holds on a payment, and evidence for an auditor.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -113,6 +117,12 @@ pub enum CliError {
     /// What is screened against cannot be loaded.
     #[error(transparent)]
     Load(#[from] crate::load::LoadError),
+    /// No action, or no member's entry.
+    #[error("the file does not hold what is wanted: {0}")]
+    Action(String),
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] hansa_types::manifest::ManifestError),
     /// Not enough was said.
     #[error("{0}")]
     Usage(&'static str),
@@ -145,6 +155,7 @@ impl Cli {
             Command::Alerts(signals::AlertsCommand::List) => signals::alerts(&client(&config)?, &out),
             Command::Cluster(cluster::ClusterCommand::Certificate(args)) => cluster::certificate(&args, &out),
             Command::Cluster(command) => cluster::execute(command, &client(&config)?, &out),
+            Command::Governance(command) => governance::execute(command, &config, &out),
             Command::Audit(command) => audit::execute(command, &client(&config)?, &out),
             Command::Subject(command) => records::subject(command, &client(&config)?, &out),
             Command::Records(command) => records::records(command, &client(&config)?, &out),

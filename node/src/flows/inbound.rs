@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use hansa_consensus::command::MAX_FOLLOW_UPS;
 use hansa_consensus::{Command, Leaf, Outcome};
-use hansa_p2p::{Event as NetworkEvent, MessageId, Verdict};
+use hansa_p2p::{Event as NetworkEvent, MessageId, PeerId, Verdict};
 use hansa_types::case::{Alert, AlertState, Case, CaseState, CaseStep};
 use hansa_types::codec::Decode;
+use hansa_types::governance::SYNC_REQUEST;
 use hansa_types::hash::Digest;
 use hansa_types::id::{Epoch, Timestamp};
 use hansa_types::record::{Record, ScopeKey, SignalRecord};
@@ -18,6 +19,7 @@ use hansa_types::subject::Subject;
 use hansa_types::verify::{Verified, VerifyError};
 use tokio::sync::mpsc;
 
+use super::governance;
 use super::retraction;
 use super::tags::Match;
 use super::witness;
@@ -36,8 +38,8 @@ pub(crate) async fn run(node: Arc<Node>, mut events: mpsc::Receiver<NetworkEvent
         let mut signals = Vec::new();
         for event in batch.drain(..) {
             match event {
-                NetworkEvent::Message { id, bytes, .. } => match Gossip::from_bytes(&bytes) {
-                    Ok(Gossip::Signal(signal)) => signals.push((id, signal)),
+                NetworkEvent::Message { id, from, bytes } => match Gossip::from_bytes(&bytes) {
+                    Ok(Gossip::Signal(signal)) => signals.push(((id, from), signal)),
                     Ok(Gossip::Retraction(retraction)) => {
                         // It may be of a signal that came just before it.
                         receive(&node, std::mem::take(&mut signals)).await;
@@ -50,9 +52,12 @@ pub(crate) async fn run(node: Arc<Node>, mut events: mpsc::Receiver<NetworkEvent
                     }
                 },
                 // Beside the gossip, which it must not hold up; the network bounds how many there are.
-                NetworkEvent::Request { id, from, bytes } => {
-                    drop(tokio::spawn(witness::answer(node.clone(), id, from, bytes)));
-                }
+                NetworkEvent::Request { id, from, bytes } => match bytes.first() {
+                    Some(&SYNC_REQUEST) => {
+                        drop(tokio::spawn(governance::answer(node.clone(), id, from, bytes)));
+                    }
+                    _ => drop(tokio::spawn(witness::answer(node.clone(), id, from, bytes))),
+                },
                 status => node.network_changed(status),
             }
         }
@@ -68,17 +73,17 @@ async fn report(node: &Node, message: MessageId, verdict: Verdict) {
 }
 
 /// Verifies the signals as one batch, then takes in each that is true.
-async fn receive(node: &Arc<Node>, arrived: Vec<(MessageId, Signal)>) {
+async fn receive(node: &Arc<Node>, arrived: Vec<((MessageId, PeerId), Signal)>) {
     let mut fresh = Vec::new();
-    for (id, signal) in arrived {
+    for ((id, from), signal) in arrived {
         // Whether the nullifier was seen is asked before the pairing, and again by consensus. A gateway that this bank
         // does not hold gives no lawful reason to look.
         let held = node.gateway == Some(signal.body.gateway)
-            && node.manifest.usable_gateway(signal.body.gateway, &node.bank, node.now()).is_some();
+            && node.manifest().usable_gateway(signal.body.gateway, &node.bank, node.now()).is_some();
         if !held || is_known(node, &signal) {
             report(node, id, Verdict::Ignore).await;
         } else {
-            fresh.push((id, signal));
+            fresh.push(((id, from), signal));
         }
     }
     if fresh.is_empty() {
@@ -86,7 +91,7 @@ async fn receive(node: &Arc<Node>, arrived: Vec<(MessageId, Signal)>) {
     }
     let (ids, signals): (Vec<_>, Vec<_>) = fresh.into_iter().unzip();
     let count = signals.len() as u32;
-    let (verifier, now) = (node.verifier.clone(), node.now());
+    let (verifier, now) = (node.governed.verifier(), node.now());
     let begun = std::time::Instant::now();
     let checked = tokio::task::spawn_blocking(move || Verified::check_all(signals, &verifier.at(now))).await;
     let took = begun.elapsed() / count;
@@ -94,12 +99,12 @@ async fn receive(node: &Arc<Node>, arrived: Vec<(MessageId, Signal)>) {
         tracing::error!(
             "verification stopped half-way; its signals are neither accepted nor blamed on anybody"
         );
-        for id in ids {
+        for (id, _) in ids {
             report(node, id, Verdict::Ignore).await;
         }
         return;
     };
-    for (message, result) in ids.into_iter().zip(checked) {
+    for ((message, from), result) in ids.into_iter().zip(checked) {
         let verdict = match result {
             Ok(signal) => {
                 node.metrics.stage("verify", took);
@@ -110,8 +115,10 @@ async fn receive(node: &Arc<Node>, arrived: Vec<(MessageId, Signal)>) {
                 Verdict::Ignore
             }
             Err((signal, VerifyError::Reject(why))) => {
-                tracing::warn!(signal = %signal.id(), why, "signal rejected");
-                Verdict::Reject
+                // Under rules that only one of both has heard of it may be right.
+                let blamed = node.bank_of(&from).is_none_or(|bank| node.governed.blames(&bank, node.now()));
+                tracing::warn!(signal = %signal.id(), why, blamed, "signal rejected");
+                if blamed { Verdict::Reject } else { Verdict::Ignore }
             }
         };
         report(node, message, verdict).await;
@@ -225,7 +232,7 @@ fn tell(node: &Node, raised: &[Alert]) {
 /// Raises alerts for subjects that became known after their signals arrived.
 pub(crate) async fn rematch(node: &Arc<Node>) -> Result<(), JournalError> {
     let now = node.now();
-    let Some(epoch) = node.manifest.epochs.at(now) else { return Ok(()) };
+    let Some(epoch) = node.manifest().epochs.at(now) else { return Ok(()) };
     let live: Vec<(Digest, Signal)> = {
         let book = node.book();
         let live = book.received.iter().filter(|(_, received)| received.counts(epoch));
@@ -328,8 +335,8 @@ pub(crate) async fn settle(node: &Node) -> Result<(), JournalError> {
 
 /// Closes the alerts whose epochs are over, and forgets what only past epochs needed.
 pub(crate) async fn expire(node: &Node) -> Result<(), JournalError> {
-    let Some(epoch) = node.manifest.epochs.at(node.now()) else { return Ok(()) };
-    node.tags.forget(Epoch(epoch.0.saturating_sub(node.manifest.signal_lifetime)), node.now());
+    let Some(epoch) = node.manifest().epochs.at(node.now()) else { return Ok(()) };
+    node.tags.forget(Epoch(epoch.0.saturating_sub(node.manifest().signal_lifetime)), node.now());
     let over: Vec<Digest> = {
         let book = node.book();
         let open =

@@ -68,9 +68,9 @@ enum Unlock {
 async fn unlock(node: &Arc<Node>, impatient: bool) -> Result<(), Unlock> {
     let consensus = node.journal.consensus();
     let restored = consensus.restored()?.is_some_and(|restored| restored.epoch.is_none());
-    let others = node.manifest.members.len().saturating_sub(1);
+    let others = node.manifest().members.len().saturating_sub(1);
     let told = told(node).await;
-    let mut needed = answers_needed(node.manifest.witnesses.quorum.into(), others, restored);
+    let mut needed = answers_needed(node.manifest().witnesses.quorum.into(), others, restored);
     if impatient && !restored && told.len() < needed {
         tracing::warn!(
             answered = told.len(),
@@ -80,7 +80,7 @@ async fn unlock(node: &Arc<Node>, impatient: bool) -> Result<(), Unlock> {
         needed = told.len();
     }
     let now = node.now();
-    let epoch = node.manifest.epochs.at(now).unwrap_or(Epoch(0));
+    let epoch = node.manifest().epochs.at(now).unwrap_or(Epoch(0));
     let detail = format!("{} of {others} members told their last checkpoint of this log", told.len());
     let record = Operation { what: "unlock".to_owned(), detail, at: now };
     let leaf = node.journal.leaf(&Record::Operation(record))?;

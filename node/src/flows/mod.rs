@@ -1,6 +1,7 @@
 //! The flows that join the siblings, one a file, each readable as a page.
 
 pub(crate) mod cases;
+pub(crate) mod governance;
 pub(crate) mod inbound;
 pub(crate) mod keys;
 pub(crate) mod outbound;

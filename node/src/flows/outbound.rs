@@ -136,15 +136,15 @@ pub(crate) async fn intend(
     let preimage = Secret::random(&mut OsRng);
     let reply = Secret::random(&mut OsRng);
     let body = SignalBody {
-        consortium: node.context.consortium(),
-        circuit: node.context.circuit(epoch).version,
+        consortium: node.context().consortium(),
+        circuit: node.context().circuit(epoch).version,
         gateway,
         epoch,
-        expires: node.context.last_expiry(epoch),
+        expires: node.context().last_expiry(epoch),
         severity,
         subject: case.subject.kind(),
         category,
-        tag: opening.subject.tag(node.context.scope(gateway, epoch)),
+        tag: opening.subject.tag(node.context().scope(gateway, epoch)),
         decision_commitment: opening.commitment(),
         retraction_lock: retraction_lock(preimage.expose()),
         reply_key: MontgomeryPoint::mul_base_clamped(*reply.expose()).to_bytes(),
@@ -173,8 +173,8 @@ fn numbered(
     preimage: &Zeroizing<[u8; 32]>,
     now: Timestamp,
 ) -> Result<OwnSignal, RefusedSignal> {
-    let limit = node.manifest.signal_limit;
-    let scope = node.context.scope(body.gateway, body.epoch);
+    let limit = node.manifest().signal_limit;
+    let scope = node.context().scope(body.gateway, body.epoch);
     let nullifier = node.secrets.trace(body.epoch).nullifiers(scope, limit).nth(counter as usize);
     let nullifier = nullifier.ok_or(RefusedSignal::Refused(IntentRefusal::LimitReached { limit }))?;
     // The proof changes neither, so the id is known before there is one.
@@ -201,7 +201,7 @@ fn permitted(
     decision: &Decision,
     now: Timestamp,
 ) -> Result<(GatewayId, Epoch, Severity), RefusedSignal> {
-    let manifest = &node.manifest;
+    let manifest = &node.manifest();
     let gateway = node.gateway.ok_or(RefusedSignal::Off)?;
     let usable = manifest.usable_gateway(gateway, &node.bank, now).ok_or(RefusedSignal::Gateway(gateway))?;
     let committed = |epoch: &Epoch| manifest.members[&node.bank].traces.contains_key(epoch);
@@ -235,7 +235,7 @@ async fn open_commitment(
     let (tags, subject) = (node.clone(), case.subject.clone());
     let known = tokio::task::spawn_blocking(move || tags.tags.known(&subject, now)).await;
     let known = known.map_err(|error| RefusedSignal::Unexpected(error.to_string()))??;
-    let model = node.manifest.model(decision.model_version).cloned();
+    let model = node.manifest().model(decision.model_version).cloned();
     Ok(DecisionOpening {
         subject: known.secret,
         factors: decision.factors,
@@ -269,7 +269,7 @@ fn spending(
         gateway: own.body.gateway,
         epoch: own.body.epoch,
         counter,
-        limit: node.manifest.signal_limit,
+        limit: node.manifest().signal_limit,
         subject,
         id: own.id,
         payload: Payload { body: own.body.clone(), witness }.to_bytes(),
@@ -329,7 +329,7 @@ fn next_pending(node: &Node, from: u64) -> Result<Vec<PendingIntent>, StoreError
 }
 
 async fn settle(node: &Arc<Node>, intent: Intent) -> Result<(), SendError> {
-    match node.manifest.epochs.accepts(intent.epoch, node.now()) {
+    match node.manifest().epochs.accepts(intent.epoch, node.now()) {
         true => send(node, &intent).await,
         false => expire(node, &intent).await,
     }
@@ -427,7 +427,7 @@ fn prove(node: &Node, intent: &Intent) -> Result<Signal, SendError> {
         counter: intent.counter,
         opening: &witness.opening,
     };
-    Ok(node.proving.prove(&node.context, &request)?)
+    Ok(node.proving.prove(&node.context(), &request)?)
 }
 
 /// The opening of a signal's decision commitment, for evidence.

@@ -72,7 +72,7 @@ pub(crate) async fn send(node: &Arc<Node>, id: Digest, actor: &Actor) -> Result<
 /// Publishes again what this bank retracted in epochs that still count, and says whether there is any: a member may
 /// have been away. What gossip remembers having said, it does not say again.
 pub(crate) async fn republish(node: &Node) -> bool {
-    let Some(epoch) = node.manifest.epochs.at(node.now()) else { return false };
+    let Some(epoch) = node.manifest().epochs.at(node.now()) else { return false };
     let retracted: Vec<_> = {
         let book = node.book();
         let live =

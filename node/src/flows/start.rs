@@ -38,7 +38,7 @@ pub(crate) async fn record_manifest(node: &Node, signed: &[u8]) -> Result<(), Jo
     }
     let number = last.as_ref().map_or(1, |last| last.number + 1);
     let record = Record::Governance(GovernanceRecord {
-        consortium: node.context.consortium(),
+        consortium: node.context().consortium(),
         manifest,
         previous: last.map(|last| last.digest),
         at: node.now(),

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hansa_prover::tag::{EvaluatorError, SubjectSecret, TagError, TagEvaluator, TagRequest, TagTranscript};
-use hansa_prover::verify::Context;
 use hansa_types::hash::Field;
 use hansa_types::id::{Epoch, Timestamp};
 use hansa_types::payment::Account;
@@ -15,6 +14,8 @@ use hansa_types::record::ScopeKey;
 use hansa_types::signal::SignalBody;
 use hansa_types::subject::Subject;
 use rand::rngs::OsRng;
+
+use crate::governed::Governed;
 
 /// For how long a counterparty is matched after its last payment, in seconds: 90 days.
 pub(crate) const COUNTERPARTY_WINDOW: u64 = 90 * 24 * 3600;
@@ -27,6 +28,9 @@ pub(crate) enum TagsError {
     /// The evaluators did not answer.
     #[error(transparent)]
     Evaluator(#[from] EvaluatorError),
+    /// The consortium has another key by now.
+    #[error("the consortium's tag key has changed: restart this node with the new key's file")]
+    OtherKey,
     /// They answered wrongly.
     #[error(transparent)]
     Answer(#[from] TagError),
@@ -56,7 +60,7 @@ pub(crate) struct Match {
 pub(crate) struct Tags {
     evaluator: Box<dyn TagEvaluator>,
     tag_key: [u8; 32],
-    context: Arc<Context>,
+    governed: Arc<Governed>,
     index: Mutex<Index>,
 }
 
@@ -68,8 +72,8 @@ struct Index {
 
 impl Tags {
     /// Nobody is known yet; `evaluator` holds the key behind `tag_key`.
-    pub(crate) fn new(evaluator: Box<dyn TagEvaluator>, tag_key: [u8; 32], context: Arc<Context>) -> Self {
-        Self { evaluator, tag_key, context, index: Mutex::default() }
+    pub(crate) fn new(evaluator: Box<dyn TagEvaluator>, tag_key: [u8; 32], governed: Arc<Governed>) -> Self {
+        Self { evaluator, tag_key, governed, index: Mutex::default() }
     }
 
     /// Makes subjects known, and returns those that were not: signals on record may be about them. Blocks while the
@@ -95,6 +99,9 @@ impl Tags {
 
     /// What is known of `subject`, learning it if need be. Blocks while the evaluators work.
     pub(crate) fn known(&self, subject: &Subject, now: Timestamp) -> Result<Known, TagsError> {
+        if self.governed.manifest(now).tags.key.0 != self.tag_key {
+            return Err(TagsError::OtherKey);
+        }
         self.learn(vec![(subject.clone(), false, now)])?;
         Ok(self.index().known.get(subject).cloned().expect("a subject just learnt is known"))
     }
@@ -102,7 +109,7 @@ impl Tags {
     /// The known subjects that `body` is about.
     pub(crate) fn matching(&self, body: &SignalBody, now: Timestamp) -> Vec<Match> {
         let key = ScopeKey { gateway: body.gateway, epoch: body.epoch };
-        let scope = self.context.scope(body.gateway, body.epoch);
+        let scope = self.governed.context().scope(body.gateway, body.epoch);
         let mut index = self.index();
         let Index { known, scopes } = &mut *index;
         let tags = scopes.entry(key).or_insert_with(|| {
@@ -149,9 +156,10 @@ impl Tags {
     }
 
     fn insert(&self, subject: &Subject, known: Known) {
+        let context = self.governed.context();
         let mut index = self.index();
         for (key, tags) in &mut index.scopes {
-            tags.insert(known.secret.tag(self.context.scope(key.gateway, key.epoch)), subject.clone());
+            tags.insert(known.secret.tag(context.scope(key.gateway, key.epoch)), subject.clone());
         }
         index.known.insert(subject.clone(), known);
     }

@@ -77,6 +77,13 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/subjects/export", post(routes::export_subject))
         .route("/v1/records/expire", post(routes::expire))
         .route("/v1/records/scrub", post(routes::scrub))
+        .route("/v1/governance", get(routes::governance))
+        .route("/v1/governance/proposals", post(routes::propose))
+        .route("/v1/governance/proposals/{digest}", get(routes::proposal))
+        .route("/v1/governance/proposals/{digest}/paper", get(routes::ballot_paper))
+        .route("/v1/governance/votes", post(routes::vote))
+        .route("/v1/governance/messages", post(routes::take_in))
+        .route("/v1/governance/amendments", get(routes::amendments))
         .route("/v1/forks", get(routes::forks))
         .route("/v1/disclosures/decisions/{bundle}", get(routes::disclose_decisions))
         .route("/v1/disclosures/trace", post(routes::disclose_trace))
@@ -113,7 +120,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 
 async fn unknown_route(uri: Uri) -> Problem {
     Problem::not_found(format!("there is nothing at {}", uri.path()))
-        .with_hint("the interface is /v1/payments, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/backups, /v1/disclosures, /v1/forks, /v1/log, /v1/subjects, /v1/records, /v1/status, /v1/cluster, /livez, /readyz and /metrics")
+        .with_hint("the interface is /v1/payments, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/backups, /v1/disclosures, /v1/forks, /v1/governance, /v1/log, /v1/subjects, /v1/records, /v1/status, /v1/cluster, /livez, /readyz and /metrics")
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {

@@ -17,8 +17,8 @@ use super::router::Shared;
 use crate::error::{Problem, ProblemBody, ProblemKind};
 use crate::model::{
     AlertList, CaseAction, CaseList, CaseOpening, ClusterRequest, EvidenceRequest, ExpiryRequest, ForkList,
-    Leg, LogHistory, LogQuery, Readiness, RetractRequest, SignalList, SubjectAction, SubjectQuestion,
-    TraceRequest,
+    Leg, LogHistory, LogQuery, MessageRequest, ProposalRequest, Readiness, RetractRequest, SignalList,
+    SubjectAction, SubjectQuestion, TraceRequest, VoteRequest,
 };
 
 /// The media type of `/metrics` (OpenMetrics 1.0).
@@ -171,12 +171,54 @@ pub(super) async fn forks(State(app): App) -> Answer {
     json(StatusCode::OK, &ForkList { forks: app.service.forks().await? })
 }
 
-/// The keys of the decisions in one bundle of the log.
+pub(super) async fn governance(State(app): App) -> Answer {
+    json(StatusCode::OK, &app.service.governance().await?)
+}
+
+pub(super) async fn propose(State(app): App, Json(request): Json<ProposalRequest>) -> Answer {
+    json(StatusCode::OK, &app.service.propose(request).await?)
+}
+
+pub(super) async fn proposal(State(app): App, Segment(digest): Segment<Digest>) -> Answer {
+    json(StatusCode::OK, &app.service.proposal(digest).await?)
+}
+
+pub(super) async fn vote(State(app): App, Json(request): Json<VoteRequest>) -> Answer {
+    json(StatusCode::OK, &app.service.vote(request).await?)
+}
+
+pub(super) async fn take_in(State(app): App, Json(request): Json<MessageRequest>) -> Answer {
+    json(StatusCode::OK, &app.service.take_in(request).await?)
+}
+
+/// Which round a ballot paper is for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RoundQuery {
+    #[serde(default)]
+    round: u16,
+}
+
+pub(super) async fn ballot_paper(
+    State(app): App,
+    Segment(digest): Segment<Digest>,
+    Asked(query): Asked<RoundQuery>,
+) -> Answer {
+    let paper = app.service.ballot_paper(digest, query.round).await?;
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], paper).into_response())
+}
+
+pub(super) async fn amendments(State(app): App) -> Answer {
+    let chain = app.service.amendments().await?;
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], chain).into_response())
+}
+
 pub(super) async fn disclose_trace(State(app): App, Json(request): Json<TraceRequest>) -> Answer {
     let disclosure = app.service.disclose_trace(request).await?;
     Ok(([(CONTENT_TYPE, "application/octet-stream")], disclosure).into_response())
 }
 
+/// The keys of the decisions in one bundle of the log.
 pub(super) async fn disclose_decisions(State(app): App, Segment(bundle): Segment<u64>) -> Answer {
     let keys = app.service.disclose_decisions(bundle).await?;
     Ok(([(CONTENT_TYPE, "application/octet-stream")], keys).into_response())

@@ -9,6 +9,7 @@ mod backups;
 mod cases;
 mod cluster;
 mod forks;
+mod governance;
 mod payments;
 mod records;
 mod signals;
@@ -22,6 +23,10 @@ pub use self::cluster::{
     ClusterAction, ClusterRequest, ClusterResult, ClusterView, ReplicaState, ReplicaView,
 };
 pub use self::forks::{ForkList, ForkView};
+pub use self::governance::{
+    AmendmentView, ChangesView, GovernanceView, MemberRoot, MemberView, MessageRequest, ProposalRequest,
+    ProposalView, RoundView, VoteRequest,
+};
 pub use self::payments::{
     AnswerStatus, EvidenceRequest, FindingView, InternalAnswer, Leg, LogEntry, LogHistory, OUTWARD_DUPLICATE,
     PaymentAnswer, Submission,

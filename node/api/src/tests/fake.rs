@@ -124,6 +124,39 @@ impl Service for Fake {
         self.current.load(Ordering::SeqCst)
     }
 
+    async fn governance(&self) -> Result<GovernanceView, Problem> {
+        Ok(samples::governance())
+    }
+
+    async fn propose(&self, request: ProposalRequest) -> Result<ChangesView, Problem> {
+        self.note(format!("propose {} {:?}", request.action.summary(), request.actor));
+        Ok(samples::changes())
+    }
+
+    async fn proposal(&self, digest: Digest) -> Result<ChangesView, Problem> {
+        self.note(format!("proposal {digest}"));
+        Ok(samples::changes())
+    }
+
+    async fn vote(&self, request: VoteRequest) -> Result<ChangesView, Problem> {
+        self.note(format!("vote {} in round {}", request.approve, request.round));
+        Err(Problem::conflict("bank-a has voted otherwise"))
+    }
+
+    async fn take_in(&self, request: MessageRequest) -> Result<GovernanceView, Problem> {
+        self.note(format!("take in {}", request.message));
+        Ok(samples::governance())
+    }
+
+    async fn ballot_paper(&self, digest: Digest, round: u16) -> Result<Vec<u8>, Problem> {
+        self.note(format!("paper {digest} {round}"));
+        Ok(vec![7])
+    }
+
+    async fn amendments(&self) -> Result<Vec<u8>, Problem> {
+        Ok(vec![8])
+    }
+
     async fn cluster(&self) -> Result<ClusterView, Problem> {
         Ok(samples::cluster())
     }

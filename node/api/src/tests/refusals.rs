@@ -88,6 +88,11 @@ fn an_auditor_reads_the_log_and_nothing_else() {
         "POST /v1/disclosures/trace",
         "GET /v1/cluster",
         "POST /v1/cluster",
+        "GET /v1/governance",
+        "POST /v1/governance/proposals",
+        "POST /v1/governance/votes",
+        "POST /v1/governance/messages",
+        "GET /v1/governance/amendments",
         "GET /v1/status",
     ] {
         refused(&ask(line), 403, "forbidden");

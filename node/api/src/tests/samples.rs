@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hansa_types::case::{Alert, AlertState, Case, CaseState, CaseStep, DecisionRef, Suspect};
 use hansa_types::decision::{Decision, Disposition, Finding, Reason, Verdict};
+use hansa_types::governance::{Action, Difference};
 use hansa_types::hash::{Digest, Field};
 use hansa_types::id::{Actor, Epoch, GatewayId, Timestamp};
 use hansa_types::model::{Factors, Score};
@@ -266,6 +267,76 @@ pub(super) fn found() -> FoundEntry {
 pub(super) fn subject_action() -> SubjectAction {
     let account = Account::from_iban_text("DE89370400440532013000");
     SubjectAction { subject: Subject::Account(account), reason: "request 17".to_owned(), actor: actor() }
+}
+
+/// Four members, one of them shut out, with a model proposed and one registered.
+pub(super) fn governance() -> GovernanceView {
+    let member = |n: u8| MemberView {
+        bank: format!("bank-{n}").parse().unwrap(),
+        institution: format!("Bank {n}"),
+        revoked: n == 4,
+        last_trace: Some(Epoch(30)),
+    };
+    let voters = vec!["bank-1".parse().unwrap()];
+    let proposal = ProposalView {
+        digest: Digest([1; 32]),
+        summary: "register model 3".to_owned(),
+        by: "bank-1".parse().unwrap(),
+        activates: Epoch(8),
+        wanted: 3,
+        votes: vec![RoundView { round: 0, banks: voters.clone() }],
+    };
+    let amendment = AmendmentView {
+        number: 1,
+        digest: Digest([2; 32]),
+        summary: "register model 2".to_owned(),
+        activates: Epoch(6),
+        votes: voters,
+    };
+    let root = MemberRoot { gateway: GatewayId(1), active: 3, root: Field([4; 32]) };
+    GovernanceView {
+        consortium: Digest([5; 32]),
+        number: 1,
+        head: Digest([6; 32]),
+        epoch: Epoch(7),
+        activates: Epoch(6),
+        institutions: 4,
+        quorum: 3,
+        majority: 3,
+        bound: 2,
+        members: (1..=4).map(member).collect(),
+        proposals: vec![proposal],
+        amendments: vec![amendment],
+        equivocated: vec![],
+        member_roots: vec![root],
+        registry_root: Field([9; 32]),
+    }
+}
+
+pub(super) fn changes() -> ChangesView {
+    let change = Difference {
+        what: "tag threshold".to_owned(),
+        before: Some("1".to_owned()),
+        after: Some("3".to_owned()),
+    };
+    ChangesView {
+        digest: Digest([1; 32]),
+        summary: "remove bank-4".to_owned(),
+        parent: Digest([6; 32]),
+        number: 2,
+        activates: Epoch(8),
+        changes: vec![change],
+        remarks: vec![],
+        decided: false,
+    }
+}
+
+pub(super) fn proposal_request() -> ProposalRequest {
+    ProposalRequest { action: Action::RetireModel(3), activates: Some(Epoch(8)), actor: Some(actor()) }
+}
+
+pub(super) fn vote_request() -> VoteRequest {
+    VoteRequest { proposal: Digest([1; 32]), approve: false, round: 2, actor: actor() }
 }
 
 pub(super) fn backups() -> BackupList {

@@ -36,6 +36,8 @@ fn answers_keep_their_shape() {
     frozen(&samples::backups(), vector!("backups"));
     frozen(&samples::status(), vector!("status"));
     frozen(&samples::cluster(), vector!("cluster"));
+    frozen(&samples::governance(), vector!("governance"));
+    frozen(&samples::changes(), vector!("changes"));
     frozen(&samples::readiness(false), vector!("readiness"));
     let problem = Problem::conflict("case 2 is cleared").with_hint("open a new one");
     frozen(&ProblemBody::from(problem), vector!("problem"));
@@ -45,6 +47,8 @@ fn answers_keep_their_shape() {
 fn requests_keep_their_shape() {
     frozen(&samples::opening(), vector!("case-opening"));
     frozen(&samples::joining(), vector!("cluster-request"));
+    frozen(&samples::proposal_request(), vector!("proposal-request"));
+    frozen(&samples::vote_request(), vector!("vote-request"));
     let action = CaseAction {
         state: hansa_types::case::CaseState::Confirmed,
         actor: samples::actor(),

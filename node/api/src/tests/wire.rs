@@ -144,3 +144,24 @@ fn an_operator_changes_the_group() {
         node.ask("POST /v1/cluster", &["Content-Type: application/json"], r#"{"actor":"a","action":"halt"}"#);
     assert_eq!(unknown.status, 400);
 }
+
+#[test]
+fn an_operator_governs() {
+    let node = Node::start(ApiConfig::default());
+    let client = node.client();
+    assert_eq!(client.governance().unwrap(), samples::governance());
+    assert_eq!(client.propose(&samples::proposal_request()).unwrap(), samples::changes());
+    let digest = samples::changes().digest;
+    assert_eq!(client.proposal(&digest).unwrap(), samples::changes());
+    let refused = client.vote(&samples::vote_request()).unwrap_err().to_string();
+    assert!(refused.contains("voted otherwise"), "{refused}");
+    assert_eq!((client.ballot_paper(&digest, 2).unwrap(), client.amendments().unwrap()), (vec![7], vec![8]));
+    let request = crate::model::MessageRequest { message: "00".to_owned(), actor: samples::actor() };
+    assert_eq!(client.take_in(&request).unwrap(), samples::governance());
+    let calls = node.fake.calls.lock().unwrap().join("; ");
+    let wanted = format!(
+        "propose retire model 3 Some(Actor(\"olga@bank-a\")); proposal {digest}; vote false in round 2; paper {digest} 2; \
+         take in 00"
+    );
+    assert_eq!(calls, wanted);
+}

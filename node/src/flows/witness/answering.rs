@@ -77,7 +77,8 @@ async fn cosign(
         Err(refusal) => return Ok(Err(refusal)),
     };
     let origin = request.unverified_origin();
-    let Some((bank, member)) = node.manifest.log_owner(origin).filter(|(bank, _)| **bank != node.bank) else {
+    let manifest = node.manifest();
+    let Some((bank, member)) = manifest.log_owner(origin).filter(|(bank, _)| **bank != node.bank) else {
         return Ok(Err(WitnessRefusal::UnknownOrigin(origin.to_owned())));
     };
     let log = LogKey { origin, key: &member.log_key };
@@ -93,7 +94,7 @@ async fn cosign(
                 let evidence = match refusal {
                     WitnessRefusal::Fork { .. } => true,
                     // Anybody could send a log's checkpoint with a false proof: only its own bank is suspected for it.
-                    WitnessRefusal::BadProof { .. } => node.peers.contains(&(from, bank.clone())),
+                    WitnessRefusal::BadProof { .. } => node.bank_of(&from).as_ref() == Some(bank),
                     _ => false,
                 };
                 if let Some(kept) = kept.filter(|_| evidence) {

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use hansa_audit_log::checkpoint::Checkpoint;
 use hansa_audit_log::note::{KeyType, NoteSignature, SignedNote, VerifierKey};
+use hansa_audit_log::policy::Policy;
 use hansa_audit_log::witness::{AddCheckpoint, Seen};
 use hansa_consensus::{Command, Outcome};
 use hansa_types::id::BankId;
 use hansa_types::witness::{WitnessRequest, WitnessResponse};
 use tokio::task::JoinSet;
 
-use super::{AskError, MISSED_ALERT, ask, others};
+use super::{AskError, MISSED_ALERT, ask};
 use crate::events::Event;
 use crate::journal::JournalError;
 use crate::node::Node;
@@ -39,7 +40,7 @@ pub(super) async fn round(node: &Arc<Node>) {
     };
     let mut asking = JoinSet::new();
     let seen = Seen { size: checkpoint.size, root: checkpoint.root };
-    for bank in others(node) {
+    for bank in node.others() {
         let (node, note) = (node.clone(), note.clone());
         asking.spawn(async move {
             let cosigned = cosignature(&node, &bank, &note, seen.size).await;
@@ -55,7 +56,10 @@ pub(super) async fn round(node: &Arc<Node>) {
             tracing::debug!(%bank, %error, "no cosignature");
         }
     }
-    match node.cosigning.policy.check(&note) {
+    let checked = Policy::of(&node.manifest(), &node.bank)
+        .map_err(|error| error.to_string())
+        .and_then(|policy| policy.check(&note).map_err(|error| error.to_string()));
+    match checked {
         Ok(satisfied) => {
             let cosigners = satisfied.cosigners.len();
             match publish(node, seen, &note).await {
@@ -113,8 +117,9 @@ async fn cosignature(
 /// The cosignature among what a witness answered: over this note, by its own key.
 fn own_line(node: &Node, bank: &BankId, note: &SignedNote, lines: &[u8]) -> Result<NoteSignature, AskError> {
     let refused = |error: &dyn std::fmt::Display| AskError::Answer(error.to_string());
-    let member = node.manifest.members.get(bank).ok_or_else(|| AskError::NoMember(bank.clone()))?;
-    let name = node.manifest.witness_name(bank);
+    let manifest = node.manifest();
+    let member = manifest.members.get(bank).ok_or_else(|| AskError::NoMember(bank.clone()))?;
+    let name = node.manifest().witness_name(bank);
     let key = VerifierKey::new(KeyType::Cosignature, &name, member.cosigner_key).map_err(|e| refused(&e))?;
     let whole = [note.to_string().as_bytes(), lines].concat();
     let whole = SignedNote::parse(&whole).map_err(|error| refused(&error))?;
@@ -170,7 +175,7 @@ fn missed(node: &Node, cosigners: usize) {
         state.missed
     };
     node.metrics.witness_missed(missed, cosigners);
-    let wanted = node.manifest.witnesses.quorum;
+    let wanted = node.manifest().witnesses.quorum;
     if missed >= MISSED_ALERT {
         tracing::error!(missed, cosigners, wanted, "no checkpoint was published for several intervals");
     } else {

@@ -40,8 +40,9 @@ pub(super) fn known(node: &Node) -> Vec<Vec<u8>> {
         tracing::error!(%error, "the witness state cannot be read");
         Vec::new()
     });
+    let manifest = node.manifest();
     let notes = kept.iter().filter_map(|kept| {
-        let (bank, _) = node.manifest.log_owner(&kept.origin)?;
+        let (bank, _) = manifest.log_owner(&kept.origin)?;
         Some(by_log_alone(node, bank, &kept.note).into_bytes())
     });
     notes.filter(|note| note.len() <= MAX_COMPARED_NOTE).take(MAX_COMPARED).collect()
@@ -49,8 +50,8 @@ pub(super) fn known(node: &Node) -> Vec<Vec<u8>> {
 
 /// A checkpoint without the signatures of others.
 pub(super) fn by_log_alone(node: &Node, bank: &BankId, note: &SignedNote) -> String {
-    let key = node.manifest.members.get(bank).and_then(|member| {
-        VerifierKey::new(KeyType::Ed25519, &node.manifest.log_origin(bank), member.log_key).ok()
+    let key = node.manifest().members.get(bank).and_then(|member| {
+        VerifierKey::new(KeyType::Ed25519, &node.manifest().log_origin(bank), member.log_key).ok()
     });
     let by_log = note
         .signatures()
@@ -100,7 +101,8 @@ async fn compare_one(node: &Node, bytes: &[u8]) -> Result<(), JournalError> {
 fn open(node: &Node, bytes: &[u8]) -> Option<(BankId, SignedNote, Checkpoint)> {
     let note = SignedNote::parse(bytes).ok()?;
     let origin = note.unverified_text().lines().next()?;
-    let (bank, member) = node.manifest.log_owner(origin)?;
+    let manifest = node.manifest();
+    let (bank, member) = manifest.log_owner(origin)?;
     let checkpoint = Checkpoint::open(&note, origin, &member.log_key).ok()?;
     Some((bank.clone(), note, checkpoint))
 }

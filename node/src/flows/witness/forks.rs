@@ -57,9 +57,10 @@ pub(super) async fn keep(
     one: SignedNote,
     other: SignedNote,
 ) -> Result<(), JournalError> {
-    let Some(member) = node.manifest.members.get(bank) else { return Ok(()) };
+    let manifest = node.manifest();
+    let Some(member) = manifest.members.get(bank) else { return Ok(()) };
     let fork = Fork::new(one, other);
-    let finding = match fork.verify(&member.log_key, &node.manifest.log_origin(bank)) {
+    let finding = match fork.verify(&member.log_key, &node.manifest().log_origin(bank)) {
         Ok(finding) => finding,
         Err(error) => {
             tracing::warn!(%bank, %error, "two checkpoints show nothing");

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use hansa_audit_log::note::{KeyError, KeyType, SignedNote, VerifierKey};
 use hansa_audit_log::policy::Policy;
-use hansa_p2p::{PeerId, RequestError};
+use hansa_p2p::RequestError;
 use hansa_types::codec::{CodecError, Decode, Encode};
 use hansa_types::id::BankId;
 use hansa_types::manifest::Manifest;
@@ -39,8 +39,6 @@ pub(crate) struct Cosigning {
     key: Box<dyn Signer>,
     /// The name it cosigns under.
     name: String,
-    /// Whose cosignatures publish a checkpoint of this bank's own log.
-    policy: Policy,
     state: Mutex<State>,
 }
 
@@ -58,8 +56,9 @@ struct State {
 impl Cosigning {
     /// The part that `bank` has in the consortium.
     pub(crate) fn new(manifest: &Manifest, bank: &BankId, key: Box<dyn Signer>) -> Result<Self, KeyError> {
-        let policy = Policy::of(manifest, bank)?;
-        Ok(Self { key, name: manifest.witness_name(bank), policy, state: Mutex::default() })
+        // What names and keys cannot stand in a checkpoint is found at the start.
+        Policy::of(manifest, bank)?;
+        Ok(Self { key, name: manifest.witness_name(bank), state: Mutex::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -118,8 +117,7 @@ pub(crate) async fn latest_own(node: &Arc<Node>) -> Vec<(BankId, Result<Option<S
 
 /// Asks one member.
 async fn ask(node: &Node, bank: &BankId, request: &WitnessRequest) -> Result<WitnessResponse, AskError> {
-    let peer = node.peers.iter().find(|(_, other)| other == bank).map(|(peer, _)| *peer);
-    let peer: PeerId = peer.ok_or_else(|| AskError::NoMember(bank.clone()))?;
+    let peer = node.peer_of(bank).ok_or_else(|| AskError::NoMember(bank.clone()))?;
     let answer = node.network.request(peer, request.to_bytes()).await?;
     Ok(WitnessResponse::from_bytes(&answer)?)
 }
@@ -130,7 +128,7 @@ async fn ask_all(
     request: impl Fn(&BankId) -> WitnessRequest,
 ) -> Vec<(BankId, Result<WitnessResponse, AskError>)> {
     let mut asking = JoinSet::new();
-    for bank in others(node) {
+    for bank in node.others() {
         let (node, request) = (node.clone(), request(&bank));
         asking.spawn(async move {
             let answer = ask(&node, &bank, &request).await;
@@ -138,9 +136,4 @@ async fn ask_all(
         });
     }
     asking.join_all().await
-}
-
-/// The other members.
-fn others(node: &Node) -> Vec<BankId> {
-    node.manifest.members.keys().filter(|bank| **bank != node.bank).cloned().collect()
 }
