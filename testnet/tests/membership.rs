@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use common::command::{refused_start, run, says};
 use common::message::{HARMLESS, MULE, to_b};
-use common::{A, Group, consortium};
+use common::{A, Group, consortium, copy, copy_keys};
 use hansa_api::model::AnswerStatus;
 use hansa_keys::{KeyFolder, Purpose};
 use hansa_node::cli::{InitArgs, init};
-use hansa_testnet::consortium::{Bank, Consortium};
+use hansa_testnet::consortium::Consortium;
 use hansa_types::codec::{Decode, Encode};
 use hansa_types::hash::Digest;
 use hansa_types::id::Epoch;
@@ -100,20 +100,6 @@ impl Variant {
     }
 }
 
-fn copy(from: &Path, to: &Path, names: &[&str]) {
-    for name in names {
-        fs::copy(from.join(name), to.join(name)).unwrap();
-    }
-}
-
-/// Puts the keys of `bank` for `purposes` into the folder of another.
-fn copy_keys(bank: &Bank, folder: &Path, purposes: &[Purpose]) {
-    let [from, to] = [&bank.folder, folder].map(|folder| KeyFolder::new(folder.join("keys")));
-    for purpose in purposes {
-        fs::copy(from.path(*purpose), to.path(*purpose)).unwrap();
-    }
-}
-
 fn signed(consortium: &Consortium) -> SignedManifest {
     SignedManifest::from_bytes(&fs::read(consortium.manifest()).unwrap()).unwrap()
 }
@@ -183,8 +169,7 @@ fn keys_that_others_can_read_are_refused() {
 
 #[test]
 fn keys_that_are_missing_or_of_another_purpose_are_refused() {
-    // Without an auditor's token nobody copies the log, and the governance key may lie elsewhere: a node runs without
-    // them. Another key in their place is refused all the same.
+    // Without an auditor's token nobody copies the log, and the governance key may lie elsewhere.
     let optional = [Purpose::Auditor, Purpose::Governance];
     for purpose in Purpose::ALL.iter().filter(|purpose| **purpose != Purpose::Auditor) {
         let variant = Variant::new(&format!("missing-{purpose}"));

@@ -11,6 +11,7 @@ pub(crate) mod message;
 use std::path::{Path, PathBuf};
 
 use hansa_api::model::{CaseResult, PaymentAnswer, SignalView};
+use hansa_keys::{KeyFolder, Purpose};
 use hansa_node::events::Event;
 use hansa_testnet::consortium::{Bank, Consortium, List};
 use hansa_testnet::demo;
@@ -46,6 +47,21 @@ pub(crate) fn samples() -> PathBuf {
 /// A sample message.
 pub(crate) fn sample(name: &str) -> Vec<u8> {
     std::fs::read(samples().join("messages").join(name)).unwrap()
+}
+
+/// Copies files from folder to folder.
+pub(crate) fn copy(from: &Path, to: &Path, names: &[&str]) {
+    for name in names {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+}
+
+/// Puts the keys of `bank` for `purposes` into the folder of another.
+pub(crate) fn copy_keys(bank: &Bank, folder: &Path, purposes: &[Purpose]) {
+    let [from, to] = [&bank.folder, folder].map(|folder| KeyFolder::new(folder.join("keys")));
+    for purpose in purposes {
+        std::fs::copy(from.path(*purpose), to.path(*purpose)).unwrap();
+    }
 }
 
 /// A consortium, and those of its nodes that run.
