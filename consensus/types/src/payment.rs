@@ -7,24 +7,32 @@
 mod account;
 mod finding;
 mod key;
+mod kind;
 mod party;
+mod role;
+mod underlying;
 
 use serde::{Deserialize, Serialize};
 
 pub use account::Account;
 pub use finding::{Finding, FindingKind};
 pub use key::{AgentId, PaymentKey, TransactionRef};
+pub use kind::PaymentKind;
 pub use party::{Address, Agent, Birth, ClearingMember, OtherId, Party};
+pub use role::PartyRole;
+pub use underlying::{ReasonInformation, References, Underlying};
 
+use crate::codec_struct;
 use crate::date::Date;
 use crate::hash::{Digest, digest_of};
 use crate::money::Money;
 use crate::uetr::Uetr;
-use crate::{codec_enum, codec_struct};
 
 /// One credit transfer transaction of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Payment {
+    /// Which kind of transfer it is.
+    pub kind: PaymentKind,
     /// The message's definition, for example `pacs.008.001.08`: as its header says, else as its namespace says.
     pub message_type: String,
     /// The header's business service, for example `swift.cbprplus.03`.
@@ -83,6 +91,10 @@ pub struct Payment {
     pub previous_instructing_agents: Vec<Agent>,
     /// Banks through which the agents reimburse each other.
     pub reimbursement_agents: Vec<Agent>,
+    /// Banks that took charges off the amount.
+    pub charges_agents: Vec<Agent>,
+    /// Accounts of the agents, for settlement and between one another, in their order.
+    pub agent_accounts: Vec<Account>,
     /// The purpose's code or text.
     pub purpose: Option<String>,
     /// The category purpose's code or text.
@@ -93,10 +105,16 @@ pub struct Payment {
     pub instructions: Vec<String>,
     /// Regulatory reporting details.
     pub regulatory: Vec<String>,
+    /// What it settles or sends back, the nearest first: the customer's transfer beneath a cover payment; the original
+    /// of a return, and what was beneath that.
+    pub underlying: Vec<Underlying>,
+    /// Why it is returned.
+    pub return_reasons: Vec<ReasonInformation>,
     /// What was wrong with the message's values.
     pub findings: Vec<Finding>,
 }
 codec_struct!(Payment {
+    kind,
     message_type,
     business_service,
     message_id,
@@ -126,88 +144,24 @@ codec_struct!(Payment {
     intermediary_agents,
     previous_instructing_agents,
     reimbursement_agents,
+    charges_agents,
+    agent_accounts,
     purpose,
     category_purpose,
     remittance,
     instructions,
     regulatory,
+    underlying,
+    return_reasons,
     findings,
 });
 
 impl Payment {
     /// SHA-256 of the canonical encoding: a repetition of the payment has the same, a changed one another.
     pub fn content_hash(&self) -> Digest {
-        digest_of("hansa/payment/v1", self)
-    }
-
-    /// The parties that it names, with their roles.
-    pub fn parties(&self) -> impl Iterator<Item = (PartyRole, &Party)> {
-        [
-            (PartyRole::Debtor, Some(&self.debtor)),
-            (PartyRole::Creditor, Some(&self.creditor)),
-            (PartyRole::UltimateDebtor, self.ultimate_debtor.as_ref()),
-            (PartyRole::UltimateCreditor, self.ultimate_creditor.as_ref()),
-            (PartyRole::InitiatingParty, self.initiating_party.as_ref()),
-        ]
-        .into_iter()
-        .filter_map(|(role, party)| Some((role, party?)))
-    }
-
-    /// The agents that it names, with their roles.
-    pub fn agents(&self) -> impl Iterator<Item = (PartyRole, &Agent)> {
-        let single = [
-            (PartyRole::DebtorAgent, self.debtor_agent.as_ref()),
-            (PartyRole::CreditorAgent, self.creditor_agent.as_ref()),
-            (PartyRole::InstructingAgent, self.instructing_agent.as_ref()),
-            (PartyRole::InstructedAgent, self.instructed_agent.as_ref()),
-        ];
-        let many = [
-            (PartyRole::IntermediaryAgent, &self.intermediary_agents),
-            (PartyRole::PreviousInstructingAgent, &self.previous_instructing_agents),
-            (PartyRole::ReimbursementAgent, &self.reimbursement_agents),
-        ];
-        let single = single.into_iter().filter_map(|(role, agent)| Some((role, agent?)));
-        single
-            .chain(many.into_iter().flat_map(|(role, agents)| agents.iter().map(move |agent| (role, agent))))
+        digest_of("hansa/payment/v2", self)
     }
 }
-
-/// In what role a payment names somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PartyRole {
-    /// Who pays.
-    Debtor,
-    /// Who is paid.
-    Creditor,
-    /// On whose behalf the debtor pays.
-    UltimateDebtor,
-    /// For whom the creditor receives.
-    UltimateCreditor,
-    /// Who initiated the payment.
-    InitiatingParty,
-    /// The debtor's bank.
-    DebtorAgent,
-    /// The creditor's bank.
-    CreditorAgent,
-    /// Who sent this leg.
-    InstructingAgent,
-    /// Who receives this leg.
-    InstructedAgent,
-    /// A bank between the instructed and the creditor's.
-    IntermediaryAgent,
-    /// A bank that passed the payment on before.
-    PreviousInstructingAgent,
-    /// A bank through which the agents reimburse each other.
-    ReimbursementAgent,
-}
-codec_enum!(PartyRole {
-    Debtor = 1, "debtor", Creditor = 2, "creditor", UltimateDebtor = 3, "ultimate-debtor",
-    UltimateCreditor = 4, "ultimate-creditor", InitiatingParty = 5, "initiating-party",
-    DebtorAgent = 6, "debtor-agent", CreditorAgent = 7, "creditor-agent",
-    InstructingAgent = 8, "instructing-agent", InstructedAgent = 9, "instructed-agent",
-    IntermediaryAgent = 10, "intermediary-agent", PreviousInstructingAgent = 11, "previous-instructing-agent",
-    ReimbursementAgent = 12, "reimbursement-agent",
-});
 
 #[cfg(test)]
 mod tests {

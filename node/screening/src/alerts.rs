@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hansa_types::case::{Alert, AlertState};
 use hansa_types::hash::Digest;
-use hansa_types::payment::{Account, Payment};
+use hansa_types::payment::{PartyRole, Payment};
 use hansa_types::subject::Subject;
 
 /// The open alerts, by subject. Built of the bank's alerts, and kept as they change.
@@ -44,19 +44,36 @@ impl ActiveAlerts {
         if self.signals.is_empty() {
             return Vec::new();
         }
-        let account = |account: &Option<Account>| account.clone().map(Subject::Account);
-        let subjects = [
-            ("debtor account", account(&payment.debtor_account)),
-            ("creditor account", account(&payment.creditor_account)),
-            ("debtor organisation", payment.debtor.lei.map(Subject::Organisation)),
-            ("creditor organisation", payment.creditor.lei.map(Subject::Organisation)),
-        ];
-        let known = subjects.into_iter().filter_map(|(what, subject)| Some((what, subject?)));
-        known
+        let accounts = payment.accounts().filter_map(|(role, account)| {
+            let what = match role {
+                PartyRole::Debtor => "debtor account",
+                PartyRole::Creditor => "creditor account",
+                PartyRole::UnderlyingDebtor => "underlying debtor account",
+                PartyRole::UnderlyingCreditor => "underlying creditor account",
+                _ => return None,
+            };
+            Some((what, Subject::Account(account.clone())))
+        });
+        let organisations = payment.parties().filter_map(|(role, party)| {
+            let what = match role {
+                PartyRole::Debtor => "debtor organisation",
+                PartyRole::Creditor => "creditor organisation",
+                PartyRole::UnderlyingDebtor => "underlying debtor organisation",
+                PartyRole::UnderlyingCreditor => "underlying creditor organisation",
+                _ => return None,
+            };
+            Some((what, Subject::Organisation(party.lei?)))
+        });
+        let mut signals: Vec<_> = accounts
+            .chain(organisations)
             .flat_map(|(what, subject)| {
                 self.of(&subject).map(move |signal| (what, signal)).collect::<Vec<_>>()
             })
-            .collect()
+            .collect();
+        // A return names both ends twice: a signal that was told of one of them is told once.
+        let mut told = BTreeSet::new();
+        signals.retain(|(_, signal)| told.insert(*signal));
+        signals
     }
 
     /// How many signals count.

@@ -69,12 +69,8 @@ impl Identifiers {
     /// The listed identifiers that `payment` carries.
     pub fn screen(&self, payment: &Payment) -> Vec<IdentifierHit> {
         let mut hits = Vec::new();
-        let accounts = [
-            (PartyRole::Debtor, payment.debtor_account.as_ref()),
-            (PartyRole::Creditor, payment.creditor_account.as_ref()),
-        ];
-        for (role, account) in accounts {
-            if let Some(Account::Iban(iban)) = account {
+        for (role, account) in payment.accounts() {
+            if let Account::Iban(iban) = account {
                 self.look(Key::Iban(*iban), role, iban, &mut hits);
             }
         }

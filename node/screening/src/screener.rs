@@ -4,7 +4,7 @@ use hansa_types::decision::{Decision, ListVersion, MAX_FINDINGS};
 use hansa_types::hash::Digest;
 use hansa_types::id::Timestamp;
 use hansa_types::model::FACTORS;
-use hansa_types::payment::{Agent, Party, PartyRole, Payment};
+use hansa_types::payment::{PartyRole, Payment};
 use serde::Serialize;
 
 use crate::alerts::ActiveAlerts;
@@ -171,19 +171,19 @@ impl Screener {
     }
 
     fn name_hits(&self, payment: &Payment) -> Vec<NameHit> {
-        let party = |(role, party): (PartyRole, &Party)| {
+        let parties = payment.parties().flat_map(|(role, party)| {
             let hints = Hints { birth: party.birth.as_ref().and_then(|b| b.date), country: party.country() };
-            Some((role, party.name.clone()?, hints))
-        };
-        let agent = |(role, agent): (PartyRole, &Agent)| {
-            Some((role, agent.name.clone()?, Hints { birth: None, country: agent.country() }))
-        };
-        let named = payment.parties().filter_map(party).chain(payment.agents().filter_map(agent));
+            party.names().map(move |name| (role, name, hints))
+        });
+        let agents = payment.agents().flat_map(|(role, agent)| {
+            let hints = Hints { birth: None, country: agent.country() };
+            agent.names().map(move |name| (role, name, hints))
+        });
         let mut hits = Vec::new();
-        for (role, name, hints) in named {
-            for hit in self.screen_name(&name, &hints) {
+        for (role, name, hints) in parties.chain(agents) {
+            for hit in self.screen_name(name, &hints) {
                 let Some((list, entry)) = self.entry(hit.list, hit.entry) else { continue };
-                hits.push(NameHit { role, name: name.clone(), list, entry, hit });
+                hits.push(NameHit { role, name: name.to_owned(), list, entry, hit });
             }
         }
         hits

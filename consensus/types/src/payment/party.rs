@@ -13,6 +13,8 @@ use crate::lei::Lei;
 pub struct Party {
     /// The name as written.
     pub name: Option<String>,
+    /// Names beside it: of the account and of the contact.
+    pub other_names: Vec<String>,
     /// The postal address.
     pub address: Address,
     /// The country of residence, where given.
@@ -26,9 +28,14 @@ pub struct Party {
     /// Other identifications.
     pub other_ids: Vec<OtherId>,
 }
-codec_struct!(Party { name, address, residence, birth, lei, bic, other_ids });
+codec_struct!(Party { name, other_names, address, residence, birth, lei, bic, other_ids });
 
 impl Party {
+    /// Every name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.name.iter().chain(&self.other_names).map(String::as_str)
+    }
+
     /// The country of the party: of its address, else of its residence.
     pub fn country(&self) -> Option<Country> {
         self.address.country.or(self.residence)
@@ -89,14 +96,21 @@ pub struct Agent {
     pub clearing_member: Option<ClearingMember>,
     /// The name as written.
     pub name: Option<String>,
+    /// Names beside it: of the branch, the account and the contact.
+    pub other_names: Vec<String>,
     /// The postal address.
     pub address: Address,
     /// Other identifications.
     pub other_ids: Vec<OtherId>,
 }
-codec_struct!(Agent { bic, lei, clearing_member, name, address, other_ids });
+codec_struct!(Agent { bic, lei, clearing_member, name, other_names, address, other_ids });
 
 impl Agent {
+    /// Every name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.name.iter().chain(&self.other_names).map(String::as_str)
+    }
+
     /// The country: of the BIC, else of the address.
     pub fn country(&self) -> Option<Country> {
         self.bic.map(|bic| bic.country()).or(self.address.country)

@@ -35,11 +35,7 @@ pub(super) fn geography(inputs: &Inputs<'_>) -> Value {
     let payment = inputs.payment;
     let parties = payment.parties().filter_map(|(role, party)| Some((role.name(), party.country()?)));
     let agents = payment.agents().filter_map(|(role, agent)| Some((role.name(), agent.country()?)));
-    let accounts = [
-        ("debtor account", payment.debtor_account.as_ref()),
-        ("creditor account", payment.creditor_account.as_ref()),
-    ];
-    let accounts = accounts.into_iter().filter_map(|(what, account)| Some((what, account?.country()?)));
+    let accounts = payment.accounts().filter_map(|(role, account)| Some((role.name(), account.country()?)));
     let listed = parties.chain(agents).chain(accounts).filter_map(|(what, country)| {
         let value = match fatf::standing(country)? {
             Standing::Black => BLACK,

@@ -53,8 +53,8 @@ pub enum MessageError {
         /// The element.
         path: String,
     },
-    /// A message of another kind or version.
-    #[error("{found} is not read: send pacs.008.001.07 to .13")]
+    /// A message of another kind or version, or one that holds no payment where payments are wanted.
+    #[error("{found} is not decided on: send a pacs.008.001.07 to .13, pacs.009.001.07 to .12 or pacs.004.001.08 to .14")]
     UnsupportedMessage {
         /// What was found.
         found: String,

@@ -1,54 +1,81 @@
-//! From the bytes of an ISO 20022 message to payments.
+//! From the bytes of an ISO 20022 message to payments or the status of payments, and from decisions to the answer.
 //!
-//! The message may stand in any wrapper, with any prefixes, with a business application header beside it, or as text
-//! (CDATA) in an element of the wrapper. What is read is bounded in size, depth, number and length, and read once,
-//! transaction by transaction.
+//! Credit transfers (pacs.008, pacs.009 core and cov) and returns (pacs.004) give payments; a status report (pacs.002)
+//! gives references and statuses. The message may stand in any wrapper, with any prefixes, with a business application
+//! header beside it, or as text (CDATA) in an element of the wrapper. What is read is bounded in size, depth, number and
+//! length, and read once, transaction by transaction.
 
+mod body;
 mod error;
-mod pacs008;
+mod family;
+mod parties;
+mod reading;
+mod returns;
+mod status;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod tree;
 mod xml;
 
 use hansa_types::payment::Payment;
 
+pub use body::{MAX_HEADER, MAX_TRANSACTIONS};
 pub use error::MessageError;
+pub use status::{Status, StatusReport};
 pub use xml::{MAX_DEPTH, MAX_ELEMENTS, MAX_NAMESPACES, MAX_TEXT};
 
-use pacs008::{GroupHeader, Origin};
+use body::Body;
+use family::Family;
+use transfer::Origin;
 use tree::{Tree, skip};
-use xml::{NamespaceId, Open, Scanner, Token};
+use xml::{Open, Scanner, Token};
 
 /// The most bytes of one message.
 pub const MAX_MESSAGE: usize = 1 << 20;
 /// How often a message may stand as text within another document.
 const MAX_NESTING: usize = 2;
 
-/// The payments of a message, in their order.
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Payments to decide on, in their order.
+    Payments(Vec<Payment>),
+    /// The status of payments: nothing to decide on.
+    Status(Box<StatusReport>),
+}
+
+/// Reads a message.
 ///
 /// # Errors
-/// A message that is not well-formed, beyond a bound, ambiguous, or of another kind than pacs.008 is refused as a
-/// whole. Values that are merely wrong become findings of their payment.
-pub fn parse(bytes: &[u8]) -> Result<Vec<Payment>, MessageError> {
+/// A message that is not well-formed, beyond a bound, ambiguous, or of a kind or version that is not read is refused as
+/// a whole. Values that are merely wrong become findings of their payment.
+pub fn read(bytes: &[u8]) -> Result<Message, MessageError> {
     if bytes.len() > MAX_MESSAGE {
         return Err(MessageError::TooLarge { bytes: bytes.len(), limit: MAX_MESSAGE });
     }
     let text = std::str::from_utf8(bytes).map_err(|e| MessageError::Encoding(e.to_string()))?;
-    let mut message = Message::default();
-    message.read(text.trim_start_matches('\u{feff}'), 0)?;
-    if !message.found {
-        return Err(MessageError::NoDocument);
+    let mut input = Input::default();
+    input.read(text.trim_start_matches('\u{feff}'), 0)?;
+    input.message.ok_or(MessageError::NoDocument)
+}
+
+/// The payments of a message, in their order.
+///
+/// # Errors
+/// As [`read`]; and a status report, which holds no payment, is refused as a message of another kind.
+pub fn parse(bytes: &[u8]) -> Result<Vec<Payment>, MessageError> {
+    match read(bytes)? {
+        Message::Payments(payments) => Ok(payments),
+        Message::Status(report) => Err(MessageError::UnsupportedMessage { found: report.message_type }),
     }
-    Ok(message.payments)
 }
 
 /// What was found so far.
 #[derive(Default)]
-struct Message {
+struct Input {
     header: Header,
-    found: bool,
-    payments: Vec<Payment>,
+    message: Option<Message>,
 }
 
 /// What the business application header says.
@@ -58,7 +85,7 @@ struct Header {
     service: Option<String>,
 }
 
-impl Message {
+impl Input {
     /// Reads a wrapper: looks for header and document, and for text that is XML itself.
     fn read(&mut self, source: &str, nesting: usize) -> Result<(), MessageError> {
         let mut scanner = Scanner::new(source);
@@ -74,10 +101,10 @@ impl Message {
             match token {
                 Token::Open(open) if open.name == "AppHdr" => self.header = Header::read(&mut scanner, open)?,
                 Token::Open(open) if open.name == "Document" => {
-                    if std::mem::replace(&mut self.found, true) {
+                    if self.message.is_some() {
                         return Err(MessageError::SeveralDocuments { line: scanner.line() });
                     }
-                    self.document(&mut scanner, &open)?;
+                    self.message = Some(self.document(&mut scanner, &open)?);
                 }
                 Token::Text(part) => text.push_str(&part),
                 Token::Open(_) | Token::Close => {}
@@ -87,21 +114,25 @@ impl Message {
     }
 
     /// Reads a document to its end.
-    fn document(&mut self, scanner: &mut Scanner<'_>, document: &Open<'_>) -> Result<(), MessageError> {
+    fn document(&self, scanner: &mut Scanner<'_>, document: &Open<'_>) -> Result<Message, MessageError> {
         let namespace = document.namespace;
         let name = String::from_utf8_lossy(scanner.namespace(namespace)).into_owned();
         let definition = name.rsplit([':', '/']).next().unwrap_or("").to_owned();
         let depth = scanner.depth();
-        let mut seen = false;
+        let mut message = None;
         while scanner.depth() >= depth {
             match scanner.token()? {
-                Token::Open(open) if open.namespace == namespace && !seen => {
-                    if open.name != pacs008::ROOT || !pacs008::reads(&definition) {
+                Token::Open(open) if open.namespace == namespace && message.is_none() => {
+                    let Some(family) = Family::of(open.name, &definition) else {
                         let found = if definition.is_empty() { open.name.to_owned() } else { definition };
                         return Err(MessageError::UnsupportedMessage { found });
-                    }
-                    seen = true;
-                    self.transactions(scanner, namespace, &definition)?;
+                    };
+                    let origin = Origin {
+                        definition: &definition,
+                        header_definition: self.header.definition.as_deref(),
+                        service: self.header.service.as_deref(),
+                    };
+                    message = Some(Body::new(family, origin).read(scanner, namespace)?);
                 }
                 Token::Open(open) if open.namespace == namespace => {
                     return Err(MessageError::Duplicate { line: scanner.line(), path: scanner.path() });
@@ -111,51 +142,7 @@ impl Message {
                 Token::End => break,
             }
         }
-        if seen { Ok(()) } else { Err(MessageError::NoTransaction) }
-    }
-
-    /// Reads the content of a customer credit transfer to its end.
-    fn transactions(
-        &mut self,
-        scanner: &mut Scanner<'_>,
-        namespace: NamespaceId,
-        definition: &str,
-    ) -> Result<(), MessageError> {
-        let depth = scanner.depth();
-        let mut group: Option<GroupHeader> = None;
-        while scanner.depth() >= depth {
-            let Token::Open(open) = scanner.token()? else { continue };
-            match open.name {
-                "GrpHdr" if open.namespace == namespace => {
-                    if group.is_some() {
-                        return Err(MessageError::Duplicate { line: scanner.line(), path: scanner.path() });
-                    }
-                    let tree = Tree::read(scanner, open)?;
-                    let origin = Origin {
-                        definition,
-                        header_definition: self.header.definition.as_deref(),
-                        service: self.header.service.as_deref(),
-                    };
-                    group = Some(GroupHeader::read(tree.root(), &origin)?);
-                }
-                "CdtTrfTxInf" if open.namespace == namespace => {
-                    let line = scanner.line();
-                    let Some(group) = &group else {
-                        let detail = "a transaction before the group header".to_owned();
-                        return Err(MessageError::Syntax { line, path: scanner.path(), detail });
-                    };
-                    let tree = Tree::read(scanner, open)?;
-                    let position = self.payments.len() as u32;
-                    self.payments.push(pacs008::payment(&tree, group, position)?);
-                }
-                _ => skip(scanner)?,
-            }
-        }
-        let Some(group) = group.filter(|_| !self.payments.is_empty()) else {
-            return Err(MessageError::NoTransaction);
-        };
-        group.check_count(&mut self.payments);
-        Ok(())
+        message.ok_or(MessageError::NoTransaction)
     }
 }
 

@@ -213,7 +213,8 @@ impl<'t, 'a> Element<'t, 'a> {
         names.join("/")
     }
 
-    fn duplicate(self) -> MessageError {
+    /// Refuses the element, which stands beside another of the same meaning.
+    pub(super) fn duplicate(self) -> MessageError {
         let path = format!("{}/{}", self.tree.root().name(), self.path());
         MessageError::Duplicate { line: line_at(self.tree.source, self.node().offset), path }
     }

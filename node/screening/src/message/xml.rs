@@ -97,7 +97,8 @@ impl<'a> Scanner<'a> {
         self.open.join("/")
     }
 
-    fn position(&self) -> usize {
+    /// The byte that the reader has reached.
+    pub(super) fn position(&self) -> usize {
         usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
     }
 
