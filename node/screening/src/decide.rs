@@ -6,7 +6,7 @@
 use hansa_types::decision::{Disposition, Finding, MAX_FINDINGS, Reason, Verdict};
 use hansa_types::hash::Digest;
 use hansa_types::model::Score;
-use hansa_types::payment::{self, Account, FindingKind, Payment};
+use hansa_types::payment::{self, Account, FindingKind, Party, PartyRole, Payment, PaymentKind};
 
 use crate::codes;
 use crate::config::{Policy, Scheme};
@@ -169,11 +169,13 @@ fn own_rules(grounds: &Grounds<'_>, refusal: Disposition, rulings: &mut Vec<Ruli
     {
         block(Reason::AmountLimit, format!("{amount} is above the limit of {limit}"));
     }
-    for (what, account) in [("debtor", &payment.debtor_account), ("creditor", &payment.creditor_account)] {
-        if let Some(Account::Iban(iban)) = account
+    // What comes back from a blocked account is not paid to it.
+    let returned = payment.kind == PaymentKind::Return;
+    for (role, account) in payment.accounts().filter(|(role, _)| !returned || *role == PartyRole::Creditor) {
+        if let Account::Iban(iban) = account
             && policy.blocked_accounts.contains(iban)
         {
-            block(Reason::BlockedAccount, format!("the {what}'s account {iban} is blocked by the bank"));
+            block(Reason::BlockedAccount, format!("the {role}'s account {iban} is blocked by the bank"));
         }
     }
 }
@@ -227,18 +229,33 @@ fn is_missing(kind: FindingKind) -> bool {
 /// What the payment should say of its parties and does not.
 fn missing(payment: &Payment) -> Vec<payment::Finding> {
     let leg = payment.instructing_agent.is_none() || payment.instructed_agent.is_none();
-    let places = [
-        (FindingKind::MissingDebtorName, "Dbtr/Nm", payment.debtor.name.is_none()),
-        (FindingKind::MissingDebtorAccount, "DbtrAcct", payment.debtor_account.is_none()),
-        (FindingKind::MissingDebtorAddress, "Dbtr/PstlAdr/Ctry", payment.debtor.country().is_none()),
-        (FindingKind::MissingCreditorName, "Cdtr/Nm", payment.creditor.name.is_none()),
-        (FindingKind::MissingCreditorAccount, "CdtrAcct", payment.creditor_account.is_none()),
-        (FindingKind::MissingLeg, "InstgAgt, InstdAgt", leg),
-    ];
+    let mut places = Vec::new();
+    if let Some([(debtor, debtor_account), (creditor, creditor_account)]) = payment.customers() {
+        let named = |party: Option<&Party>| party.is_some_and(|party| party.name.is_some());
+        let placed = debtor.is_some_and(|party| party.country().is_some());
+        places.extend([
+            (FindingKind::MissingDebtorName, "Dbtr/Nm", !named(debtor)),
+            (FindingKind::MissingDebtorAccount, "DbtrAcct", debtor_account.is_none()),
+            (FindingKind::MissingDebtorAddress, "Dbtr/PstlAdr/Ctry", !placed),
+            (FindingKind::MissingCreditorName, "Cdtr/Nm", !named(creditor)),
+            (FindingKind::MissingCreditorAccount, "CdtrAcct", creditor_account.is_none()),
+        ]);
+    } else {
+        // Institutions, and whoever sends back, may go by a code.
+        places.extend([
+            (FindingKind::MissingDebtorName, "Dbtr", !identified(&payment.debtor)),
+            (FindingKind::MissingCreditorName, "Cdtr", !identified(&payment.creditor)),
+        ]);
+    }
+    places.push((FindingKind::MissingLeg, "InstgAgt, InstdAgt", leg));
     let missing = places.into_iter().filter(|(_, _, missing)| *missing);
     missing
         .map(|(kind, path, _)| payment::Finding { kind, path: path.to_owned(), value: String::new() })
         .collect()
+}
+
+fn identified(party: &Party) -> bool {
+    party.name.is_some() || party.bic.is_some() || party.lei.is_some() || !party.other_ids.is_empty()
 }
 
 /// The score: what it is made of is noted, and it holds from the model's threshold on.

@@ -4,7 +4,7 @@ use hansa_types::decision::{Decision, ListVersion, MAX_FINDINGS};
 use hansa_types::hash::Digest;
 use hansa_types::id::Timestamp;
 use hansa_types::model::FACTORS;
-use hansa_types::payment::{PartyRole, Payment};
+use hansa_types::payment::{Account, PartyRole, Payment};
 use serde::Serialize;
 
 use crate::alerts::ActiveAlerts;
@@ -162,9 +162,10 @@ impl Screener {
 
     /// What a payment that is carried out adds to the history.
     pub fn observation(&self, payment: &Payment, at: Timestamp) -> Observation {
+        let [debtor, creditor] = payment.customer_accounts().map(|account| account.map(Account::digest));
         Observation {
-            debtor: payment.debtor_account.as_ref().map(|account| account.digest()),
-            creditor: payment.creditor_account.as_ref().map(|account| account.digest()),
+            debtor,
+            creditor,
             amount: payment.settlement_amount.map_or(0, |money| self.policy.reference_cents(&money)),
             at: at.0,
         }

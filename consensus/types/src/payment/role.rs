@@ -1,6 +1,6 @@
 //! Everybody that a payment names, and in what role: what screening has to look at.
 
-use super::{Account, Agent, Party, Payment, Underlying};
+use super::{Account, Agent, Party, Payment, PaymentKind, Underlying};
 use crate::codec_enum;
 
 /// In what role a payment names somebody.
@@ -114,6 +114,33 @@ impl Payment {
     }
 }
 
+impl Payment {
+    /// The accounts of debtor and creditor whose habits the payment is part of. A transfer between institutions is not
+    /// their customers' habit, a cover repeats a payment that stands for itself, and a return undoes one.
+    pub fn customer_accounts(&self) -> [Option<&Account>; 2] {
+        match self.kind {
+            PaymentKind::Customer => [self.debtor_account.as_ref(), self.creditor_account.as_ref()],
+            PaymentKind::Institution | PaymentKind::Cover | PaymentKind::Return => [None, None],
+        }
+    }
+
+    /// The ends of the customer's transfer, debtor first, each with its account: the payment's own, or those beneath a
+    /// cover payment; none where no customer pays.
+    pub fn customers(&self) -> Option<[(Option<&Party>, Option<&Account>); 2]> {
+        match (self.kind, self.underlying.first()) {
+            (PaymentKind::Customer, _) => Some([
+                (Some(&self.debtor), self.debtor_account.as_ref()),
+                (Some(&self.creditor), self.creditor_account.as_ref()),
+            ]),
+            (PaymentKind::Cover, Some(transfer)) => Some([
+                (transfer.debtor.as_ref(), transfer.debtor_account.as_ref()),
+                (transfer.creditor.as_ref(), transfer.creditor_account.as_ref()),
+            ]),
+            _ => None,
+        }
+    }
+}
+
 impl Underlying {
     fn parties(&self) -> impl Iterator<Item = (PartyRole, Option<&Party>)> {
         [
@@ -128,10 +155,7 @@ impl Underlying {
 
     fn agents(&self) -> impl Iterator<Item = (PartyRole, &Agent)> {
         let ends = [self.debtor_agent.as_ref(), self.creditor_agent.as_ref()];
-        ends.into_iter()
-            .flatten()
-            .chain(&self.other_agents)
-            .map(|agent| (PartyRole::UnderlyingAgent, agent))
+        ends.into_iter().flatten().chain(&self.other_agents).map(|agent| (PartyRole::UnderlyingAgent, agent))
     }
 
     fn accounts(&self) -> impl Iterator<Item = (PartyRole, &Account)> {

@@ -12,7 +12,7 @@ mod tests;
 use hansa_types::codec_enum;
 use hansa_types::hash::Digest;
 use hansa_types::model::{FACTORS, Factors};
-use hansa_types::payment::Payment;
+use hansa_types::payment::{Account, Payment};
 use serde::Serialize;
 
 use crate::config::Policy;
@@ -112,9 +112,9 @@ pub(crate) struct Inputs<'a> {
     pub(crate) list_match: u16,
     /// Unix seconds.
     pub(crate) now: u64,
-    /// The debtor's account.
+    /// The debtor's account, in a customer's transfer.
     pub(crate) debtor: Option<Digest>,
-    /// The creditor's account.
+    /// The creditor's account, in a customer's transfer.
     pub(crate) creditor: Option<Digest>,
     /// The settlement amount in cents of the reference currency.
     pub(crate) cents: u64,
@@ -128,14 +128,15 @@ impl<'a> Inputs<'a> {
         list_match: u16,
         now: u64,
     ) -> Self {
+        let [debtor, creditor] = payment.customer_accounts().map(|account| account.map(Account::digest));
         Self {
             payment,
             history,
             policy,
             list_match,
             now,
-            debtor: payment.debtor_account.as_ref().map(|account| account.digest()),
-            creditor: payment.creditor_account.as_ref().map(|account| account.digest()),
+            debtor,
+            creditor,
             cents: payment.settlement_amount.map_or(0, |money| policy.reference_cents(&money)),
         }
     }

@@ -1,6 +1,6 @@
 //! Factors of the payment itself. Each gives its value and what it rests on.
 
-use hansa_types::payment::{Account, Party};
+use hansa_types::payment::{Account, Party, PaymentKind};
 
 use super::Inputs;
 use super::fatf::{self, Standing};
@@ -17,7 +17,11 @@ const GREY: u64 = 1;
 type Value = (u64, String);
 
 pub(super) fn round_amount(inputs: &Inputs<'_>) -> Value {
-    let Some(money) = inputs.payment.settlement_amount else { return (0, String::new()) };
+    // Between institutions round amounts are the rule.
+    let customers = inputs.payment.kind != PaymentKind::Institution;
+    let Some(money) = inputs.payment.settlement_amount.filter(|_| customers) else {
+        return (0, String::new());
+    };
     let whole = money.whole();
     if whole == 0 || money.amount() != whole.to_string() {
         return (0, String::new());
@@ -33,39 +37,37 @@ pub(super) fn round_amount(inputs: &Inputs<'_>) -> Value {
 
 pub(super) fn geography(inputs: &Inputs<'_>) -> Value {
     let payment = inputs.payment;
-    let parties = payment.parties().filter_map(|(role, party)| Some((role.name(), party.country()?)));
-    let agents = payment.agents().filter_map(|(role, agent)| Some((role.name(), agent.country()?)));
-    let accounts = payment.accounts().filter_map(|(role, account)| Some((role.name(), account.country()?)));
-    let listed = parties.chain(agents).chain(accounts).filter_map(|(what, country)| {
+    let parties = payment.parties().filter_map(|(role, party)| Some((role, "", party.country()?)));
+    let agents = payment.agents().filter_map(|(role, agent)| Some((role, "", agent.country()?)));
+    let accounts = payment.accounts();
+    let accounts = accounts.filter_map(|(role, account)| Some((role, " account", account.country()?)));
+    let listed = parties.chain(agents).chain(accounts).filter_map(|(role, account, country)| {
         let value = match fatf::standing(country)? {
             Standing::Black => BLACK,
             Standing::Grey => GREY,
         };
-        Some((value, format!("{what} in {country}, on FATF's list of {}", fatf::DATE)))
+        Some((value, format!("{role}{account} in {country}, on FATF's list of {}", fatf::DATE)))
     });
     // The first of the highest, so that the text is always the same.
     listed.reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap_or_default()
 }
 
 pub(super) fn missing_originator(inputs: &Inputs<'_>) -> Value {
-    let debtor = &inputs.payment.debtor;
+    let Some([(debtor, account), _]) = inputs.payment.customers() else { return (0, String::new()) };
     let missing = [
-        ("name", debtor.name.is_none()),
-        ("account", inputs.payment.debtor_account.is_none()),
-        ("address", debtor.address.is_empty()),
+        ("name", debtor.is_none_or(|debtor| debtor.name.is_none())),
+        ("account", account.is_none()),
+        ("address", debtor.is_none_or(|debtor| debtor.address.is_empty())),
     ];
     let missing: Vec<_> = missing.into_iter().filter(|(_, missing)| *missing).map(|(what, _)| what).collect();
     (missing.len() as u64, format!("the originator's {} missing", missing.join(", ")))
 }
 
 pub(super) fn country_mismatch(inputs: &Inputs<'_>) -> Value {
-    let payment = inputs.payment;
-    let sides = [
-        ("debtor", &payment.debtor, payment.debtor_account.as_ref()),
-        ("creditor", &payment.creditor, payment.creditor_account.as_ref()),
-    ];
+    let Some([debtor, creditor]) = inputs.payment.customers() else { return (0, String::new()) };
+    let sides = [("debtor", debtor), ("creditor", creditor)];
     let texts: Vec<String> =
-        sides.into_iter().filter_map(|(role, party, account)| mismatch(role, party, account?)).collect();
+        sides.into_iter().filter_map(|(role, (party, account))| mismatch(role, party?, account?)).collect();
     (texts.len() as u64, texts.join("; "))
 }
 

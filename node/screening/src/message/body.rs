@@ -2,6 +2,7 @@
 
 use hansa_types::payment::Payment;
 
+use super::Message;
 use super::error::MessageError;
 use super::family::Family;
 use super::returns::{self, OriginalGroup};
@@ -9,7 +10,6 @@ use super::status::StatusReport;
 use super::transfer::{self, GroupHeader, Origin};
 use super::tree::{Tree, skip};
 use super::xml::{NamespaceId, Open, Scanner, Token};
-use super::Message;
 
 /// The most transactions of a message. Each repeats what the header says, so it bounds memory with [`MAX_HEADER`].
 pub const MAX_TRANSACTIONS: usize = 2_000;
@@ -120,7 +120,9 @@ impl<'o> Body<'o> {
                 group.check_count(&mut self.payments);
                 Ok(Message::Payments(self.payments))
             }
-            Some(Header::Status(report)) if !(report.messages.is_empty() && report.transactions.is_empty()) => {
+            Some(Header::Status(report))
+                if !(report.messages.is_empty() && report.transactions.is_empty()) =>
+            {
                 Ok(Message::Status(report))
             }
             _ => Err(MessageError::NoTransaction),

@@ -54,7 +54,9 @@ pub enum MessageError {
         path: String,
     },
     /// A message of another kind or version, or one that holds no payment where payments are wanted.
-    #[error("{found} is not decided on: send a pacs.008.001.07 to .13, pacs.009.001.07 to .12 or pacs.004.001.08 to .14")]
+    #[error(
+        "{found} is not decided on: send a pacs.008.001.07 to .13, pacs.009.001.07 to .12 or pacs.004.001.08 to .14"
+    )]
     UnsupportedMessage {
         /// What was found.
         found: String,

@@ -129,12 +129,7 @@ impl Reading {
     }
 
     /// A party in the form that the message writes it in.
-    pub(super) fn party(
-        &mut self,
-        element: Element<'_, '_>,
-        path: &str,
-        form: Form,
-    ) -> Read<Option<Party>> {
+    pub(super) fn party(&mut self, element: Element<'_, '_>, path: &str, form: Form) -> Read<Option<Party>> {
         if form == Form::Institution {
             return Ok(self.agent(element, path)?.map(institution));
         }
@@ -272,8 +267,8 @@ impl Reading {
             }
         };
         // Whoever is paid by telephone number or mail address has no other account in the message.
-        let account = account
-            .or_else(|| proxy.as_ref().map(|p| Account::other(p.scheme.as_deref(), servicer, &p.id)));
+        let account =
+            account.or_else(|| proxy.as_ref().map(|p| Account::other(p.scheme.as_deref(), servicer, &p.id)));
         Ok(AccountElement { account, name: owned(place.text("Nm")?), proxy })
     }
 }
@@ -288,9 +283,8 @@ struct AccountElement {
 
 /// An institution that stands where a party does.
 fn institution(agent: Agent) -> Party {
-    let member = agent
-        .clearing_member
-        .map(|member| OtherId { scheme: member.system, id: member.id, issuer: None });
+    let member =
+        agent.clearing_member.map(|member| OtherId { scheme: member.system, id: member.id, issuer: None });
     Party {
         name: agent.name,
         other_names: agent.other_names,
