@@ -28,12 +28,25 @@ codec_enum!(Scheme {
     CbprPlus = 1, "cbpr-plus", Sct = 2, "sct", SctInst = 3, "sct-inst", FedNow = 4, "fednow",
 });
 
+/// The reason given when a payment would be held and the scheme's clock does not allow it. Both are true of any hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum HoldReject {
+    /// No reason is stated.
+    #[default]
+    Unspecified,
+    /// A regulatory reason, whichever.
+    Regulatory,
+}
+codec_enum!(HoldReject { Unspecified = 1, "MS03", Regulatory = 2, "RR04" });
+
 /// The policy.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// The scheme whose codes answer.
+    /// The scheme of payments that do not say theirs ([`Scheme::of`]).
     pub scheme: Scheme,
+    /// The reason of the reject that a hold becomes where the scheme has no interim status.
+    pub hold_reject: HoldReject,
     /// The bank's own BICs: they tell in which role it handles a payment.
     pub bics: Vec<Bic>,
     /// From which likeness, in thousandths, a name is a hit.
@@ -62,6 +75,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             scheme: Scheme::CbprPlus,
+            hold_reject: HoldReject::default(),
             bics: Vec::new(),
             name_threshold: DEFAULT_THRESHOLD,
             skip_lists: BTreeSet::new(),

@@ -60,6 +60,8 @@ pub(crate) struct Ruling {
     verdict: Verdict,
     disposition: Disposition,
     reason: Reason,
+    /// Which of the data are missing or wrong, where that is the reason.
+    finding: Option<FindingKind>,
     text: String,
 }
 
@@ -92,7 +94,8 @@ pub(crate) struct Ruled {
 
 /// Applies every rule.
 pub(crate) fn rule(grounds: &Grounds<'_>) -> Ruled {
-    let refusal = Role::of(grounds.payment, grounds.policy).refusal(grounds.policy.scheme);
+    let scheme = Scheme::of(grounds.payment, grounds.policy.scheme);
+    let refusal = Role::of(grounds.payment, grounds.policy).refusal(scheme);
     let mut rulings = Vec::new();
     let mut notes = Vec::new();
     listed(grounds, refusal, &mut rulings);
@@ -102,14 +105,17 @@ pub(crate) fn rule(grounds: &Grounds<'_>) -> Ruled {
     scored(grounds, &mut rulings, &mut notes);
     // Most severe first; a freeze before a refusal, for frozen money must not go back.
     rulings.sort_by_key(|r| (std::cmp::Reverse(r.verdict), r.disposition != Disposition::Freeze, r.reason));
-    conclude(grounds.policy.scheme, rulings, notes)
+    conclude(scheme, grounds.policy, rulings, notes)
 }
 
-fn conclude(scheme: Scheme, rulings: Vec<Ruling>, notes: Vec<String>) -> Ruled {
+fn conclude(scheme: Scheme, policy: &Policy, rulings: Vec<Ruling>, notes: Vec<String>) -> Ruled {
     let first = rulings.first();
     let verdict = first.map_or(Verdict::Clear, |r| r.verdict);
     let disposition = first.map(|r| r.disposition);
-    let outward_code = first.map(|r| codes::outward(scheme, r.disposition, r.reason));
+    let outward_code = first.map(|r| {
+        let said = codes::outward(scheme, r.disposition, r.reason, r.finding, policy.hold_reject);
+        said.code().to_owned()
+    });
     let mut reasons: Vec<Reason> = Vec::new();
     for ruling in &rulings {
         if !reasons.contains(&ruling.reason) {
@@ -135,7 +141,7 @@ fn clip(text: String) -> String {
 }
 
 fn hold(reason: Reason, text: String) -> Ruling {
-    Ruling { verdict: Verdict::Investigate, disposition: Disposition::Hold, reason, text }
+    Ruling { verdict: Verdict::Investigate, disposition: Disposition::Hold, reason, finding: None, text }
 }
 
 /// Lists: a name alone is a question for a person; an identifier is what the list's measure says.
@@ -147,7 +153,13 @@ fn listed(grounds: &Grounds<'_>, refusal: Disposition, rulings: &mut Vec<Ruling>
             Measure::Reject => (Verdict::Block, refusal),
             Measure::Review => (Verdict::Investigate, Disposition::Hold),
         };
-        rulings.push(Ruling { verdict, disposition, reason: Reason::ListedIdentifier, text: text.clone() });
+        rulings.push(Ruling {
+            verdict,
+            disposition,
+            reason: Reason::ListedIdentifier,
+            finding: None,
+            text: text.clone(),
+        });
     }
 }
 
@@ -162,7 +174,7 @@ fn signalled(grounds: &Grounds<'_>, rulings: &mut Vec<Ruling>) {
 fn own_rules(grounds: &Grounds<'_>, refusal: Disposition, rulings: &mut Vec<Ruling>) {
     let Grounds { payment, policy, .. } = grounds;
     let mut block = |reason, text| {
-        rulings.push(Ruling { verdict: Verdict::Block, disposition: refusal, reason, text });
+        rulings.push(Ruling { verdict: Verdict::Block, disposition: refusal, reason, finding: None, text });
     };
     if let (Some(limit), Some(amount)) = (policy.amount_limit, payment.settlement_amount)
         && policy.reference_cents(&amount) > policy.reference_cents(&limit)
@@ -198,7 +210,10 @@ fn data(grounds: &Grounds<'_>, refusal: Disposition, rulings: &mut Vec<Ruling>, 
         match verdict {
             Verdict::Clear => notes.push(text),
             Verdict::Investigate => rulings.push(hold(reason, text)),
-            Verdict::Block => rulings.push(Ruling { verdict, disposition: refusal, reason, text }),
+            Verdict::Block => {
+                let finding = Some(finding.kind);
+                rulings.push(Ruling { verdict, disposition: refusal, reason, finding, text });
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From payment to decision, and from signal to alert to case.
 //!
-//! Pure: bytes and values in, values out; no I/O, no clock, no randomness. [`message::parse`] reads payments,
-//! [`Screener::assess`] decides on one, [`History::observe`] remembers it. The same input under the same lists, model
+//! Pure: bytes and values in, values out; no I/O, no clock, no randomness. [`message::read`] reads payments,
+//! [`Screener::assess`] decides on one, [`History::observe`] remembers it, [`message::report::write`] answers. The same input under the same lists, model
 //! and policy gives the same decision, bit for bit.
 
 pub mod alerts;
@@ -20,7 +20,8 @@ mod screener;
 pub mod watchlist;
 
 pub use alerts::ActiveAlerts;
-pub use config::{Policy, Scheme};
+pub use codes::Outward;
+pub use config::{HoldReject, Policy, Scheme};
 pub use decide::Role;
 pub use history::History;
 pub use model::RiskModel;

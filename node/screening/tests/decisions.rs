@@ -100,7 +100,7 @@ fn a_listed_identifier_blocks_as_the_list_demands() {
     };
     let cbpr = Scheme::CbprPlus;
     let blocked = |disposition, code: &str| (Verdict::Block, disposition, code.to_owned());
-    assert_eq!(by(Measure::Freeze, &["NWBKGB2LXXX"], cbpr), blocked(Disposition::Freeze, "RR04"));
+    assert_eq!(by(Measure::Freeze, &["NWBKGB2LXXX"], cbpr), blocked(Disposition::Freeze, "PDNG"));
     assert_eq!(by(Measure::Reject, &["DEUTDEFF"], cbpr), blocked(Disposition::Reject, "RR04"));
     assert_eq!(by(Measure::Reject, &["NWBKGB2L"], cbpr), blocked(Disposition::Return, "RR04"));
     assert_eq!(by(Measure::Reject, &["NWBKGB2L"], Scheme::SctInst), blocked(Disposition::Reject, "RR04"));
@@ -167,7 +167,7 @@ fn missing_and_invalid_data_follow_the_policy() {
     assert_eq!(assessment.decision.reasons, [Reason::MissingData, Reason::InvalidData]);
     let strict = Policy { invalid_data: Verdict::Block, ..Policy::default() };
     let decision = assess(&screener(strict), &payment).decision;
-    assert_eq!((decision.verdict, decision.outward_code.as_deref()), (Verdict::Block, Some("FF01")));
+    assert_eq!((decision.verdict, decision.outward_code.as_deref()), (Verdict::Block, Some("AC01")));
     let lax = Policy { invalid_data: Verdict::Clear, missing_data: Verdict::Clear, ..Policy::default() };
     let decision = assess(&screener(lax), &payment).decision;
     assert_eq!(decision.verdict, Verdict::Clear);
@@ -183,7 +183,7 @@ fn the_banks_own_limits_block() {
     let decision = assess(&screener(blocked), &payment()).decision;
     assert_eq!(
         (decision.reasons, decision.outward_code),
-        (vec![Reason::BlockedAccount], Some("AC06".to_owned()))
+        (vec![Reason::BlockedAccount], Some("MS03".to_owned()))
     );
 }
 

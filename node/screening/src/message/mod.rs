@@ -10,6 +10,7 @@ mod error;
 mod family;
 mod parties;
 mod reading;
+pub mod report;
 mod returns;
 mod status;
 #[cfg(test)]
