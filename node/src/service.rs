@@ -49,6 +49,10 @@ impl Service for NodeService {
         payment::submit(&self.0, &message).await
     }
 
+    async fn report(&self, message: Vec<u8>) -> Result<String, Problem> {
+        payment::report(&self.0, &message).await
+    }
+
     async fn history(&self, uetr: Uetr, leg: Option<Leg>) -> Result<Vec<LogEntry>, Problem> {
         let published = self.published()?;
         let mut entries = Vec::new();

@@ -12,6 +12,7 @@ use common::message::{HARMLESS, LISTED, MULE, Transfer, message, to_b, uetr};
 use common::{A, B, Group, sample};
 use hansa_api::Client;
 use hansa_api::model::{AnswerStatus, PaymentAnswer, Submission};
+use hansa_screening::message::{Message, Status, read};
 use hansa_testnet::consortium::Bank;
 use hansa_testnet::process::client;
 use hansa_types::decision::Verdict;
@@ -129,6 +130,34 @@ fn without_the_token_nothing_is_told_and_nothing_done() {
     }
     assert_eq!(node.log(), before);
     node.still_answers(101);
+}
+
+/// Status and reason of each payment in the scheme's own answer to a message.
+fn report(bank: &Bank, message: &str) -> Vec<(String, Option<String>)> {
+    let answer = client(bank).unwrap().report(message.as_bytes()).unwrap();
+    let Ok(Message::Status(report)) = read(answer.as_bytes()) else { panic!("no status report: {answer}") };
+    let said = |status: &Status| {
+        (
+            status.status.clone().unwrap_or_default(),
+            status.reasons.first().and_then(|reason| reason.code.clone()),
+        )
+    };
+    report.transactions.iter().map(said).collect()
+}
+
+#[test]
+fn a_message_is_answered_in_the_words_of_its_scheme() {
+    let node = node();
+    let transfers = [440, 441, 442].map(|number| to_b(number, HARMLESS, MULE));
+    let first = report(node.bank(), &message(&transfers));
+    assert_eq!(first.len(), 3);
+    assert!(first.iter().all(|(status, reason)| status.starts_with("AC") && reason.is_none()), "{first:?}");
+    assert_eq!(report(node.bank(), &message(&transfers)), first, "the same again");
+    let held = report(node.bank(), &to_b(443, HARMLESS, LISTED).message());
+    assert_ne!(held[0].0, first[0].0, "{held:?}");
+    let changed = Transfer { amount: "1.23".to_owned(), ..transfers[0].clone() };
+    let refused = report(node.bank(), &changed.message());
+    assert_eq!(refused, [("RJCT".to_owned(), Some("AM05".to_owned()))]);
 }
 
 #[test]

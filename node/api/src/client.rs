@@ -111,6 +111,16 @@ impl Client {
         }
     }
 
+    /// Submits a message, and gives the scheme's answer: a pacs.002.
+    pub fn report(&self, message: &[u8]) -> Result<String, ClientError> {
+        let url = format!("{}/v1/payments", self.base);
+        let request = self.authorized(self.agent.post(&url)).header("Content-Type", "application/xml");
+        let (status, body) = bytes(&url, request.header("Accept", "application/xml").send(message))?;
+        let not_text =
+            |e: std::string::FromUtf8Error| ClientError::Unexpected { url, status, detail: e.to_string() };
+        String::from_utf8(body).map_err(not_text)
+    }
+
     /// What the log holds about a payment, of one leg or all.
     pub fn history(&self, uetr: Uetr, leg: Option<&Leg>) -> Result<Vec<LogEntry>, ClientError> {
         let url = format!("{}/v1/payments/{uetr}/audit", self.base);

@@ -21,7 +21,7 @@ use crate::model::{
 /// its own, so an implementation is never cancelled half-way and may not rely on being dropped.
 #[async_trait]
 pub trait Service: Send + Sync + 'static {
-    /// Screens every payment of a pacs.008 message (XML in UTF-8) and answers each, in the message's order, once its
+    /// Screens every payment of a pacs.008, pacs.009 or pacs.004 message (XML in UTF-8) and answers each, in the message's order, once its
     /// decision is durable in the log. A payment seen before with equal content gets its first decision again; the
     /// same key with other content is answered as a duplicate, which is not an error of the call.
     ///
@@ -29,6 +29,13 @@ pub trait Service: Send + Sync + 'static {
     /// [`Problem::malformed`] for what is not such a message, [`Problem::unsupported_message`] for another message
     /// type, [`Problem::unavailable`] without a quorum.
     async fn submit(&self, message: Vec<u8>) -> Result<Submission, Problem>;
+
+    /// As [`Self::submit`], answered as the scheme has it: a status report (pacs.002) with a status for each payment,
+    /// nothing of the bank's own view.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    async fn report(&self, message: Vec<u8>) -> Result<String, Problem>;
 
     /// Everything that the log holds about a payment, in the log's order: of one leg, or of all.
     ///

@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use hansa_api::Problem;
-use hansa_api::model::{PaymentAnswer, PaymentCounters, Submission};
+use hansa_api::model::{AnswerStatus, PaymentAnswer, PaymentCounters, Submission};
 use hansa_consensus::{Command, Outcome};
-use hansa_screening::message::{MessageError, parse};
-use hansa_screening::{History, Screener};
+use hansa_screening::codes::{self, Outward};
+use hansa_screening::message::{MessageError, parse, report};
+use hansa_screening::{History, Scheme, Screener};
 use hansa_types::decision::{Decision, Verdict};
+use hansa_types::hash::digest;
 use hansa_types::id::Timestamp;
 use hansa_types::payment::{Account, Payment, PaymentKey};
 use hansa_types::record::{DecisionRecord, Record, Refusal};
@@ -31,6 +33,8 @@ use crate::terms::Term;
 
 /// How many accounts may wait to be tagged; more are counted as lost until they are seen again.
 const MAX_SEEN: usize = 100_000;
+/// Characters of a status report's identification.
+const REPORT_ID: usize = 32;
 /// How many payments may be observed before the log has them. Beyond it the first by key is taken for one that the log
 /// never took.
 const MAX_AHEAD: usize = 100_000;
@@ -61,15 +65,47 @@ pub(crate) struct Seen {
 
 /// Screens every payment of a message.
 pub(crate) async fn submit(node: &Arc<Node>, message: &[u8]) -> Result<Submission, Problem> {
+    let payments = read(node, message)?;
+    let message_type = payments.first().map(|payment| payment.message_type.clone()).unwrap_or_default();
+    Ok(Submission { message_type, payments: decide_all(node, payments).await? })
+}
+
+/// Screens every payment of a message, and answers with the scheme's status report.
+pub(crate) async fn report(node: &Arc<Node>, message: &[u8]) -> Result<String, Problem> {
+    let payments = read(node, message)?;
+    let answers = decide_all(node, payments.clone()).await?;
+    let default = node.screener.policy().scheme;
+    let scheme = payments.first().map_or(default, |payment| Scheme::of(payment, default));
+    let said: Vec<_> =
+        payments.iter().zip(&answers).map(|(payment, answer)| (payment, outward(scheme, answer))).collect();
+    let now = node.now();
+    let id = digest("hansa/report-id/v1", &[message, &now.0.to_be_bytes()]).to_string();
+    report::write(scheme, &id[..REPORT_ID], now, &said)
+        .map_err(|error| Problem::internal(format!("no status report can be written: {error}")))
+}
+
+fn outward(scheme: Scheme, answer: &PaymentAnswer) -> Outward {
+    match answer.status {
+        AnswerStatus::Duplicate => codes::duplicate(scheme),
+        AnswerStatus::Decided | AnswerStatus::Repeated => {
+            codes::of_code(scheme, answer.outward_code.as_deref())
+        }
+    }
+}
+
+fn read(node: &Node, message: &[u8]) -> Result<Vec<Payment>, Problem> {
     let begun = Instant::now();
     let payments = parse(message).map_err(message_problem)?;
     node.metrics.stage("parse", begun.elapsed());
-    let message_type = payments.first().map(|payment| payment.message_type.clone()).unwrap_or_default();
+    Ok(payments)
+}
+
+async fn decide_all(node: &Arc<Node>, payments: Vec<Payment>) -> Result<Vec<PaymentAnswer>, Problem> {
     let mut answers = Vec::with_capacity(payments.len());
     for payment in payments {
         answers.push(decide(node, payment).await.map_err(journal_problem)?);
     }
-    Ok(Submission { message_type, payments: answers })
+    Ok(answers)
 }
 
 /// Decides one payment, or finds that it was decided.

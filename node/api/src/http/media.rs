@@ -1,7 +1,7 @@
 //! Which Content-Type a body must have.
 
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 
 use crate::error::{Problem, ProblemKind};
 
@@ -30,6 +30,21 @@ pub(super) fn expect_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), 
     Ok(())
 }
 
+/// Whether XML is asked for rather than JSON: the first media type of `Accept` that there is decides; weights are not
+/// compared.
+pub(super) fn wants_xml(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges = accepted.flat_map(|value| value.split(',')).filter_map(|range| range.split(';').next());
+    ranges
+        .map(|range| range.trim().to_ascii_lowercase())
+        .find_map(|range| match range.as_str() {
+            "application/xml" | "text/xml" => Some(true),
+            "application/json" | "application/*" | "*/*" => Some(false),
+            _ => None,
+        })
+        .unwrap_or(false)
+}
+
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
@@ -39,6 +54,15 @@ mod tests {
     fn check(value: &str) -> Result<(), Problem> {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(value).unwrap())]);
         expect_type(&headers, &["application/xml", "text/xml"])
+    }
+
+    #[test]
+    fn the_first_type_that_there_is_decides() {
+        let wants =
+            |value: &str| wants_xml(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_str(value).unwrap())]));
+        assert!(wants("application/xml") && wants("text/html, Text/XML;q=0.9, */*;q=0.1"));
+        assert!(!wants("application/json, application/xml") && !wants("*/*") && !wants("image/png"));
+        assert!(!wants_xml(&HeaderMap::new()));
     }
 
     #[test]

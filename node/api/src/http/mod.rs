@@ -2,7 +2,7 @@
 //!
 //! | route | takes | gives |
 //! |---|---|---|
-//! | `POST /v1/payments[?detail=internal]` | pacs.008 as `application/xml` or `text/xml` | [`Submission`](crate::model::Submission) |
+//! | `POST /v1/payments[?detail=internal]` | pacs.008, pacs.009 or pacs.004 as `application/xml` or `text/xml`; with `Accept: application/xml` the answer is a pacs.002 | [`Submission`](crate::model::Submission) |
 //! | `GET /v1/payments/{uetr}/audit[?instructing=..&instructed=..]` | | [`LogHistory`](crate::model::LogHistory) |
 //! | `GET /v1/cases[?state=..]` | | [`CaseList`](crate::model::CaseList) |
 //! | `POST /v1/cases` | [`CaseOpening`](crate::model::CaseOpening) | 201, [`CaseResult`](crate::model::CaseResult) |

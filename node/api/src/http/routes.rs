@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hansa_types::case::CaseState;
 use hansa_types::hash::Digest;
@@ -13,6 +13,7 @@ use hansa_types::uetr::Uetr;
 use serde::{Deserialize, Serialize};
 
 use super::extract::{Asked, Json, Segment, Verbose, Xml};
+use super::media::wants_xml;
 use super::router::Shared;
 use crate::error::{Problem, ProblemBody, ProblemKind};
 use crate::model::{
@@ -46,7 +47,17 @@ enum Detail {
     Internal,
 }
 
-pub(super) async fn submit(State(app): App, Asked(query): Asked<DetailQuery>, Xml(message): Xml) -> Answer {
+/// JSON, or the scheme's own answer if XML is asked for: a pacs.002 says itself which payment is a duplicate.
+pub(super) async fn submit(
+    State(app): App,
+    Asked(query): Asked<DetailQuery>,
+    headers: HeaderMap,
+    Xml(message): Xml,
+) -> Answer {
+    if wants_xml(&headers) {
+        let report = app.service.report(message).await?;
+        return Ok((StatusCode::OK, [(CONTENT_TYPE, "application/xml")], report).into_response());
+    }
     let submission = app.service.submit(message).await?;
     let submission = match query.detail {
         Some(Detail::Internal) => submission,

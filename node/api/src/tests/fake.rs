@@ -54,6 +54,11 @@ impl Fake {
 
 #[async_trait]
 impl Service for Fake {
+    async fn report(&self, message: Vec<u8>) -> Result<String, Problem> {
+        self.note(format!("report on {} bytes", message.len()));
+        Ok("<Document/>".to_owned())
+    }
+
     async fn submit(&self, message: Vec<u8>) -> Result<Submission, Problem> {
         self.note(format!("submit {} bytes", message.len()));
         let script = String::from_utf8_lossy(&message).into_owned();

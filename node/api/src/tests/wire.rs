@@ -25,6 +25,15 @@ fn the_outward_answer_says_nothing_of_the_banks_reasons() {
 }
 
 #[test]
+fn the_schemes_own_answer_is_given_to_whoever_asks_for_it() {
+    let node = Node::start(ApiConfig::default());
+    let asked = ["Content-Type: text/xml", "Accept: application/xml"];
+    let report = node.ask("POST /v1/payments", &asked, "duplicate");
+    assert_eq!((report.status, report.header("content-type")), (200, Some("application/xml")));
+    assert_eq!(report.body, "<Document/>");
+}
+
+#[test]
 fn a_single_duplicate_is_a_conflict_and_one_among_several_is_not() {
     let node = Node::start(ApiConfig::default());
     let single = node.post("duplicate");
