@@ -29,6 +29,9 @@ use crate::money::Money;
 use crate::uetr::Uetr;
 
 /// One credit transfer transaction of a message.
+///
+/// The kind comes first in its encoding. The encoding before there were kinds began with a zero byte, which is no kind:
+/// neither is taken for the other.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Payment {
     /// Which kind of transfer it is.
@@ -196,6 +199,24 @@ mod tests {
         let payment = payment();
         assert_eq!(Payment::from_bytes(&payment.to_bytes()).as_ref(), Ok(&payment));
         assert_eq!(PaymentKey::from_bytes(&payment.key().to_bytes()), Ok(payment.key()));
+    }
+
+    /// A change here is another version: it needs another domain of [`Payment::content_hash`].
+    #[test]
+    fn the_encoding_is_frozen() {
+        let mut payment = payment();
+        payment.kind = PaymentKind::Return;
+        payment.debtor.name = Some("A".to_owned());
+        payment.underlying = vec![Underlying { debtor: Some(Party::default()), ..Underlying::default() }];
+        payment.return_reasons =
+            vec![ReasonInformation { code: Some("AC04".to_owned()), ..Default::default() }];
+        assert_eq!(Payment::from_bytes(&payment.to_bytes()).as_ref(), Ok(&payment));
+        assert_eq!(payment.to_bytes().first(), Some(&PaymentKind::Return.number()));
+        assert_eq!(
+            payment.content_hash().to_string(),
+            "a146b230e43c005e197e2d20b3017d60661ac59438f7162b94ac6f9093874360"
+        );
+        assert!(Payment::from_bytes(&payment.to_bytes()[1..]).is_err());
     }
 
     #[test]
