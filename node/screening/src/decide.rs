@@ -3,6 +3,7 @@
 //! Verdict and disposition are separate. A name alone never blocks, nor does another bank's signal or a score: those
 //! raise to INVESTIGATE, and a person decides. BLOCK takes an exact identifier or a rule that says so.
 
+use hansa_types::bic::Bic;
 use hansa_types::decision::{Disposition, Finding, MAX_FINDINGS, Reason, Verdict};
 use hansa_types::hash::Digest;
 use hansa_types::model::Score;
@@ -29,15 +30,17 @@ pub enum Role {
 }
 
 impl Role {
-    /// The role of the bank with the policy's BICs: an intermediary's if it is neither agent, or names no BIC.
+    /// The role of the bank with the policy's BICs: an intermediary's if it is neither agent, or names no BIC. Where
+    /// institutions pay one another, the bank may be debtor or creditor itself, and refuses as their agent would.
     pub fn of(payment: &Payment, policy: &Policy) -> Self {
-        let own = |agent: &Option<payment::Agent>| {
-            let bic = agent.as_ref().and_then(|agent| agent.bic);
+        let own = |bic: Option<Bic>| {
             bic.is_some_and(|bic| policy.bics.iter().any(|own| own.institution() == bic.institution()))
         };
-        if own(&payment.debtor_agent) {
+        let agent = |agent: &Option<payment::Agent>| own(agent.as_ref().and_then(|agent| agent.bic));
+        let between_banks = payment.kind != PaymentKind::Customer;
+        if agent(&payment.debtor_agent) || between_banks && own(payment.debtor.bic) {
             Self::DebtorAgent
-        } else if own(&payment.creditor_agent) {
+        } else if agent(&payment.creditor_agent) || between_banks && own(payment.creditor.bic) {
             Self::CreditorAgent
         } else {
             Self::Intermediary

@@ -6,7 +6,7 @@ mod samples;
 
 use hansa_screening::message::{MAX_HEADER, MAX_TRANSACTIONS, Message, MessageError, parse, read};
 use hansa_screening::watchlist::{Measure, table};
-use hansa_screening::{ActiveAlerts, History, Policy, RiskModel, Screener};
+use hansa_screening::{ActiveAlerts, History, Policy, RiskModel, Role, Screener};
 use hansa_types::codec::{Decode, Encode};
 use hansa_types::date::Date;
 use hansa_types::decision::Verdict;
@@ -129,6 +129,19 @@ fn whoever_hides_beneath_is_found() {
     assert_eq!(verdict(&one(COVER)), Verdict::Block, "the underlying debtor's account is listed");
     let named = RETURN.replace("<r:Nm>Beneath<", "<r:Nm>Beneath Orlov<").replace("DE893704", "DE003704");
     assert_eq!(verdict(&one(&named)), Verdict::Investigate);
+}
+
+#[test]
+fn an_institution_that_pays_or_is_paid_has_its_agents_role() {
+    let role = |text: &str, bic: &str| {
+        let policy = Policy { bics: vec![bic.try_into().unwrap()], ..Policy::default() };
+        Role::of(&one(text), &policy)
+    };
+    assert_eq!(role(COVER, "CAIXESBB"), Role::CreditorAgent);
+    assert_eq!(role(COVER, "BNPAFRPP"), Role::Intermediary);
+    // The customers' banks beneath the cover are not those that move its money.
+    assert_eq!(role(COVER, "CLYDGB2S"), Role::Intermediary);
+    assert_eq!(role(RETURN, "CLYDGB2S"), Role::CreditorAgent);
 }
 
 #[test]
