@@ -13,7 +13,7 @@ use crate::signal::{Retraction, Signal, SignalBody};
 use crate::{codec_enum, codec_struct};
 
 /// The version byte of a record.
-pub const RECORD_VERSION: u8 = 1;
+pub const RECORD_VERSION: u8 = 2;
 
 /// The class of a record, in the clear beside its sealed content, for retention and counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
