@@ -1,8 +1,8 @@
 //! The ceremony: what contributing, starting phase 2 and verifying cost, beside snarkjs at the same size and curve.
 //!
 //! Ours runs in a child process behind the peers' line protocol, so that its peak memory is its own, and both answer
-//! with the CPU time of all their threads. Ours does more in each step: every contribution and verification begins with
-//! the whole transcript before it, and every point is checked to be in its subgroup.
+//! with the CPU time of all their threads. Contributions are timed without the verification before them, which is a step
+//! of its own. Ours does more in that: it begins with the whole transcript, and checks every point's subgroup.
 
 use std::path::Path;
 use std::process::Command;
