@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hansa_types::codec::{Decode, Encode};
 use hansa_types::governance::{
     Action, Certificate, Choice, Effect, Ledger, MAX_OPEN, Message, Paper, PaperError, Proposal, Refusal,
-    SignedTraces, State, SyncRequest, SyncResponse, Vote, diff,
+    SignedTraces, State, SyncRequest, SyncResponse, TRACE_HORIZON, Vote, diff,
 };
 use hansa_types::hash::{Digest, Field};
 use hansa_types::id::{Epoch, GatewayId};
@@ -52,6 +52,11 @@ fn commitments_count_if_they_come_in_time() {
     // Two that differ leave the epoch without, whichever came first.
     assert_eq!(commit(&mut ledger, &traces(1, 6..7, 9), Some(Epoch(9))), Ok(Effect::Committed));
     assert_eq!((active(&ledger, 5), active(&ledger, 6)), (2, 0));
+    let last = NOW.0 + TRACE_HORIZON;
+    assert_eq!(commit(&mut ledger, &traces(3, last..last + 1, 3), Some(NOW)), Ok(Effect::Committed));
+    let early = Refusal::TooEarly { bank: bank(3), epoch: Epoch(last + 1), now: NOW };
+    assert_eq!(commit(&mut ledger, &traces(3, last..last + 2, 3), Some(NOW)), Err(early));
+    assert_eq!(commit(&mut ledger, &traces(3, last..last + 2, 3), Some(Epoch(4))), Ok(Effect::Committed));
     let stranger = SignedTraces { bank: bank(9), ..traces(1, 9..10, 1) };
     assert_eq!(commit(&mut ledger, &stranger, None), Err(Refusal::NotMember(bank(9))));
     let forged = SignedTraces { bank: bank(3), membership: member(3).membership, ..traces(1, 9..10, 1) };

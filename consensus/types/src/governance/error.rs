@@ -142,6 +142,19 @@ pub enum Refusal {
         /// When.
         now: Epoch,
     },
+    /// A commitment that comes too early.
+    #[error(
+        "{bank} committed to its trace secret of epoch {epoch} in epoch {now}: commit for {most} epochs ahead at the most",
+        most = super::TRACE_HORIZON
+    )]
+    TooEarly {
+        /// Who.
+        bank: BankId,
+        /// For which epoch.
+        epoch: Epoch,
+        /// When.
+        now: Epoch,
+    },
     /// Commitments of other secrets.
     #[error("{0} commits for another membership than it has")]
     OtherMembership(BankId),

@@ -83,3 +83,5 @@ pub const MAX_SYNC: usize = 200 << 10;
 pub const MAX_TRACES: usize = 512;
 /// How many epochs ahead of its own a trace commitment must arrive: none for the epoch that comes next.
 pub const TRACE_CUTOFF: u32 = 1;
+/// How many epochs ahead of its own a trace commitment may arrive: it bounds what a member can make others keep.
+pub const TRACE_HORIZON: u32 = 512;

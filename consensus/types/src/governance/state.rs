@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Action, Certificate, MAX_REVOCATION, Proposal, Refusal, SignedTraces, TRACE_CUTOFF};
+use super::{
+    Action, Certificate, MAX_REVOCATION, Proposal, Refusal, SignedTraces, TRACE_CUTOFF, TRACE_HORIZON,
+};
 use crate::codec::Encode as _;
 use crate::hash::{Digest, Field, digest};
 use crate::id::{BankId, Epoch};
@@ -216,16 +218,27 @@ impl State {
                 }
             })
             .collect();
-        let late = |epoch: &Epoch, now: Epoch| epoch.0 <= now.0.saturating_add(TRACE_CUTOFF);
-        if let Some(now) = now
-            && let Some((epoch, _)) = fresh.iter().find(|(epoch, trace)| trace.is_some() && late(epoch, now))
-        {
-            return Err(Refusal::TooLate { bank: bank.clone(), epoch: *epoch, now });
+        if let Some(now) = now {
+            in_time(bank, &fresh, now)?;
         }
         let news = !fresh.is_empty();
         self.traces.entry((bank.clone(), signed.membership)).or_default().extend(fresh);
         Ok(news)
     }
+}
+
+/// Whether what is new arrives in time for its epochs. That two differ is told at any time.
+fn in_time(bank: &BankId, fresh: &BTreeMap<Epoch, Option<Field>>, now: Epoch) -> Result<(), Refusal> {
+    let ahead = |epochs| Epoch(now.0.saturating_add(epochs));
+    for epoch in fresh.iter().filter(|(_, trace)| trace.is_some()).map(|(epoch, _)| *epoch) {
+        if epoch <= ahead(TRACE_CUTOFF) {
+            return Err(Refusal::TooLate { bank: bank.clone(), epoch, now });
+        }
+        if epoch > ahead(TRACE_HORIZON) {
+            return Err(Refusal::TooEarly { bank: bank.clone(), epoch, now });
+        }
+    }
+    Ok(())
 }
 
 fn in_bounds(from: Epoch, until: Epoch) -> Result<(), Refusal> {
