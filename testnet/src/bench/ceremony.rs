@@ -20,13 +20,13 @@ const RSS_MB: Target = Target::value_at_most(500.0);
 /// Times n log n: what growth may cost beside it.
 const GROWTH: Target = Target::value_at_most(1.25);
 
-/// The commands in the order of a ceremony, and their figures.
-const STEPS: [(&str, &str); 5] = [
-    ("phase1-contribute", "ceremony.phase1_contribute"),
-    ("phase1-verify", "ceremony.phase1_verify"),
-    ("phase2-start", "ceremony.phase2_start"),
-    ("phase2-contribute", "ceremony.phase2_contribute"),
-    ("phase2-verify", "ceremony.phase2_verify"),
+/// The commands in the order of a ceremony, their figures, and what is wanted of them.
+const STEPS: [(&str, &str, Option<Target>); 5] = [
+    ("phase1-contribute", "ceremony.phase1_contribute", Some(CONTRIBUTE)),
+    ("phase1-verify", "ceremony.phase1_verify", None),
+    ("phase2-start", "ceremony.phase2_start", None),
+    ("phase2-contribute", "ceremony.phase2_contribute", Some(CONTRIBUTE_SECONDS)),
+    ("phase2-verify", "ceremony.phase2_verify", None),
 ];
 /// What a verifier who believes nothing pays: all but the contributions.
 const VERIFYING: [usize; 3] = [1, 2, 4];
@@ -45,7 +45,7 @@ pub(super) fn measure(plan: &Plan, peers: &Peers) -> Result<Vec<Figure>, BenchEr
         peer.number(&new)?;
     }
     let mut seconds = Vec::new();
-    for (command, _) in STEPS {
+    for (command, ..) in STEPS {
         let own = ours.ask(command)?.as_secs_f64();
         let other = peer.as_mut().map(|peer| peer.ask(command)).transpose()?;
         seconds.push((own, other.map(|other| other.as_secs_f64())));
@@ -57,10 +57,11 @@ pub(super) fn measure(plan: &Plan, peers: &Peers) -> Result<Vec<Figure>, BenchEr
     let mut figures: Vec<Figure> = STEPS
         .iter()
         .zip(&seconds)
-        .map(|((_, name), (own, other))| Figure::exact(name, "CPU s", *own).beside(beside(*other)))
+        .map(|((_, name, target), (own, other))| {
+            let figure = Figure::exact(name, "CPU s", *own).beside(beside(*other));
+            target.iter().fold(figure, |figure, target| figure.with_target(*target))
+        })
         .collect();
-    figures[0] = figures[0].clone().with_target(CONTRIBUTE);
-    figures[3] = figures[3].clone().with_target(CONTRIBUTE_SECONDS);
     let own = VERIFYING.iter().map(|step| seconds[*step].0).sum();
     let other = VERIFYING.iter().map(|step| seconds[*step].1).sum();
     figures.push(
@@ -83,12 +84,12 @@ fn growth(plan: &Plan) -> Result<Vec<Figure>, BenchError> {
         let mut child = child(folder.path())?;
         child.number(&format!("new {power}"))?;
         let times: Result<Vec<f64>, BenchError> =
-            STEPS.iter().map(|(command, _)| Ok(child.ask(command)?.as_secs_f64())).collect();
+            STEPS.iter().map(|(command, ..)| Ok(child.ask(command)?.as_secs_f64())).collect();
         steps.push(times?);
     }
     let n_log_n = |power: u8| f64::from(power) * 2_f64.powi(power.into());
     let allowed = n_log_n(large) / n_log_n(small);
-    let figure = |(step, (_, name)): (usize, &(&str, &str))| {
+    let figure = |(step, (_, name, _)): (usize, &(&str, &str, Option<Target>))| {
         let value = steps[1][step] / steps[0][step] / allowed;
         let sample = Sample::new(vec![value]).ok_or_else(|| {
             BenchError::failed(BenchName::Ceremony, format!("{name} took no time at 2^{small}"))
