@@ -7,11 +7,10 @@ use std::{
 
 use ark_serialize::CanonicalSerialize;
 use clap::Args;
-use hansa_keys::{KeyFolder, Purpose};
 use hansa_prover::keys::ProvingKey;
 use hansa_types::id::{BankId, Timestamp};
 
-use super::CliError;
+use super::{CliError, Signer};
 use crate::{
     CeremonyError, Written,
     attestation::Statement,
@@ -62,12 +61,9 @@ pub struct BeaconArgs {
 pub struct AttestArgs {
     /// The ceremony's folder.
     pub folder: PathBuf,
-    /// The founder that contributed.
-    #[arg(long)]
-    pub bank: BankId,
-    /// The folder with its keys.
-    #[arg(long)]
-    pub keys: PathBuf,
+    /// Who signs.
+    #[command(flatten)]
+    pub signer: Signer,
     /// What is declared, as JSON.
     #[arg(long, value_name = "FILE")]
     pub statement: PathBuf,
@@ -145,9 +141,9 @@ pub(super) fn attest(args: &AttestArgs) -> Result<(), CliError> {
     let bytes = file::read(&args.statement)?;
     let statement: Statement = serde_json::from_slice(&bytes)
         .map_err(|source| CliError::Json { path: args.statement.clone(), source })?;
-    let key = KeyFolder::new(&args.keys).signer(Purpose::Governance)?;
+    let key = args.signer.key()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-    say(&crate::attest(&args.folder, &args.bank, statement, Timestamp(now), &key)?);
+    say(&crate::attest(&args.folder, &args.signer.bank, statement, Timestamp(now), &key)?);
     Ok(())
 }
 

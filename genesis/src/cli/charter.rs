@@ -6,7 +6,6 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use hansa_keys::{KeyFolder, Purpose};
 use hansa_prover::circuit::CIRCUIT_VERSION;
 use hansa_types::{
     hash::{Digest, PublicKey},
@@ -15,7 +14,7 @@ use hansa_types::{
 };
 use serde::Deserialize;
 
-use super::CliError;
+use super::{CliError, Signer};
 use crate::{
     beacon::Beacon,
     charter::{Charter, Founder, SignedCharter, Source},
@@ -79,12 +78,9 @@ pub struct NewArgs {
 pub struct SignArgs {
     /// The ceremony's folder.
     pub folder: PathBuf,
-    /// The founder that signs.
-    #[arg(long)]
-    pub bank: BankId,
-    /// The folder with its keys.
-    #[arg(long)]
-    pub keys: PathBuf,
+    /// Who signs.
+    #[command(flatten)]
+    pub signer: Signer,
 }
 
 /// Signatures of other copies.
@@ -176,8 +172,8 @@ fn read(path: &Path) -> Result<SignedCharter, CliError> {
 fn sign(args: &SignArgs) -> Result<(), CliError> {
     let path = args.folder.join(CHARTER);
     let mut charter = read(&path)?;
-    let key = KeyFolder::new(&args.keys).signer(Purpose::Governance)?;
-    charter.sign(&args.bank, &key)?;
+    let key = args.signer.key()?;
+    charter.sign(&args.signer.bank, &key)?;
     file::replace(&path, &charter.to_file())?;
     show(&args.folder)
 }

@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use hansa_keys::{KeyFolder, Purpose};
 use hansa_types::{
     codec::{Decode as _, Encode as _},
     governance::Paper,
-    id::BankId,
 };
 
-use super::CliError;
+use super::{CliError, Signer};
 use crate::file;
 
 /// What can be done with a ballot paper.
@@ -30,12 +28,9 @@ pub enum GovernanceCommand {
 pub struct SignArgs {
     /// The ballot paper that `hansa governance` wrote.
     pub paper: PathBuf,
-    /// The member that votes.
-    #[arg(long)]
-    pub bank: BankId,
-    /// The folder with its keys.
-    #[arg(long)]
-    pub keys: PathBuf,
+    /// Who signs.
+    #[command(flatten)]
+    pub signer: Signer,
     /// Vote for nothing in this round, so that another can begin.
     #[arg(long)]
     pub reject: bool,
@@ -68,9 +63,9 @@ fn show(path: &Path) -> Result<Paper, CliError> {
 
 fn sign(args: &SignArgs) -> Result<(), CliError> {
     let paper = show(&args.paper)?;
-    let key = KeyFolder::new(&args.keys).signer(Purpose::Governance)?;
+    let key = args.signer.key()?;
     let vote = paper
-        .sign(&args.bank, !args.reject, &key)
+        .sign(&args.signer.bank, !args.reject, &key)
         .map_err(|source| CliError::Paper { path: args.paper.clone(), source })?;
     file::write(&args.out, &vote.to_bytes())?;
     println!("{}: give it to a node with hansa governance", args.out.display());

@@ -6,7 +6,6 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use hansa_keys::{KeyFolder, Purpose};
 use hansa_types::{
     codec::{Decode as _, Encode as _},
     governance::diff,
@@ -15,7 +14,7 @@ use hansa_types::{
 };
 use serde_json::{Map, Value};
 
-use super::{CliError, ceremony::open, charter::founder};
+use super::{CliError, Signer, ceremony::open, charter::founder};
 use crate::{circuit::Circuit as Constraints, file};
 
 /// A draft, for `manifest draft` to print.
@@ -73,12 +72,9 @@ pub struct NewArgs {
 pub struct SignArgs {
     /// The manifest.
     pub file: PathBuf,
-    /// The founder that signs.
-    #[arg(long)]
-    pub bank: BankId,
-    /// The folder with its keys.
-    #[arg(long)]
-    pub keys: PathBuf,
+    /// Who signs.
+    #[command(flatten)]
+    pub signer: Signer,
 }
 
 /// Signatures of other copies.
@@ -146,8 +142,8 @@ fn new(args: &NewArgs) -> Result<(), CliError> {
 
 fn sign(args: &SignArgs) -> Result<(), CliError> {
     let mut signed = read(&args.file)?;
-    let key = KeyFolder::new(&args.keys).signer(Purpose::Governance)?;
-    signed.sign(&args.bank, &key).map_err(|source| refused(&args.file, source))?;
+    let key = args.signer.key()?;
+    signed.sign(&args.signer.bank, &key).map_err(|source| refused(&args.file, source))?;
     file::replace(&args.file, &signed.to_bytes())?;
     say(&args.file)
 }

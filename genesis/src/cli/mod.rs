@@ -8,8 +8,9 @@ mod manifest;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
-use hansa_types::{codec::CodecError, governance::PaperError, manifest::ManifestError};
+use clap::{Args, Parser, Subcommand};
+use hansa_keys::{FileSigner, KeyError, KeyFolder, Purpose};
+use hansa_types::{codec::CodecError, governance::PaperError, id::BankId, manifest::ManifestError};
 
 use crate::{CeremonyError, FileError, Flaw, entropy::EntropyError, secret};
 
@@ -57,6 +58,23 @@ pub enum Command {
     /// Votes with keys that are on no network.
     #[command(subcommand)]
     Governance(governance::GovernanceCommand),
+}
+
+/// Who signs.
+#[derive(Debug, Args)]
+pub struct Signer {
+    /// The member that signs.
+    #[arg(long)]
+    pub bank: BankId,
+    /// The folder with its keys.
+    #[arg(long)]
+    pub keys: PathBuf,
+}
+
+impl Signer {
+    fn key(&self) -> Result<FileSigner, KeyError> {
+        KeyFolder::new(&self.keys).signer(Purpose::Governance)
+    }
 }
 
 /// Why a command failed.
@@ -118,7 +136,7 @@ pub enum CliError {
     Entropy(#[from] EntropyError),
     /// A key.
     #[error(transparent)]
-    Key(#[from] hansa_keys::KeyError),
+    Key(#[from] KeyError),
     /// A key that cannot sign.
     #[error(transparent)]
     Sign(#[from] hansa_types::sign::SignError),
