@@ -190,6 +190,13 @@ fn a_status_report_says_of_what_and_why_and_holds_no_payment() {
     assert_eq!(report.findings[0].kind, FindingKind::InvalidUetr);
     let refused = MessageError::UnsupportedMessage { found: "pacs.002.001.12".to_owned() };
     assert_eq!(parse(text.as_bytes()), Err(refused));
+    // Out of order, the status of the whole message would be lost.
+    let (head, rest) = text.split_once("<GrpHdr>").unwrap();
+    let (header, rest) = rest.split_once("</GrpHdr>").unwrap();
+    let (cited, rest) = rest.split_once("<TxInfAndSts>").unwrap();
+    let late = format!("{head}{cited}<GrpHdr>{header}</GrpHdr><TxInfAndSts>{rest}");
+    let error = read(late.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("what cites another message before the group header"), "{error}");
 }
 
 #[test]

@@ -81,8 +81,10 @@ impl<'o> Body<'o> {
     }
 
     fn original_group<'a>(&mut self, scanner: &mut Scanner<'a>, open: Open<'a>) -> Result<(), MessageError> {
-        if let Some(Header::Status(report)) = &mut self.header {
-            return report.message(&Tree::read(scanner, open)?);
+        match &mut self.header {
+            None => return Err(before_header(scanner, "what cites another message")),
+            Some(Header::Status(report)) => return report.message(&Tree::read(scanner, open)?),
+            Some(Header::Payments(_)) => {}
         }
         if self.original_group.is_some() {
             return Err(MessageError::Duplicate { line: scanner.line(), path: scanner.path() });
@@ -92,13 +94,9 @@ impl<'o> Body<'o> {
     }
 
     fn transaction<'a>(&mut self, scanner: &mut Scanner<'a>, open: Open<'a>) -> Result<(), MessageError> {
-        let line = scanner.line();
         let position = u32::try_from(self.payments.len()).unwrap_or(u32::MAX);
         match &mut self.header {
-            None => {
-                let detail = "a transaction before the group header".to_owned();
-                Err(MessageError::Syntax { line, path: scanner.path(), detail })
-            }
+            None => Err(before_header(scanner, "a transaction")),
             Some(Header::Status(report)) => report.transaction(&Tree::read(scanner, open)?),
             Some(Header::Payments(group)) => {
                 let tree = Tree::read(scanner, open)?;
@@ -128,6 +126,11 @@ impl<'o> Body<'o> {
             _ => Err(MessageError::NoTransaction),
         }
     }
+}
+
+fn before_header(scanner: &Scanner<'_>, what: &str) -> MessageError {
+    let detail = format!("{what} before the group header");
+    MessageError::Syntax { line: scanner.line(), path: scanner.path(), detail }
 }
 
 /// Reads an element whose content every transaction repeats.

@@ -3,7 +3,9 @@
 use hansa_types::bic::Bic;
 use hansa_types::country::Country;
 use hansa_types::lei::Lei;
-use hansa_types::payment::{Account, Address, Agent, Birth, ClearingMember, FindingKind, OtherId, Party};
+use hansa_types::payment::{
+    Account, Address, Agent, Birth, ClearingMember, FindingKind, OtherId, Party, Payment,
+};
 
 use super::error::MessageError;
 use super::reading::{Read, Reading, code, owned};
@@ -35,6 +37,27 @@ pub(super) struct Chain {
     pub(super) previous_instructing_agents: Vec<Agent>,
     pub(super) intermediary_agents: Vec<Agent>,
     pub(super) agent_accounts: Vec<Account>,
+}
+
+impl Chain {
+    /// A payment between these, with what `shared` says of all payments of its message.
+    pub(super) fn payment(self, mut shared: Payment) -> Payment {
+        shared.agent_accounts.extend(self.agent_accounts);
+        Payment {
+            debtor: self.debtor.unwrap_or_default(),
+            debtor_account: self.debtor_account,
+            creditor: self.creditor.unwrap_or_default(),
+            creditor_account: self.creditor_account,
+            ultimate_debtor: self.ultimate_debtor,
+            ultimate_creditor: self.ultimate_creditor,
+            initiating_party: self.initiating_party,
+            debtor_agent: self.debtor_agent,
+            creditor_agent: self.creditor_agent,
+            intermediary_agents: self.intermediary_agents,
+            previous_instructing_agents: self.previous_instructing_agents,
+            ..shared
+        }
+    }
 }
 
 const PREVIOUS_INSTRUCTING_AGENTS: [&str; 4] =

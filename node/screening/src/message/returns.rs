@@ -36,23 +36,21 @@ pub(super) fn payment(
     position: u32,
 ) -> Read<Payment> {
     let tx = tree.root();
-    let shared = group.shared.clone();
-    let mut read = Reading { findings: shared.findings.clone() };
+    let mut read = Reading { findings: group.shared.findings.clone() };
     let references = read.original_references(tx, &original_group.references)?;
     let underlying = read.originals(tx, references.clone())?;
     let chain = match tx.at("RtrChain")? {
         Some(chain) => read.chain(chain, Form::Choice)?,
         None => underlying.first().map(backwards).unwrap_or_default(),
     };
+    let base = chain.payment(group.shared.clone());
     let mut return_reasons = read.reasons(tx, "RtrRsnInf")?;
     if return_reasons.is_empty() {
         return_reasons.clone_from(&original_group.reasons);
     }
-    let original = tx.at("OrgnlTxRef")?;
     let mut payment = Payment {
         kind: PaymentKind::Return,
         position,
-        instruction_id: None,
         end_to_end_id: references.end_to_end_id,
         transaction_id: owned(tx.text("RtrId")?),
         uetr: references.uetr,
@@ -60,38 +58,20 @@ pub(super) fn payment(
         instructed_amount: read.amount(tx, "RtrdInstdAmt")?,
         settlement_date: read
             .value::<Date>(tx, "IntrBkSttlmDt", FindingKind::InvalidDate)?
-            .or(shared.settlement_date),
+            .or(base.settlement_date),
         charge_bearer: owned(tx.text("ChrgBr")?),
-        debtor: chain.debtor.unwrap_or_default(),
-        debtor_account: chain.debtor_account,
-        creditor: chain.creditor.unwrap_or_default(),
-        creditor_account: chain.creditor_account,
-        ultimate_debtor: chain.ultimate_debtor,
-        ultimate_creditor: chain.ultimate_creditor,
-        initiating_party: chain.initiating_party,
-        debtor_agent: chain.debtor_agent,
-        creditor_agent: chain.creditor_agent,
-        intermediary_agents: chain.intermediary_agents,
-        previous_instructing_agents: chain.previous_instructing_agents,
-        instructing_agent: read.agent(tx, "InstgAgt")?.or(shared.instructing_agent),
-        instructed_agent: read.agent(tx, "InstdAgt")?.or(shared.instructed_agent),
+        instructing_agent: read.agent(tx, "InstgAgt")?.or(base.instructing_agent),
+        instructed_agent: read.agent(tx, "InstdAgt")?.or(base.instructed_agent),
         charges_agents: read.charges_agents(tx)?,
         underlying,
         return_reasons,
-        message_type: shared.message_type,
-        business_service: shared.business_service,
-        message_id: shared.message_id,
-        creation_time: shared.creation_time,
-        reimbursement_agents: shared.reimbursement_agents,
-        agent_accounts: shared.agent_accounts,
-        ..Payment::default()
+        ..base
     };
-    if let Some(original) = original {
+    if let Some(original) = tx.at("OrgnlTxRef")? {
         payment.service_levels = service_levels(original)?;
         payment.local_instrument = code(original, "PmtTpInf/LclInstrm")?;
         payment.category_purpose = code(original, "PmtTpInf/CtgyPurp")?;
     }
-    payment.agent_accounts.extend(chain.agent_accounts);
     payment.findings = read.finish(tree);
     Ok(payment)
 }

@@ -84,8 +84,7 @@ impl GroupHeader {
 /// Reads one `CdtTrfTxInf`.
 pub(super) fn payment(tree: &Tree<'_>, group: &GroupHeader, family: Family, position: u32) -> Read<Payment> {
     let tx = tree.root();
-    let shared = group.shared.clone();
-    let mut read = Reading { findings: shared.findings.clone() };
+    let mut read = Reading { findings: group.shared.findings.clone() };
     let (mut kind, mut form) = (PaymentKind::Customer, Form::Party);
     let mut underlying = Vec::new();
     if family == Family::InstitutionTransfer {
@@ -95,7 +94,7 @@ pub(super) fn payment(tree: &Tree<'_>, group: &GroupHeader, family: Family, posi
             underlying.push(read.underlying(transfer, Form::Party)?);
         }
     }
-    let chain = read.chain(tx, form)?;
+    let base = read.chain(tx, form)?.payment(group.shared.clone());
     let mut payment = Payment {
         kind,
         position,
@@ -105,44 +104,25 @@ pub(super) fn payment(tree: &Tree<'_>, group: &GroupHeader, family: Family, posi
         uetr: read.value::<Uetr>(tx, "PmtId/UETR", FindingKind::InvalidUetr)?,
         service_levels: Some(service_levels(tx)?)
             .filter(|own| !own.is_empty())
-            .unwrap_or(shared.service_levels),
-        local_instrument: code(tx, "PmtTpInf/LclInstrm")?.or(shared.local_instrument),
-        category_purpose: code(tx, "PmtTpInf/CtgyPurp")?.or(shared.category_purpose),
+            .unwrap_or(base.service_levels),
+        local_instrument: code(tx, "PmtTpInf/LclInstrm")?.or(base.local_instrument),
+        category_purpose: code(tx, "PmtTpInf/CtgyPurp")?.or(base.category_purpose),
         settlement_amount: read.settlement_amount(tx, "IntrBkSttlmAmt")?,
         instructed_amount: read.amount(tx, "InstdAmt")?,
         settlement_date: read
             .value::<Date>(tx, "IntrBkSttlmDt", FindingKind::InvalidDate)?
-            .or(shared.settlement_date),
+            .or(base.settlement_date),
         charge_bearer: owned(tx.text("ChrgBr")?),
-        debtor: chain.debtor.unwrap_or_default(),
-        debtor_account: chain.debtor_account,
-        creditor: chain.creditor.unwrap_or_default(),
-        creditor_account: chain.creditor_account,
-        ultimate_debtor: chain.ultimate_debtor,
-        ultimate_creditor: chain.ultimate_creditor,
-        initiating_party: chain.initiating_party,
-        debtor_agent: chain.debtor_agent,
-        creditor_agent: chain.creditor_agent,
-        intermediary_agents: chain.intermediary_agents,
-        previous_instructing_agents: chain.previous_instructing_agents,
-        instructing_agent: read.agent(tx, "InstgAgt")?.or(shared.instructing_agent),
-        instructed_agent: read.agent(tx, "InstdAgt")?.or(shared.instructed_agent),
+        instructing_agent: read.agent(tx, "InstgAgt")?.or(base.instructing_agent),
+        instructed_agent: read.agent(tx, "InstdAgt")?.or(base.instructed_agent),
         charges_agents: read.charges_agents(tx)?,
         purpose: code(tx, "Purp")?,
         remittance: texts(tx, &["RmtInf", "RltdRmtInf"]),
         instructions: texts(tx, &["InstrForDbtrAgt", "InstrForCdtrAgt", "InstrForNxtAgt"]),
         regulatory: texts(tx, &["RgltryRptg", "Tax"]),
         underlying,
-        return_reasons: Vec::new(),
-        findings: Vec::new(),
-        message_type: shared.message_type,
-        business_service: shared.business_service,
-        message_id: shared.message_id,
-        creation_time: shared.creation_time,
-        reimbursement_agents: shared.reimbursement_agents,
-        agent_accounts: shared.agent_accounts,
+        ..base
     };
-    payment.agent_accounts.extend(chain.agent_accounts);
     payment.findings = read.finish(tree);
     Ok(payment)
 }
