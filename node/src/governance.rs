@@ -1,5 +1,7 @@
 //! Governance as the interfaces ask for it: what is in force and open, what a change would do, this bank's part in it.
 
+use std::collections::BTreeSet;
+
 use hansa_api::Problem;
 use hansa_api::model::{
     AmendmentView, ChangesView, GovernanceView, MemberRoot, MemberView, MessageRequest, ProposalRequest,
@@ -9,11 +11,11 @@ use hansa_keys::{FileSigner, KeyError, Purpose};
 use hansa_prover::field::encode;
 use hansa_types::codec::{Decode, Encode};
 use hansa_types::governance::{
-    Action, Choice, Effect, Electorate, Ledger, MAX_EVIDENCE, MAX_ROUND, Message, Paper, Proposal,
-    SyncResponse, Vote, diff,
+    Action, Choice, Effect, Electorate, Ledger, MAX_EVIDENCE, MAX_ROUND, Message, Paper, Proposal, Refusal,
+    State, SyncResponse, Vote, diff,
 };
 use hansa_types::hash::Digest;
-use hansa_types::id::BankId;
+use hansa_types::id::{BankId, Epoch};
 use hansa_types::manifest::Manifest;
 use hansa_types::sign::Signer as _;
 
@@ -81,7 +83,10 @@ fn proposals(ledger: &Ledger, electorate: &Electorate) -> Vec<ProposalView> {
         wanted: proposal.wanted(electorate),
         votes: rounds(proposal),
     };
-    ledger.ballot().proposals().map(view).collect()
+    // A decided revocation stays on the ballot, as the head is still the same.
+    let decided: BTreeSet<Digest> = ledger.revocations().map(|found| found.proposal.digest()).collect();
+    let open = |(_, proposal): &&(BankId, Proposal)| !decided.contains(&proposal.digest());
+    ledger.ballot().proposals().filter(open).map(view).collect()
 }
 
 fn amendments(ledger: &Ledger) -> Vec<AmendmentView> {
@@ -107,20 +112,7 @@ fn equivocated(ledger: &Ledger) -> Vec<BankId> {
 /// What a change would do, and, if somebody is named who wants it, proposes it with this bank's vote.
 pub(crate) async fn propose(node: &Node, request: ProposalRequest) -> Result<ChangesView, Problem> {
     let ProposalRequest { action, activates, actor } = request;
-    let proposal = {
-        let ledger = node.governed.ledger();
-        let now = node.now();
-        let present = match action {
-            Action::Revoke { .. } => node.governed.epoch(now),
-            _ => next_epoch(node, now).max(ledger.state().activates()),
-        };
-        Proposal {
-            parent: ledger.state().head(),
-            number: ledger.state().number() + 1,
-            activates: activates.unwrap_or(present),
-            action,
-        }
-    };
+    let proposal = at_head(node, action, activates);
     let mut changes = changes(node, &proposal)?;
     if let Some(actor) = actor {
         let vote = sign(node, proposal.vote(0))?;
@@ -131,22 +123,38 @@ pub(crate) async fn propose(node: &Node, request: ProposalRequest) -> Result<Cha
     Ok(changes)
 }
 
+/// The proposal of a change to what was decided last: from the next epoch on unless told otherwise, a revocation from
+/// this one.
+fn at_head(node: &Node, action: Action, activates: Option<Epoch>) -> Proposal {
+    let ledger = node.governed.ledger();
+    let state = ledger.state();
+    let now = node.now();
+    let present = match action {
+        Action::Revoke { .. } => node.governed.epoch(now),
+        _ => next_epoch(node, now).max(state.activates()),
+    };
+    Proposal {
+        parent: state.head(),
+        number: state.number() + 1,
+        activates: activates.unwrap_or(present),
+        action,
+    }
+}
+
 /// What an open proposal, or one that was decided, changes.
 pub(crate) fn show(node: &Node, digest: Digest) -> Result<ChangesView, Problem> {
-    let open = node.governed.ledger().ballot().proposal(&digest).cloned();
-    if let Some(proposal) = open {
-        return changes(node, &proposal);
-    }
     let ledger = node.governed.ledger().clone();
-    let mut state = hansa_types::governance::State::found(node.governed.founded().clone());
-    for certificate in ledger.amendments() {
-        let before = state.decided().clone();
-        state.decide(certificate).map_err(|refusal| Problem::internal(refusal.to_string()))?;
-        if certificate.proposal.digest() == digest {
-            return Ok(described(&certificate.proposal, &before, state.decided(), true));
-        }
+    let mut decided = ledger.amendments().iter().chain(ledger.revocations()).map(|found| &found.proposal);
+    let Some(proposal) = decided.find(|proposal| proposal.digest() == digest) else {
+        return changes(node, ledger.ballot().proposal(&digest).ok_or_else(|| unknown(digest))?);
+    };
+    let internal = |refusal: Refusal| Problem::internal(refusal.to_string());
+    let mut state = State::found(node.governed.founded().clone());
+    for certificate in ledger.amendments().iter().filter(|found| found.proposal.number < proposal.number) {
+        state.decide(certificate).map_err(internal)?;
     }
-    Err(unknown(digest))
+    let after = state.preview(proposal).map_err(internal)?;
+    Ok(described(proposal, state.decided(), &after, true))
 }
 
 fn unknown(digest: Digest) -> Problem {
@@ -195,7 +203,7 @@ pub(crate) async fn vote(node: &Node, request: VoteRequest) -> Result<ChangesVie
 /// Signs a vote that an honest member may give, if the governance key is here.
 fn sign(node: &Node, vote: Vote) -> Result<hansa_types::governance::SignedVote, Problem> {
     let key = governance_key(node)?;
-    let refused = |refusal: hansa_types::governance::Refusal| Problem::conflict(refusal.to_string());
+    let refused = |refusal: Refusal| Problem::conflict(refusal.to_string());
     let ledger = node.governed.ledger();
     ledger.ballot().permits(ledger.state(), &node.bank, &vote).map_err(refused)?;
     let signed = vote.sign(&node.bank, &key).map_err(|error| Problem::internal(error.to_string()))?;
@@ -207,8 +215,9 @@ fn governance_key(node: &Node) -> Result<FileSigner, Problem> {
     let problem = |error: KeyError| Problem::internal(error.to_string());
     if node.keys.find(Purpose::Governance).map_err(problem)?.is_none() {
         return Err(Problem::conflict("the governance key is not on this machine").with_hint(
-            "write a ballot paper with `hansa governance export`, sign it where the key is, and hand in what comes \
-             back with `hansa governance apply`",
+            "write a ballot paper (`hansa governance propose FILE --paper OUT`, or `hansa governance paper` of an open \
+             proposal), sign it where the key is with `hansa-genesis governance sign`, and hand in what comes back \
+             with `hansa governance apply`",
         ));
     }
     let key = node.keys.signer(Purpose::Governance).map_err(problem)?;
@@ -223,10 +232,27 @@ fn governance_key(node: &Node) -> Result<FileSigner, Problem> {
     }
 }
 
-/// What an offline key needs to vote on an open proposal, or on one that nobody has made yet.
+/// What an offline key needs to vote on an open proposal.
 pub(crate) fn paper(node: &Node, digest: Digest, round: u16) -> Result<Vec<u8>, Problem> {
+    let open = node.governed.ledger().ballot().proposal(&digest).cloned();
+    Ok(paper_on(node, open.ok_or_else(|| unknown(digest))?, round))
+}
+
+/// What an offline key needs to propose a change with its vote.
+pub(crate) fn draft_paper(node: &Node, request: ProposalRequest) -> Result<Vec<u8>, Problem> {
+    let ProposalRequest { action, activates, actor } = request;
+    if actor.is_some() {
+        return Err(Problem::malformed(
+            "a ballot paper proposes nothing: leave the actor to who hands it in",
+        ));
+    }
+    let proposal = at_head(node, action, activates);
+    changes(node, &proposal)?;
+    Ok(paper_on(node, proposal, 0))
+}
+
+fn paper_on(node: &Node, proposal: Proposal, round: u16) -> Vec<u8> {
     let ledger = node.governed.ledger();
-    let proposal = ledger.ballot().proposal(&digest).cloned().ok_or_else(|| unknown(digest))?;
     let earlier = ledger.ballot().votes().filter(|signed| signed.vote.round < round);
     let paper = Paper {
         founders: node.founders.clone(),
@@ -235,7 +261,7 @@ pub(crate) fn paper(node: &Node, digest: Digest, round: u16) -> Result<Vec<u8>, 
         proposal,
         round,
     };
-    Ok(paper.to_bytes())
+    paper.to_bytes()
 }
 
 /// A message that was signed elsewhere.

@@ -159,6 +159,10 @@ impl Service for NodeService {
         governance::paper(&self.0, digest, round)
     }
 
+    async fn draft_paper(&self, request: ProposalRequest) -> Result<Vec<u8>, Problem> {
+        governance::draft_paper(&self.0, request)
+    }
+
     async fn amendments(&self) -> Result<Vec<u8>, Problem> {
         Ok(governance::chain(&self.0))
     }

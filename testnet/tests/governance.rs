@@ -14,7 +14,8 @@ use common::command::{run, says};
 use common::message::{MULE, SUSPICIOUS, to_b};
 use common::{A, B, C, Group};
 use hansa_api::model::{ChangesView, GovernanceView};
-use hansa_keys::{KeyFolder, Purpose, Secret};
+use hansa_keys::file::load_secret;
+use hansa_keys::{FileSigner, KeyFolder, Purpose, Secret};
 use hansa_node::cli::{InitArgs, init};
 use hansa_node::events::Event;
 use hansa_testnet::consortium::{Bank, GATEWAY};
@@ -238,7 +239,8 @@ fn members_decide_and_every_node_follows() {
     drop(node_d);
 }
 
-/// The old key is gone and the new one not decided yet: the others decide on it offline, with a ballot paper.
+/// The old key is gone from the node and the new one not decided yet: the bank proposes and another votes offline, on
+/// ballot papers.
 fn rotate(members: &Members<'_>, entry: &Path) {
     let out = entry.with_file_name("rotate.json");
     let head = members.view(A).head.to_string();
@@ -246,24 +248,37 @@ fn rotate(members: &Members<'_>, entry: &Path) {
     let arguments = ["--config", &config, "governance", "accept", "--rotate", "--head", &head, "--member"];
     assert_eq!(run("hansa", &[&arguments[..], &[&path(entry), "--out", &path(&out)]].concat()).code, 0);
     let action: Action = serde_json::from_slice(&fs::read(&out).unwrap()).unwrap();
-    let proposed = members.propose(A, &members.action("rotate.json", &action));
-    members.vote(C, proposed.digest);
-    assert_eq!(members.view(A).number, 1, "three of three decide");
-    let (paper, vote) = (entry.with_file_name("paper.hansa"), entry.with_file_name("vote.hansa"));
-    let digest = proposed.digest.to_string();
+    let file = members.action("rotate.json", &action);
+    let (node, draft) = (&members.banks[B], entry.with_file_name("draft.hansa"));
     let _: serde_json::Value =
-        hansa(&members.banks[A], &["governance", "paper", &digest, "--out", &path(&paper)]).unwrap();
-    let read = Paper::from_bytes(&fs::read(&paper).unwrap()).unwrap();
-    let changed: Vec<String> = read.changes().unwrap().iter().map(|change| change.what.clone()).collect();
+        hansa(node, &["governance", "propose", &file, "--activates", "0", "--paper", &path(&draft)]).unwrap();
+    let paper = Paper::from_bytes(&fs::read(&draft).unwrap()).unwrap();
+    let changed: Vec<String> = paper.changes().unwrap().iter().map(|change| change.what.clone()).collect();
     assert_eq!(changed, ["member bank-b, governance key"]);
     // What it was before, as an offline copy would have it.
     let old = members.group.consortium.folder.join("bank-b-governance.key");
-    let old = hansa_keys::file::load_secret(&old, "governance").unwrap();
-    let signed = read.sign(&members.banks[B].id, true, &hansa_keys::FileSigner::new(&old)).unwrap();
-    fs::write(&vote, signed.to_bytes()).unwrap();
-    let arguments = ["governance", "apply", &path(&vote), ACTOR[0], ACTOR[1]];
-    let _: GovernanceView = hansa(&members.banks[B], &arguments).unwrap();
+    offline(node, &paper, &old);
+    let proposed = paper.proposal.digest();
+    members.vote(C, proposed);
+    assert_eq!(members.view(A).number, 1, "three of three decide");
+    let (node, ballot) = (&members.banks[A], entry.with_file_name("ballot.hansa"));
+    eventually("the proposal arrives", || {
+        members.view(A).proposals.iter().any(|open| open.digest == proposed).then_some(())
+    });
+    let _: serde_json::Value =
+        hansa(node, &["governance", "paper", &proposed.to_string(), "--out", &path(&ballot)]).unwrap();
+    let paper = Paper::from_bytes(&fs::read(&ballot).unwrap()).unwrap();
+    offline(node, &paper, &KeyFolder::new(node.folder.join("keys")).path(Purpose::Governance));
     members.agree(2, &[A, B, C]);
+}
+
+/// Signs a paper where the bank's key is, and hands in at its node what comes back.
+fn offline(node: &Bank, paper: &Paper, key: &Path) {
+    let key = FileSigner::new(&load_secret(key, "governance").unwrap());
+    let vote = node.folder.join("vote.hansa");
+    fs::write(&vote, paper.sign(&node.id, true, &key).unwrap().to_bytes()).unwrap();
+    let arguments = ["governance", "apply", &path(&vote), ACTOR[0], ACTOR[1]];
+    let _: GovernanceView = hansa(node, &arguments).unwrap();
 }
 
 /// Three of four remove the fourth: it is cut off, and what it still signals is refused.
@@ -309,6 +324,9 @@ fn revoke(members: &Members<'_>, bank: &Bank) {
         views.iter().all(revoked).then(|| views[0].clone())
     });
     assert_eq!((view.head, view.number), (before.head, before.number), "it is beside the chain");
+    let shown = client(&members.banks[B]).unwrap().proposal(&proposed.digest).unwrap();
+    assert_eq!((shown.decided, shown.summary), (true, proposed.summary));
+    assert!(view.proposals.is_empty(), "{:?}", view.proposals);
     assert_ne!(view.member_roots, before.member_roots, "a replacement root at once");
     assert_eq!(view.member_roots[0].active, 2);
     for at in [A, B] {

@@ -280,6 +280,12 @@ impl Client {
         self.bytes(&format!("/v1/governance/proposals/{digest}/paper?round={round}"))
     }
 
+    /// The ballot paper of a change that nobody has proposed yet.
+    pub fn draft_paper(&self, request: &ProposalRequest) -> Result<Vec<u8>, ClientError> {
+        let url = format!("{}/v1/governance/papers", self.base);
+        bytes(&url, self.authorized(self.agent.post(&url)).send_json(request)).map(|(_, body)| body)
+    }
+
     /// Every amendment, for a bank that joins.
     pub fn amendments(&self) -> Result<Vec<u8>, ClientError> {
         self.bytes("/v1/governance/amendments")

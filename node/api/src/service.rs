@@ -152,6 +152,12 @@ pub trait Service: Send + Sync + 'static {
     /// [`Problem::not_found`] if it is not open.
     async fn ballot_paper(&self, digest: Digest, round: u16) -> Result<Vec<u8>, Problem>;
 
+    /// The ballot paper of a change that nobody has proposed yet, for a bank whose key is offline.
+    ///
+    /// # Errors
+    /// [`Problem::malformed`] if it names an actor, as nothing is proposed; [`Problem::conflict`] if it does not fit.
+    async fn draft_paper(&self, request: ProposalRequest) -> Result<Vec<u8>, Problem>;
+
     /// Every amendment, as a file for a bank that joins.
     async fn amendments(&self) -> Result<Vec<u8>, Problem>;
 

@@ -31,21 +31,14 @@ pub enum GovernanceCommand {
         /// The proposal's digest.
         proposal: Digest,
     },
-    /// Propose a change to the members, with this bank's vote for it.
+    /// Propose a change to the members, with this bank's vote for it; or write the ballot paper on which a governance key
+    /// that is kept offline does so.
     #[command(
         after_help = "The file holds one action in JSON, for example {\"retire_model\": 3}.\n\nExample:\n  \
-                            hansa governance propose model.json --activates 12 --actor officer.a"
+                            hansa governance propose model.json --activates 12 --actor officer.a\n  \
+                            hansa governance propose model.json --paper paper.hansa"
     )]
-    Propose {
-        /// The action.
-        file: PathBuf,
-        /// The first epoch in which it holds; without it the next one, and for a revocation this one.
-        #[arg(long, value_name = "EPOCH")]
-        activates: Option<u32>,
-        /// The officer's login.
-        #[arg(long)]
-        actor: Actor,
-    },
+    Propose(ProposeArgs),
     /// Vote for a proposal, or for none of its round. Nobody votes twice in a round.
     #[command(after_help = "Example:\n  hansa governance vote 3f2a...9c --actor officer.a")]
     Vote {
@@ -92,6 +85,22 @@ pub enum GovernanceCommand {
     Accept(AcceptArgs),
 }
 
+/// What to propose.
+#[derive(Debug, Args)]
+pub struct ProposeArgs {
+    /// The action.
+    file: PathBuf,
+    /// The first epoch in which it holds; without it the next one, and for a revocation this one.
+    #[arg(long, value_name = "EPOCH")]
+    activates: Option<u32>,
+    /// The officer's login.
+    #[arg(long, required_unless_present = "paper", conflicts_with = "paper")]
+    actor: Option<Actor>,
+    /// Propose nothing: write the ballot paper to this file; one that exists is not overwritten.
+    #[arg(long, value_name = "FILE")]
+    paper: Option<PathBuf>,
+}
+
 /// What to hand in.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
@@ -132,10 +141,13 @@ pub(super) fn execute(command: GovernanceCommand, config: &Path, out: &Output) -
     match command {
         GovernanceCommand::List => out.print(&client(config)?.governance()?, list),
         GovernanceCommand::Show { proposal } => out.print(&client(config)?.proposal(&proposal)?, changes),
-        GovernanceCommand::Propose { file, activates, actor } => {
+        GovernanceCommand::Propose(ProposeArgs { file, activates, actor, paper }) => {
             let action = read_action(&read(&file)?)?;
-            let request = ProposalRequest { action, activates: activates.map(Epoch), actor: Some(actor) };
-            out.print(&client(config)?.propose(&request)?, |view| done("proposed", view));
+            let request = ProposalRequest { action, activates: activates.map(Epoch), actor };
+            match paper {
+                Some(paper) => written(&paper, &client(config)?.draft_paper(&request)?, out)?,
+                None => out.print(&client(config)?.propose(&request)?, |view| done("proposed", view)),
+            }
         }
         GovernanceCommand::Vote { proposal, none, round, actor } => {
             let request = VoteRequest { proposal, approve: !none, round, actor };

@@ -80,6 +80,11 @@ impl Ledger {
         &self.amendments
     }
 
+    /// What was decided beside the chain.
+    pub fn revocations(&self) -> impl Iterator<Item = &Certificate> {
+        self.revocations.values()
+    }
+
     /// Who voted twice in a round of the chain so far.
     pub fn equivocations(&self) -> &[Equivocation] {
         &self.equivocations

@@ -81,6 +81,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/governance/proposals", post(routes::propose))
         .route("/v1/governance/proposals/{digest}", get(routes::proposal))
         .route("/v1/governance/proposals/{digest}/paper", get(routes::ballot_paper))
+        .route("/v1/governance/papers", post(routes::draft_paper))
         .route("/v1/governance/votes", post(routes::vote))
         .route("/v1/governance/messages", post(routes::take_in))
         .route("/v1/governance/amendments", get(routes::amendments))

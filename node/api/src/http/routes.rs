@@ -219,6 +219,11 @@ pub(super) async fn ballot_paper(
     Ok(([(CONTENT_TYPE, "application/octet-stream")], paper).into_response())
 }
 
+pub(super) async fn draft_paper(State(app): App, Json(request): Json<ProposalRequest>) -> Answer {
+    let paper = app.service.draft_paper(request).await?;
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], paper).into_response())
+}
+
 pub(super) async fn amendments(State(app): App) -> Answer {
     let chain = app.service.amendments().await?;
     Ok(([(CONTENT_TYPE, "application/octet-stream")], chain).into_response())

@@ -158,6 +158,11 @@ impl Service for Fake {
         Ok(vec![7])
     }
 
+    async fn draft_paper(&self, request: ProposalRequest) -> Result<Vec<u8>, Problem> {
+        self.note(format!("draft {}", request.action.summary()));
+        Ok(vec![9])
+    }
+
     async fn amendments(&self) -> Result<Vec<u8>, Problem> {
         Ok(vec![8])
     }

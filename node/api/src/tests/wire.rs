@@ -165,12 +165,13 @@ fn an_operator_governs() {
     let refused = client.vote(&samples::vote_request()).unwrap_err().to_string();
     assert!(refused.contains("voted otherwise"), "{refused}");
     assert_eq!((client.ballot_paper(&digest, 2).unwrap(), client.amendments().unwrap()), (vec![7], vec![8]));
+    assert_eq!(client.draft_paper(&samples::proposal_request()).unwrap(), vec![9]);
     let request = crate::model::MessageRequest { message: "00".to_owned(), actor: samples::actor() };
     assert_eq!(client.take_in(&request).unwrap(), samples::governance());
     let calls = node.fake.calls.lock().unwrap().join("; ");
     let wanted = format!(
         "propose retire model 3 Some(Actor(\"olga@bank-a\")); proposal {digest}; vote false in round 2; paper {digest} 2; \
-         take in 00"
+         draft retire model 3; take in 00"
     );
     assert_eq!(calls, wanted);
 }
