@@ -29,13 +29,17 @@ use crate::archive::Archive;
 use crate::backup::{self, BackupMetrics, Backups};
 use crate::book::Book;
 use crate::config::Config;
+use crate::customers::CustomerFile;
 use crate::error::StartError;
 use crate::events::{Event, Events};
 use crate::flows::payment::{self, InFlight, Seen};
 use crate::flows::proving::Proving;
+use crate::flows::rescreen::{self, Rescreening};
 use crate::flows::tags::Tags;
 use crate::flows::witness::{self, Cosigning};
-use crate::flows::{governance, inbound, keys as locked_keys, outbound, start, without_quorum};
+use crate::flows::{
+    customers, governance, inbound, keys as locked_keys, lists, outbound, start, without_quorum,
+};
 use crate::follow;
 use crate::governed::{Governed, GovernedError};
 use crate::journal::{Journal, JournalError};
@@ -47,12 +51,11 @@ use crate::metrics::Metrics;
 use crate::node::{Node, now};
 use crate::provisional::Provisional;
 use crate::retention::Retention;
+use crate::screening::Screening;
 use crate::service::NodeService;
 
 /// In front of the siblings' metrics that bring no prefix of their own.
 const HTTP_PREFIX: &str = "hansa";
-/// The folder of archived lists and models, in the data folder.
-const ARCHIVE: &str = "archive";
 const CONSENSUS_PREFIX: &str = "hansa_consensus";
 
 /// Runs the node until it is told to stop.
@@ -128,10 +131,8 @@ async fn build(
     }
     let (prover, governed) = proof_keys(config, manifest)?;
     let retention = Retention::with(&config.records.retention, manifest.development)?;
-    let loaded = load::loaded(&config.screening)?;
-    let (screener, archive) = (loaded.screener, config.consensus.data_dir.join(ARCHIVE));
-    let archive = Archive::open(archive, &screener, loaded.lists, &loaded.model)?;
-    let customers = load::load_customers(&config.node.customers)?;
+    let (archive, screening) = open_screening(config)?;
+    let customers = CustomerFile::open(&config.node.customers, config.node.customers_max_age_hours)?;
 
     let group = registry.sub_registry_with_prefix(CONSENSUS_PREFIX);
     let placement = config.records.placement();
@@ -146,10 +147,11 @@ async fn build(
     let journal = Journal::new(Arc::new(consensus), &keys, manifest.log_origin(&bank))?;
     let book = Book::load(&journal)?;
     let cosigning = Cosigning::new(manifest, &bank, Box::new(keys.signer(Purpose::Cosigner)?))?;
-    let mut past = payment::restore(&journal, &screener, &customers, &tags, &archive, now())?;
+    let mut past =
+        payment::restore(&journal, &screening.current(), &customers.current(), &tags, &archive, now())?;
     let provisional = open_provisional(config, &keys)?;
     for record in provisional.waiting() {
-        past.run_ahead(&screener, &record.decision, &record.payment);
+        past.run_ahead(&screening.current(), &record.decision, &record.payment);
     }
     let node = Arc::new(Node {
         secrets: MemberSecrets::from_seed(keys.secret(Purpose::Member)?.expose()),
@@ -176,15 +178,17 @@ async fn build(
         keys,
         proving: Proving::new(prover, &config.signalling),
         journal,
-        screener,
+        screening,
         archive,
         retention,
         logins: Arc::default(),
         customers,
+        rescreening: Rescreening::default(),
         tags,
         network,
         addresses,
     });
+    node.screening.current().lists().iter().for_each(|list| node.metrics.list(list));
     Ok((node, changes))
 }
 
@@ -199,6 +203,14 @@ fn link(
     let network = Link::new(meeting(config, governed, keys, metrics)?, peers);
     network.check()?;
     Ok((addresses, network))
+}
+
+/// What payments are screened with, kept in the archive before anything is decided by it.
+fn open_screening(config: &Config) -> Result<(Archive, Screening), StartError> {
+    let archive = Archive::open(config.archive())?;
+    let loaded = load::loaded(&config.screening, Some(&archive))?;
+    loaded.keep(&archive)?;
+    Ok((archive, Screening::new(config.screening.clone(), loaded.screener, loaded.model)))
 }
 
 fn open_provisional(config: &Config, keys: &KeyFolder) -> Result<Provisional, StartError> {
@@ -311,6 +323,15 @@ fn spawn(node: &Arc<Node>, changes: broadcast::Receiver<Change>) -> JoinSet<Stri
         without_quorum::reconcile(reconciling).await;
         "reconciling ended".to_owned()
     });
+    let (renewing, looking) = (node.clone(), node.clone());
+    tasks.spawn(async move {
+        lists::run(renewing).await;
+        "renewing lists ended".to_owned()
+    });
+    tasks.spawn(async move {
+        customers::run(looking).await;
+        "following customers ended".to_owned()
+    });
     let saving = node.clone();
     tasks.spawn(async move {
         backup::run(saving).await;
@@ -329,6 +350,7 @@ pub(crate) fn spawn_duties(
     let mut tasks = JoinSet::new();
     tasks.spawn(inbound::run(node.clone(), events));
     tasks.spawn(outbound::run(node.clone()));
+    tasks.spawn(rescreen::run(node.clone()));
     let patience = config.node.witness_wait_seconds.map(|seconds| Duration::from_secs(seconds.into()));
     tasks.spawn(locked_keys::run(node.clone(), patience));
     let record_every = u64::from(config.records.checkpoint_minutes.max(1)) * 60;

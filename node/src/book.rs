@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use hansa_consensus::SignalState;
-use hansa_screening::ActiveAlerts;
+use hansa_screening::{ActiveAlerts, Exceptions, Known};
 use hansa_types::case::{Alert, AlertState, Case, CaseState};
 use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
 use hansa_types::codec_enum;
+use hansa_types::exception::Exception;
 use hansa_types::hash::{Digest, Field};
 use hansa_types::id::{Epoch, Timestamp};
 use hansa_types::record::ScopeKey;
@@ -95,6 +96,8 @@ pub(crate) struct Book {
     pub(crate) received: BTreeMap<Digest, ReceivedSignal>,
     /// The open ones among `alerts`, by subject, as screening looks them up.
     pub(crate) active: ActiveAlerts,
+    /// Who was found not to be listed.
+    pub(crate) exceptions: Exceptions,
     /// The size of the log up to which it shows every change.
     pub(crate) size: u64,
 }
@@ -107,9 +110,11 @@ impl Book {
         let cases: Vec<Case> = journal.documents(Collection::Cases)?;
         let alerts: Vec<Alert> = journal.documents(Collection::Alerts)?;
         let own: Vec<OwnSignal> = journal.documents(Collection::OwnSignals)?;
+        let exceptions: Vec<Exception> = journal.documents(Collection::Exceptions)?;
         let mut book = Self {
             cases: cases.into_iter().map(|case| (case.number, case)).collect(),
             active: ActiveAlerts::new(&alerts),
+            exceptions: Exceptions::new(exceptions),
             alerts: alerts.into_iter().map(|alert| (alert_key(&alert), alert)).collect(),
             own: own.into_iter().map(|own| (own.id, own)).collect(),
             received: BTreeMap::new(),
@@ -143,6 +148,12 @@ impl Book {
                 Some(own) => self.own.insert(id, own),
                 None => self.own.remove(&id),
             };
+        } else if collection == Collection::Exceptions as u8 {
+            let Ok(id) = key.try_into().map(Digest) else { return Ok(()) };
+            match journal.read_document(Collection::Exceptions, key)? {
+                Some(exception) => self.exceptions.insert(exception),
+                None => self.exceptions.remove(&id),
+            }
         }
         Ok(())
     }
@@ -174,6 +185,11 @@ impl Book {
         for signal in [Some(signal), double].into_iter().flatten() {
             self.received.insert(signal.id(), ReceivedSignal { signal, at, retracted, void });
         }
+    }
+
+    /// What a payment is decided on beside lists, model and policy.
+    pub(crate) fn known(&self) -> Known<'_> {
+        Known { alerts: &self.active, exceptions: &self.exceptions }
     }
 
     /// The number of the next case.

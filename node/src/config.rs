@@ -99,6 +99,8 @@ pub struct NodeConfig {
     pub verifying_key: PathBuf,
     /// The accounts that this bank holds.
     pub customers: PathBuf,
+    /// After how many hours without being written that file is stale, and the node not ready.
+    pub customers_max_age_hours: Option<u32>,
     /// The tag function's key, of a development consortium only.
     pub development_tag_key: Option<PathBuf>,
     /// How often a grown log gets a new signed checkpoint.
@@ -145,12 +147,12 @@ pub struct ScreeningConfig {
 pub struct ListConfig {
     /// What decisions call it.
     pub name: String,
-    /// The publication date, `YYYY-MM-DD`.
-    pub date: Date,
     /// Its form.
     pub format: ListFormat,
-    /// The main file.
-    pub path: PathBuf,
+    /// The publication date of the files named here, `YYYY-MM-DD`.
+    pub date: Option<Date>,
+    /// The main file, to begin with; what `hansa lists import` or `fetch` brings later comes before older files.
+    pub path: Option<PathBuf>,
     /// OFAC's alternative names.
     pub aliases: Option<PathBuf>,
     /// OFAC's addresses.
@@ -160,10 +162,53 @@ pub struct ListConfig {
     /// What a hit on a list in Hansa's own form leads to: freeze, reject or review.
     #[serde(default = "review")]
     pub measure: Measure,
+    /// Where newer versions come from.
+    pub fetch: Option<FetchConfig>,
+    /// After how many days without news the list is stale, and the node not ready.
+    pub max_age_days: Option<u32>,
+}
+
+impl ListConfig {
+    /// A list of which only the name and the form are known.
+    pub fn new(name: &str, format: ListFormat) -> Self {
+        Self {
+            name: name.to_owned(),
+            format,
+            date: None,
+            path: None,
+            aliases: None,
+            addresses: None,
+            comments: None,
+            measure: review(),
+            fetch: None,
+            max_age_days: None,
+        }
+    }
 }
 
 fn review() -> Measure {
     Measure::Review
+}
+
+/// `[screening.lists.fetch]`: each source is an `https://` address or the path of a file that something else brings.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FetchConfig {
+    /// The main file.
+    pub main: String,
+    /// OFAC's alternative names.
+    pub aliases: Option<String>,
+    /// OFAC's addresses.
+    pub addresses: Option<String>,
+    /// OFAC's remarks that overflow the main file.
+    pub comments: Option<String>,
+    /// How often the sources are asked, in minutes.
+    #[serde(default = "fetch_minutes")]
+    pub every_minutes: u32,
+}
+
+fn fetch_minutes() -> u32 {
+    60
 }
 
 /// In what form a list comes.
@@ -315,6 +360,11 @@ impl Config {
         Ok(config)
     }
 
+    /// The folder of archived lists, models and rules.
+    pub(crate) fn archive(&self) -> PathBuf {
+        self.consensus.data_dir.join("archive")
+    }
+
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let node = &mut self.node;
         let files = [
@@ -327,7 +377,8 @@ impl Config {
             &mut self.backup.dir,
         ];
         let lists = self.screening.lists.iter_mut().flat_map(|list| {
-            std::iter::once(&mut list.path)
+            std::iter::empty()
+                .chain(&mut list.path)
                 .chain(&mut list.aliases)
                 .chain(&mut list.addresses)
                 .chain(&mut list.comments)

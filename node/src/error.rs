@@ -104,6 +104,9 @@ pub enum StartError {
     /// The store or the Raft group.
     #[error(transparent)]
     Consensus(#[from] OpenError),
+    /// The customers' file.
+    #[error(transparent)]
+    Customers(#[from] crate::customers::FileError),
     /// The archive of lists and models.
     #[error(transparent)]
     Archive(#[from] ArchiveError),

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::sync::Mutex;
 
+use hansa_types::date::Date;
 use hansa_types::hash::Digest;
 use hansa_types::id::{BankId, Epoch, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,51 @@ pub enum Event {
         signal: Digest,
         /// How many alerts here it closed.
         closed: usize,
+    },
+    /// Another version of a watch list is in use.
+    ListChanged {
+        /// Which list.
+        list: String,
+        /// When it was published.
+        date: Date,
+        /// Entries that are new.
+        added: usize,
+        /// Entries that are gone.
+        removed: usize,
+        /// Entries that changed.
+        changed: usize,
+    },
+    /// A version of a watch list was refused; the one before stays in use.
+    ListRefused {
+        /// Which list.
+        list: String,
+        /// Why.
+        reason: String,
+    },
+    /// Customers came, changed or went.
+    CustomersChanged {
+        /// Accounts that are new.
+        added: usize,
+        /// Accounts whose holder is known otherwise.
+        changed: usize,
+        /// Accounts that are held no longer.
+        closed: usize,
+    },
+    /// The customers' file cannot be used; those known stay.
+    CustomersRefused {
+        /// Why.
+        reason: String,
+    },
+    /// What changed was screened anew.
+    Rescreened {
+        /// What changed.
+        cause: String,
+        /// Customers looked at.
+        customers: u64,
+        /// Entries of the log looked at.
+        entries: u64,
+        /// Cases that were opened.
+        cases: u64,
     },
     /// A payment was decided without a quorum; its answer is provisional.
     DecidedWithoutQuorum {

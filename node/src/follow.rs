@@ -116,6 +116,7 @@ fn refresh(node: &Node, batch: &[Change], size: u64) -> Result<(), JournalError>
 /// Folds the decisions of leaves up to `size` into the past, and queues their accounts for tagging.
 fn fold(node: &Node, size: u64) -> Result<(), JournalError> {
     let from = node.past().folded;
+    let screener = node.screening.current();
     for index in from..size {
         let read = match node.journal.read(index) {
             // What was erased counts no more.
@@ -123,8 +124,8 @@ fn fold(node: &Node, size: u64) -> Result<(), JournalError> {
             read => read?,
         };
         match read {
-            Some((_, Record::Decision(DecisionRecord { decision, payment }))) => {
-                node.past().take_in(&node.screener, &decision, &payment);
+            Some((_, Record::Decision(DecisionRecord { decision, payment, .. }))) => {
+                node.past().take_in(&screener, &decision, &payment);
                 node.seen_in(&payment);
             }
             Some((_, Record::Refusal(_))) => node.past().counters.duplicates += 1,

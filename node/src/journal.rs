@@ -15,7 +15,7 @@ use hansa_types::case::{Alert, Case};
 use hansa_types::codec::{CodecError, Decode, Encode, Reader};
 use hansa_types::hash::Digest;
 use hansa_types::payment::PaymentKey;
-use hansa_types::record::{Record, ScopeKey};
+use hansa_types::record::{ExceptionRecord, Record, ScopeKey};
 use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
@@ -34,6 +34,8 @@ pub(crate) enum Collection {
     Alerts = 2,
     /// This bank's own signals.
     OwnSignals = 3,
+    /// Exceptions by id.
+    Exceptions = 4,
     /// What was last recorded of what is set outside: configuration, manifest.
     Recorded = 5,
     /// Evidence of forks by proved or suspected, and bank.
@@ -286,6 +288,19 @@ impl Journal {
     pub(crate) fn case_leaf(&self, case: &Case) -> Result<Leaf, JournalError> {
         let mut leaf = self.leaf(&Record::Case(case.clone()))?;
         self.add_document(&mut leaf, Collection::Cases, &case.number.to_be_bytes(), case)?;
+        Ok(leaf)
+    }
+
+    /// The leaf of an exception granted or withdrawn, with which it is kept or goes.
+    pub(crate) fn exception_leaf(&self, record: &ExceptionRecord) -> Result<Leaf, JournalError> {
+        let mut leaf = self.leaf(&Record::Exception(record.clone()))?;
+        let id = record.exception.id().0;
+        if record.withdrawn.is_none() {
+            self.add_document(&mut leaf, Collection::Exceptions, &id, &record.exception)?;
+        } else {
+            let collection = Collection::Exceptions as u8;
+            leaf.documents.push(DocumentWrite { collection, key: id.to_vec(), value: None });
+        }
         Ok(leaf)
     }
 

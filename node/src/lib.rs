@@ -31,6 +31,8 @@ mod node;
 mod provisional;
 mod published;
 mod retention;
+mod screened;
+mod screening;
 mod service;
 mod terms;
 mod vault;

@@ -1,17 +1,19 @@
-//! What screening works with, read from the files that the configuration names: watch lists, model, customers.
+//! What screening works with, read from the files that the configuration names: watch lists, model.
 
 use std::path::{Path, PathBuf};
 
+use hansa_api::model::ListFiles;
 use hansa_screening::model::{DEFAULT, ModelError};
-use hansa_screening::watchlist::{ListError, MAX_LIST, Measure, Watchlist, eu, ofac, table, un};
-use hansa_screening::{RiskModel, Screener, ScreenerError};
-use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
+use hansa_screening::watchlist::{ListError, Measure, Watchlist, eu, ofac, table, un};
+use hansa_screening::{Policy, RiskModel, Scheme, Screener, ScreenerError};
+use hansa_types::codec::{CodecError, Decode};
+use hansa_types::codec_struct;
 use hansa_types::date::Date;
 use hansa_types::decision::ListVersion;
 use hansa_types::governance::{Message, SyncResponse};
 
+use crate::archive::{Archive, ArchiveError, BasisError};
 use crate::config::{ListConfig, ListFormat, ScreeningConfig};
-use crate::customers::{self, Customers, CustomersError};
 
 /// Why something to screen with cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -33,12 +35,28 @@ pub enum LoadError {
         source: CodecError,
     },
     /// A watch list.
-    #[error("{path}: {source}")]
+    #[error("watch list {name}: {source}")]
     List {
-        /// Which file.
-        path: PathBuf,
+        /// Which list.
+        name: String,
         /// What is wrong with it.
         source: ListError,
+    },
+    /// A watch list of which there is nothing yet.
+    #[error(
+        "watch list {0}: there is none yet: `hansa lists import {0}` or `hansa lists fetch {0}` brings one"
+    )]
+    NoList(String),
+    /// Half of what says where a list is.
+    #[error("watch list {0}: path and date belong together: name both, or neither")]
+    HalfList(String),
+    /// A list that came later is not in the archive any more.
+    #[error("watch list {name}: {source}; or import it again")]
+    Archived {
+        /// Which list.
+        name: String,
+        /// What is wrong with it.
+        source: BasisError,
     },
     /// The model.
     #[error("{path}: {source}")]
@@ -51,14 +69,6 @@ pub enum LoadError {
     /// The policy, or how the parts go together.
     #[error(transparent)]
     Screener(#[from] ScreenerError),
-    /// The customer file.
-    #[error("{path}: {source}")]
-    Customers {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: CustomersError,
-    },
 }
 
 /// Reads a whole file.
@@ -73,17 +83,6 @@ pub(crate) fn amendments(path: &Path) -> Result<Vec<Message>, LoadError> {
     Ok(read.messages)
 }
 
-/// The customers in `path`.
-pub(crate) fn load_customers(path: &Path) -> Result<Customers, LoadError> {
-    let parsed = customers::parse(&read(path)?);
-    parsed.map_err(|source| LoadError::Customers { path: path.to_owned(), source })
-}
-
-/// A screener over everything that the configuration names.
-pub(crate) fn screener(config: &ScreeningConfig) -> Result<Screener, LoadError> {
-    Ok(loaded(config)?.screener)
-}
-
 /// A screener, and what it was read from.
 pub(crate) struct Loaded {
     pub(crate) screener: Screener,
@@ -91,96 +90,117 @@ pub(crate) struct Loaded {
     pub(crate) model: Vec<u8>,
 }
 
-/// A screener over everything that the configuration names, with the files, for the archive.
-pub(crate) fn loaded(config: &ScreeningConfig) -> Result<Loaded, LoadError> {
+impl Loaded {
+    /// Keeps in `archive` what the screener decides by.
+    pub(crate) fn keep(&self, archive: &Archive) -> Result<(), ArchiveError> {
+        self.lists.iter().try_for_each(|(version, raw)| archive.add_list(version, raw))?;
+        archive.adopt(&self.screener, &self.model)
+    }
+}
+
+/// A screener over everything that the configuration names, with the files; lists that `archive` has newer versions of
+/// in use are taken from there.
+pub(crate) fn loaded(config: &ScreeningConfig, archive: Option<&Archive>) -> Result<Loaded, LoadError> {
     let (mut lists, mut raw) = (Vec::new(), Vec::new());
     for list in &config.lists {
-        let files = read_list(list)?;
+        let files = newest(list, archive)?;
         let parsed = parse_list(&files);
-        let parsed = parsed.map_err(|source| LoadError::List { path: list.path.clone(), source })?;
+        let parsed = parsed.map_err(|source| LoadError::List { name: list.name.clone(), source })?;
         raw.push((parsed.version(), files));
         lists.push(parsed);
     }
-    let bytes = config.model.as_deref().map_or_else(|| Ok(DEFAULT.as_bytes().to_vec()), read)?;
-    let refuse = |source| LoadError::Model { path: config.model.clone().unwrap_or_default(), source };
-    let text = str::from_utf8(&bytes).map_err(|error| refuse(ModelError::Form(error.to_string())))?;
-    let model = RiskModel::parse(text).map_err(refuse)?;
-    let screener = Screener::new(config.policy.clone(), lists, model)?;
+    let (model, bytes) = model(config)?;
+    let screener = Screener::new(policy(config), lists, model)?;
     Ok(Loaded { screener, lists: raw, model: bytes })
 }
 
+/// The model that the configuration names, and its file.
+pub(crate) fn model(config: &ScreeningConfig) -> Result<(RiskModel, Vec<u8>), LoadError> {
+    let bytes = config.model.as_deref().map_or_else(|| Ok(DEFAULT.as_bytes().to_vec()), read)?;
+    let refuse = |source| LoadError::Model { path: config.model.clone().unwrap_or_default(), source };
+    let text = str::from_utf8(&bytes).map_err(|error| refuse(ModelError::Form(error.to_string())))?;
+    Ok((RiskModel::parse(text).map_err(refuse)?, bytes))
+}
+
+/// The configuration's policy. Unless it says otherwise, instant euro transfers are not screened against lists of the
+/// European Union (Regulation (EU) No 260/2012 art. 5d, inserted by Regulation (EU) 2024/886): customers are.
+fn policy(config: &ScreeningConfig) -> Policy {
+    let mut policy = config.policy.clone();
+    policy.skip_lists.entry(Scheme::SctInst).or_insert_with(|| {
+        let european = config.lists.iter().filter(|list| list.format == ListFormat::EuCsv);
+        european.map(|list| list.name.clone()).collect()
+    });
+    policy
+}
+
+/// The newest there is of a list: the configuration's files, or what came later.
+pub(crate) fn newest(list: &ListConfig, archive: Option<&Archive>) -> Result<RawList, LoadError> {
+    let configured = match (&list.path, list.date) {
+        (Some(path), Some(date)) => Some(read_list(list, path, date)?),
+        (None, None) => None,
+        _ => return Err(LoadError::HalfList(list.name.clone())),
+    };
+    let in_use = archive.map(|archive| archive.list_in_use(&list.name)).transpose();
+    let in_use = in_use.map_err(|source| LoadError::Archived { name: list.name.clone(), source })?.flatten();
+    match (configured, in_use) {
+        (Some(configured), Some(in_use)) => {
+            Ok(if in_use.date >= configured.date { in_use } else { configured })
+        }
+        (Some(only), None) | (None, Some(only)) => Ok(only),
+        (None, None) => Err(LoadError::NoList(list.name.clone())),
+    }
+}
+
 /// A list as its files are, with what is needed to read them again.
+#[derive(Clone, Debug)]
 pub(crate) struct RawList {
     name: String,
     date: Date,
     format: ListFormat,
     measure: Measure,
-    main: Vec<u8>,
-    aliases: Option<Vec<u8>>,
-    addresses: Option<Vec<u8>>,
-    comments: Option<Vec<u8>>,
+    files: ListFiles,
 }
+codec_struct!(RawList { name, date, format, measure, files });
 
-impl Encode for RawList {
-    fn encode(&self, out: &mut Writer) {
-        self.name.encode(out);
-        self.date.encode(out);
-        self.format.encode(out);
-        self.measure.encode(out);
-        out.bytes(&self.main);
-        for file in [&self.aliases, &self.addresses, &self.comments] {
-            file.is_some().encode(out);
-            if let Some(file) = file {
-                out.bytes(file);
-            }
-        }
-    }
-}
-
-impl Decode for RawList {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
-        fn file(input: &mut Reader<'_>) -> Result<Vec<u8>, CodecError> {
-            Ok(input.bytes("file of a list", MAX_LIST)?.to_vec())
-        }
-        fn optional(input: &mut Reader<'_>) -> Result<Option<Vec<u8>>, CodecError> {
-            bool::decode(input)?.then(|| file(input)).transpose()
-        }
-        Ok(Self {
-            name: Decode::decode(input)?,
-            date: Decode::decode(input)?,
-            format: Decode::decode(input)?,
-            measure: Decode::decode(input)?,
-            main: file(input)?,
-            aliases: optional(input)?,
-            addresses: optional(input)?,
-            comments: optional(input)?,
-        })
-    }
-}
-
-fn read_list(config: &ListConfig) -> Result<RawList, LoadError> {
+fn read_list(config: &ListConfig, path: &Path, date: Date) -> Result<RawList, LoadError> {
     let optional = |path: &Option<PathBuf>| path.as_deref().map(read).transpose();
-    Ok(RawList {
-        name: config.name.clone(),
-        date: config.date,
-        format: config.format,
-        measure: config.measure,
-        main: read(&config.path)?,
+    let files = ListFiles {
+        main: read(path)?,
         aliases: optional(&config.aliases)?,
         addresses: optional(&config.addresses)?,
         comments: optional(&config.comments)?,
-    })
+    };
+    Ok(RawList::new(config, date, files))
+}
+
+impl RawList {
+    /// The list that `config` describes, as published on `date` in these files.
+    pub(crate) fn new(config: &ListConfig, date: Date, files: ListFiles) -> Self {
+        let (name, format, measure) = (config.name.clone(), config.format, config.measure);
+        Self { name, date, format, measure, files }
+    }
+
+    /// The list's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The same files, of another day.
+    pub(crate) fn dated(self, date: Date) -> Self {
+        Self { date, ..self }
+    }
 }
 
 /// The list in these files.
 pub(crate) fn parse_list(raw: &RawList) -> Result<Watchlist, ListError> {
-    let [alt, add, comments] = [&raw.aliases, &raw.addresses, &raw.comments].map(|file| file.as_deref());
-    let files = ofac::Files { sdn: &raw.main, alt, add, comments };
+    let ListFiles { main, aliases, addresses, comments } = &raw.files;
+    let [alt, add, comments] = [aliases, addresses, comments].map(|file| file.as_deref());
+    let files = ofac::Files { sdn: main.as_slice(), alt, add, comments };
     match raw.format {
         ListFormat::OfacCsv => ofac::load(raw.date, &files),
         ListFormat::OfacConsolidated => ofac::load_consolidated(raw.date, &files),
-        ListFormat::UnXml => un::load(raw.date, &raw.main),
-        ListFormat::EuCsv => eu::load(&raw.name, raw.date, &raw.main),
-        ListFormat::Csv => table::load(&raw.name, raw.date, raw.measure, &raw.main),
+        ListFormat::UnXml => un::load(raw.date, main),
+        ListFormat::EuCsv => eu::load(&raw.name, raw.date, main),
+        ListFormat::Csv => table::load(&raw.name, raw.date, raw.measure, main),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hansa_api::model::StageTimes;
 use hansa_p2p::Verdict as GossipVerdict;
+use hansa_screening::watchlist::Watchlist;
 use hansa_types::decision::Verdict;
 use hansa_types::id::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -128,6 +129,41 @@ impl QueueMetrics {
     }
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListLabel {
+    list: String,
+}
+
+/// What payments are screened against.
+#[derive(Default)]
+struct ListMetrics {
+    entries: Family<ListLabel, Gauge>,
+    published: Family<ListLabel, Gauge>,
+    refused: Family<ListLabel, Counter>,
+    customers_refused: Counter,
+}
+
+impl ListMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("list_entries", "Entries of each watch list in use", self.entries.clone());
+        registry.register(
+            "list_published_at",
+            "When the version of each watch list in use was published, in Unix seconds: alert on its age",
+            self.published.clone(),
+        );
+        registry.register(
+            "list_refused",
+            "Versions of each watch list that were broken, cut off or not to be fetched: alert on any",
+            self.refused.clone(),
+        );
+        registry.register(
+            "customers_refused",
+            "Times that the customers' file could not be used: alert on any",
+            self.customers_refused.clone(),
+        );
+    }
+}
+
 /// The node's own metrics; each sibling brings its own.
 pub(crate) struct Metrics {
     payments: Family<VerdictLabel, Counter>,
@@ -139,6 +175,7 @@ pub(crate) struct Metrics {
     provisional: Gauge,
     queue: QueueMetrics,
     witness: WitnessMetrics,
+    lists: ListMetrics,
     governance_refused: Counter,
     seconds: Family<StageLabel, Histogram, fn() -> Histogram>,
     recent: Mutex<BTreeMap<&'static str, Recent>>,
@@ -164,29 +201,12 @@ impl Metrics {
             provisional: Gauge::default(),
             queue: QueueMetrics::default(),
             witness: WitnessMetrics::default(),
+            lists: ListMetrics::default(),
             governance_refused: Counter::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             recent: Mutex::default(),
         };
-        // A counter that is there before it counts can be alerted on.
-        for verdict in Verdict::ALL {
-            drop(metrics.payments.get_or_create(&VerdictLabel { verdict: verdict.to_string() }));
-        }
-        for verdict in [GossipVerdict::Accept, GossipVerdict::Ignore, GossipVerdict::Reject] {
-            drop(metrics.gossip.get_or_create(&VerdictLabel { verdict: gossip_name(verdict) }));
-        }
-        for what in ["signal", "expired-signal", "counterparty", "operation"] {
-            drop(metrics.lost.get_or_create(&WhatLabel { what: what.to_owned() }));
-        }
-        for policy in ["refuse", "journal"] {
-            drop(metrics.without_quorum.get_or_create(&PolicyLabel { policy: policy.to_owned() }));
-        }
-        for outcome in ["logged", "conflict"] {
-            drop(metrics.reconciled.get_or_create(&OutcomeLabel { outcome: outcome.to_owned() }));
-        }
-        for stage in ["parse", "screen", "log", "prove", "verify"] {
-            drop(metrics.seconds.get_or_create(&StageLabel { stage: stage.to_owned() }));
-        }
+        metrics.begin();
         let registry = registry.sub_registry_with_prefix("hansa_node");
         registry.register("payments", "Payments decided, by verdict", metrics.payments.clone());
         registry.register(
@@ -199,7 +219,7 @@ impl Metrics {
             "Messages of governance from other members that do not fit the rules: investigate any",
             metrics.governance_refused.clone(),
         );
-        registry.register("gossip", "Messages of other members, by verdict on them", metrics.gossip.clone());
+        registry.register("gossip", "Messages of other members, by verdict", metrics.gossip.clone());
         registry.register(
             "lost",
             "What could not be done and is not queued, by what it was: investigate any",
@@ -222,8 +242,51 @@ impl Metrics {
         );
         metrics.queue.register(registry);
         metrics.witness.register(registry);
+        metrics.lists.register(registry);
         registry.register("stage_seconds", "How long each stage of a flow took", metrics.seconds.clone());
         metrics
+    }
+
+    /// A counter that is there before it counts can be alerted on.
+    fn begin(&self) {
+        for verdict in Verdict::ALL {
+            drop(self.payments.get_or_create(&VerdictLabel { verdict: verdict.to_string() }));
+        }
+        for verdict in [GossipVerdict::Accept, GossipVerdict::Ignore, GossipVerdict::Reject] {
+            drop(self.gossip.get_or_create(&VerdictLabel { verdict: gossip_name(verdict) }));
+        }
+        for what in ["signal", "expired-signal", "counterparty", "operation"] {
+            drop(self.lost.get_or_create(&WhatLabel { what: what.to_owned() }));
+        }
+        for policy in ["refuse", "journal"] {
+            drop(self.without_quorum.get_or_create(&PolicyLabel { policy: policy.to_owned() }));
+        }
+        for outcome in ["logged", "conflict"] {
+            drop(self.reconciled.get_or_create(&OutcomeLabel { outcome: outcome.to_owned() }));
+        }
+        for stage in ["parse", "screen", "log", "prove", "verify"] {
+            drop(self.seconds.get_or_create(&StageLabel { stage: stage.to_owned() }));
+        }
+    }
+
+    /// This version of a list is in use.
+    pub(crate) fn list(&self, list: &Watchlist) {
+        let label = ListLabel { list: list.name.clone() };
+        let published = list.date.days_since_epoch().saturating_mul(86_400);
+        self.lists.entries.get_or_create(&label).set(i64::try_from(list.entries.len()).unwrap_or(i64::MAX));
+        self.lists.published.get_or_create(&label).set(published);
+        // A counter that is there before it counts can be alerted on.
+        drop(self.lists.refused.get_or_create(&label));
+    }
+
+    /// A version of a list was refused.
+    pub(crate) fn list_refused(&self, list: &str) {
+        self.lists.refused.get_or_create(&ListLabel { list: list.to_owned() }).inc();
+    }
+
+    /// The customers' file could not be used.
+    pub(crate) fn customers_refused(&self) {
+        self.lists.customers_refused.inc();
     }
 
     /// A payment was decided.

@@ -10,7 +10,6 @@ use hansa_keys::{KeyFolder, Secret};
 use hansa_p2p::{Event as NetworkEvent, PeerId};
 use hansa_prover::secrets::MemberSecrets;
 use hansa_prover::verify::Context;
-use hansa_screening::Screener;
 use hansa_types::id::{Actor, BankId, GatewayId, Timestamp};
 use hansa_types::manifest::{Manifest, SignedManifest};
 use hansa_types::record::{LoginRecord, Operation, Record};
@@ -21,10 +20,11 @@ use crate::archive::Archive;
 use crate::backup::Backups;
 use crate::book::Book;
 use crate::config::PaymentsConfig;
-use crate::customers::Customers;
+use crate::customers::CustomerFile;
 use crate::events::{Event, Events};
 use crate::flows::payment::{InFlight, Past, Seen};
 use crate::flows::proving::Proving;
+use crate::flows::rescreen::Rescreening;
 use crate::flows::tags::Tags;
 use crate::flows::witness::Cosigning;
 use crate::governed::Governed;
@@ -34,6 +34,7 @@ use crate::members::Addresses;
 use crate::metrics::Metrics;
 use crate::provisional::Provisional;
 use crate::retention::Retention;
+use crate::screening::Screening;
 
 /// One running node. Whoever needs both locks `past` before `book`.
 pub(crate) struct Node {
@@ -52,14 +53,17 @@ pub(crate) struct Node {
     pub(crate) witness_key: Secret,
     pub(crate) cosigning: Cosigning,
     pub(crate) journal: Journal,
-    pub(crate) screener: Screener,
-    /// The lists and models that decisions cite.
+    /// What payments are screened with.
+    pub(crate) screening: Screening,
+    /// The lists, models and rules that decisions cite.
     pub(crate) archive: Archive,
     /// How long records are kept.
     pub(crate) retention: Retention,
     /// Calls of the interface, until they are recorded.
     pub(crate) logins: Arc<LoginCounter>,
-    pub(crate) customers: Customers,
+    pub(crate) customers: CustomerFile,
+    /// What is screened anew.
+    pub(crate) rescreening: Rescreening,
     pub(crate) past: Mutex<Past>,
     pub(crate) in_flight: InFlight,
     pub(crate) payments: PaymentsConfig,

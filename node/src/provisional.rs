@@ -213,16 +213,16 @@ mod tests {
     fn record(id: &str) -> DecisionRecord {
         let payment = Payment { message_id: id.to_owned(), ..Payment::default() };
         let decision = Decision { key: payment.key(), verdict: Verdict::Clear, ..sample() };
-        DecisionRecord { decision, payment }
+        DecisionRecord { decision, payment, habits: hansa_types::habits::Habits::default() }
     }
 
     fn sample() -> Decision {
-        use hansa_screening::{ActiveAlerts, History, Policy, RiskModel, Screener};
+        use hansa_screening::{History, Known, Policy, RiskModel, Screener};
         let screener = Screener::new(Policy::default(), vec![], RiskModel::default_model()).unwrap();
         let assessed = screener.assess(
             &Payment::default(),
             &History::default(),
-            &ActiveAlerts::default(),
+            Known::default(),
             hansa_types::id::Timestamp(1),
         );
         assessed.decision

@@ -35,6 +35,7 @@ use crate::governance;
 use crate::journal::JournalError;
 use crate::node::Node;
 use crate::published;
+use crate::screened::{customers_stale, stale_lists};
 use crate::terms::Term;
 
 /// After how many seconds a caller may try again what consensus could not do.
@@ -301,7 +302,8 @@ impl Service for NodeService {
         let raft = node.journal.consensus().status();
         let consensus = node.journal.consensus();
         let quorum = consensus.is_ready();
-        let lists = node.screener.lists();
+        let screener = node.screening.current();
+        let stale = stale_lists(node);
         let epoch = self.epoch();
         Readiness::of(vec![
             check(
@@ -319,8 +321,16 @@ impl Service for NodeService {
             ),
             check(
                 "lists",
-                true,
-                format!("{} watch lists loaded: a list that is broken stops the start", lists.len()),
+                stale.is_empty(),
+                match stale.is_empty() {
+                    true => format!("{} watch lists in use", screener.lists().len()),
+                    false => format!("no news of {}: see `hansa lists status`", stale.join(", ")),
+                },
+            ),
+            check(
+                "customers",
+                !customers_stale(node),
+                format!("{} accounts held; `hansa customers status`", node.customers.current().len()),
             ),
             check(
                 "epoch",
@@ -363,7 +373,7 @@ impl NodeService {
     }
 
     /// The one payment that `uetr` means, on the leg named if one is.
-    fn one_leg(&self, uetr: Uetr, leg: Option<&Leg>) -> Result<PaymentKey, Problem> {
+    pub(crate) fn one_leg(&self, uetr: Uetr, leg: Option<&Leg>) -> Result<PaymentKey, Problem> {
         let decided = self.records(&uetr)?.into_iter().filter_map(|(_, _, record)| match record {
             Record::Decision(record) => Some(record.decision.key),
             _ => None,

@@ -1,13 +1,13 @@
 //! Under what a record is found again, and whose keys it is sealed under.
 
-use hansa_screening::names::normalise::tokens;
+use hansa_screening::subjects::person;
 use hansa_types::codec::Encode;
 use hansa_types::decision::{Decision, ListVersion};
 use hansa_types::hash::{Digest, Field, digest};
 use hansa_types::id::Timestamp;
-use hansa_types::payment::{Account, Party, Payment, PaymentKey};
+use hansa_types::payment::{Account, Payment, PaymentKey};
 use hansa_types::record::{Record, RecordClass};
-use hansa_types::subject::{MAX_PERSON_NAME, Subject};
+use hansa_types::subject::Subject;
 use hansa_types::uetr::Uetr;
 
 /// The finest stretch of time that is indexed, in seconds.
@@ -42,7 +42,7 @@ pub(crate) enum Term<'a> {
     Day(u64),
     /// The class, of all but decisions.
     Class(RecordClass),
-    /// The lists and the model that a decision was taken with.
+    /// The lists, the model and the rules that a decision was taken with.
     Basis(Digest),
 }
 
@@ -74,34 +74,15 @@ impl Term<'_> {
     }
 }
 
-/// What names the lists and the model of a decision together.
-pub(crate) fn basis(lists: &[ListVersion], model: &Digest) -> Digest {
+/// What names the lists, the model and the rules of a decision together.
+pub(crate) fn basis(lists: &[ListVersion], model: &Digest, rules: &Digest) -> Digest {
     let lists = lists.to_vec();
-    digest("hansa/decision-basis/v1", &[&lists.to_bytes(), &model.0])
+    digest("hansa/decision-basis/v2", &[&lists.to_bytes(), &model.0, &rules.0])
 }
 
 /// The basis of a decision.
 pub(crate) fn basis_of(decision: &Decision) -> Digest {
-    basis(&decision.lists, &decision.model)
-}
-
-/// A person in the form that subjects have; none without a name, a birth date or a country.
-pub(crate) fn person(party: &Party) -> Option<Subject> {
-    let birth = party.birth.as_ref()?;
-    let country = birth.country.or(party.country())?;
-    person_named(party.name.as_deref()?, birth.date?.to_string(), country)
-}
-
-/// A person by name, birth date and country.
-pub(crate) fn person_named(
-    name: &str,
-    birth_date: String,
-    country: hansa_types::country::Country,
-) -> Option<Subject> {
-    let words: Vec<String> = tokens(name).into_iter().map(|token| token.text.to_ascii_uppercase()).collect();
-    let mut name = words.join(" ");
-    name.truncate(MAX_PERSON_NAME);
-    (!name.is_empty()).then_some(Subject::Person { name, birth_date, country })
+    basis(&decision.lists, &decision.model, &decision.rules)
 }
 
 /// The subjects that a payment names: accounts first, then organisations and persons.
@@ -123,6 +104,7 @@ pub(crate) fn subjects_of(record: &Record) -> Vec<Subject> {
         Record::Decision(record) => of_payment(&record.payment),
         Record::Case(case) => vec![case.subject.clone()],
         Record::Alert(alert) => vec![alert.subject.clone()],
+        Record::Exception(record) => vec![record.exception.subject.clone()],
         _ => vec![],
     }
 }
@@ -195,6 +177,7 @@ fn about(record: &Record) -> Vec<Term<'_>> {
             vec![Term::Signal(record.signal), Term::Nullifier(record.retraction.nullifier)]
         }
         Record::Alert(alert) => vec![Term::Signal(alert.signal), Term::of_subject(&alert.subject)],
+        Record::Exception(record) => vec![Term::of_subject(&record.exception.subject)],
         Record::Operation(_)
         | Record::Governance(_)
         | Record::GovernanceMessage(_)

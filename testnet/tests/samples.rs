@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use hansa_screening::message::{self, MessageError};
 use hansa_screening::watchlist::{Measure, csv, table};
-use hansa_screening::{ActiveAlerts, History, Policy, RiskModel, Screener};
+use hansa_screening::{History, Known, Policy, RiskModel, Screener};
 use hansa_types::date::Date;
 use hansa_types::decision::Verdict;
 use hansa_types::hash::Digest;
@@ -47,7 +47,7 @@ impl Bank {
         }
         self.decided.insert(key, content);
         let now = Timestamp(self.now);
-        let decision = self.screener.assess(payment, &self.history, &ActiveAlerts::new([]), now).decision;
+        let decision = self.screener.assess(payment, &self.history, Known::default(), now).decision;
         if decision.verdict == Verdict::Clear {
             self.history.observe(&self.screener.observation(payment, now));
         }

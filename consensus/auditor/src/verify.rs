@@ -219,7 +219,7 @@ fn check_decision(
     decided: &DecisionRecord,
     manifest: &Manifest,
 ) -> Result<Statement, VerifyError> {
-    let DecisionRecord { decision, payment } = decided;
+    let DecisionRecord { decision, payment, .. } = decided;
     if decision.content != payment.content_hash() || decision.key != payment.key() {
         return mismatch(format!(
             "record {index}: the decision is on another payment than the one beside it"

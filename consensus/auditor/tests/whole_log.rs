@@ -20,6 +20,7 @@ use hansa_auditor::log::{Log, LogError, LogFolder};
 use hansa_auditor::reconcile::{Finding, FindingKind, MAX_LISTED, ReconcileError, Reconciliation, reconcile};
 use hansa_types::codec::Encode;
 use hansa_types::decision::{Decision, Verdict};
+use hansa_types::habits::Habits;
 use hansa_types::hash::{Digest, PublicKey};
 use hansa_types::id::Timestamp;
 use hansa_types::model::{FACTORS, Factors, Score};
@@ -153,12 +154,14 @@ fn decided(payment: Payment) -> DecisionRecord {
         factors: Factors([0; FACTORS]),
         model_version: 1,
         model: Digest([1; 32]),
+        rules: Digest([8; 32]),
         lists: vec![],
         signals: vec![],
+        exceptions: vec![],
         findings: vec![],
         decided_at: Timestamp(5),
     };
-    DecisionRecord { decision, payment }
+    DecisionRecord { decision, payment, habits: Habits::default() }
 }
 
 /// A bank that decided the payments 0 to `count`, with other records between them.

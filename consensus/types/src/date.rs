@@ -5,7 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
+use crate::id::Timestamp;
 use crate::text::text_form;
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+/// 9999-12-31, counted from 1970.
+const LAST_DAY: u64 = 2_932_896;
 
 /// A date from year 1 to 9999, without a time zone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -51,6 +57,23 @@ impl Date {
         let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
         let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
         era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    }
+
+    /// The day that `now` falls on, in UTC.
+    pub fn of(now: Timestamp) -> Self {
+        // The inverse of the count above, after Hinnant's chrono-compatible algorithms. The last day is that of the last
+        // year with four digits.
+        let days = (now.0 / DAY).min(LAST_DAY).cast_signed() + 719_468;
+        let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let leaps = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;
+        let year_of_era = (day_of_era - leaps) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        let year = era * 400 + year_of_era + i64::from(month <= 2);
+        let small = |number: i64| u8::try_from(number).unwrap_or(u8::MAX);
+        Self { year: u16::try_from(year).unwrap_or(u16::MAX), month: small(month), day: small(day) }
     }
 
     /// The year.
@@ -128,6 +151,16 @@ mod tests {
         {
             assert_eq!(Date::try_from(text).unwrap().days_since_epoch(), days, "{text}");
         }
+    }
+
+    #[test]
+    fn a_moment_falls_on_the_day_that_is_counted_back() {
+        for day in (0..LAST_DAY).step_by(97).chain([59, 60, 11_016, 11_017, 19_782, LAST_DAY]) {
+            let date = Date::of(Timestamp(day * DAY + DAY - 1));
+            assert_eq!(date.days_since_epoch(), day.cast_signed(), "{date}");
+            assert_eq!(Date::new(date.year, date.month, date.day), Ok(date));
+        }
+        assert_eq!(Date::of(Timestamp(u64::MAX)).to_string(), "9999-12-31");
     }
 
     #[test]

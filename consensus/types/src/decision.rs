@@ -109,10 +109,14 @@ pub struct Decision {
     pub model_version: u32,
     /// The model's digest.
     pub model: Digest,
+    /// The digest of the rules: the bank's policy and thresholds, and the release's own tables.
+    pub rules: Digest,
     /// The lists consulted.
     pub lists: Vec<ListVersion>,
     /// The signals ([`crate::signal::Signal::id`]) that this decision rests on.
     pub signals: Vec<Digest>,
+    /// The exceptions ([`crate::exception::Exception::id`]) that took a listed name out of it.
+    pub exceptions: Vec<Digest>,
     /// What was found.
     pub findings: Vec<Finding>,
     /// When it was decided.
@@ -138,8 +142,10 @@ impl Encode for Decision {
         self.factors.encode(out);
         self.model_version.encode(out);
         self.model.encode(out);
+        self.rules.encode(out);
         self.lists.encode(out);
         self.signals.encode(out);
+        self.exceptions.encode(out);
         self.findings.encode(out);
         self.decided_at.encode(out);
     }
@@ -158,8 +164,10 @@ impl Decode for Decision {
             factors: Decode::decode(input)?,
             model_version: Decode::decode(input)?,
             model: Decode::decode(input)?,
+            rules: Decode::decode(input)?,
             lists: input.seq("lists", MAX_FINDINGS)?,
             signals: input.seq("signals", MAX_FINDINGS)?,
+            exceptions: input.seq("exceptions", MAX_FINDINGS)?,
             findings: input.seq("findings", MAX_FINDINGS)?,
             decided_at: Decode::decode(input)?,
         })

@@ -5,7 +5,9 @@ use serde::Serialize;
 use crate::case::{Alert, Case};
 use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
 use crate::decision::Decision;
+use crate::exception::Exception;
 use crate::governance::Message;
+use crate::habits::Habits;
 use crate::hash::Digest;
 use crate::id::{Actor, Epoch, GatewayId, Timestamp};
 use crate::payment::{Payment, PaymentKey};
@@ -13,7 +15,7 @@ use crate::signal::{Retraction, Signal, SignalBody};
 use crate::{codec_enum, codec_struct};
 
 /// The version byte of a record.
-pub const RECORD_VERSION: u8 = 2;
+pub const RECORD_VERSION: u8 = 3;
 
 /// The class of a record, in the clear beside its sealed content, for retention and counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +52,8 @@ pub enum RecordClass {
     Hold,
     /// A proposal, vote, decision or trace commitment of a member.
     GovernanceMessage,
+    /// An exception granted or withdrawn.
+    Exception,
 }
 codec_enum!(RecordClass {
     Decision = 1, "decision", Refusal = 2, "refusal", Case = 3, "case", SignalIntent = 4, "signal-intent",
@@ -57,18 +61,21 @@ codec_enum!(RecordClass {
     Alert = 8, "alert", Operation = 9, "operation",
     Governance = 10, "governance", Checkpoint = 11, "checkpoint", Login = 12, "login",
     Configuration = 13, "configuration", Erasure = 14, "erasure", Hold = 15, "hold",
-    GovernanceMessage = 16, "governance-message",
+    GovernanceMessage = 16, "governance-message", Exception = 17, "exception",
 });
 
-/// A decision with the payment it was taken on.
+/// A decision with the payment it was taken on, and what was known of its accounts: all that it takes to decide again,
+/// but for lists, model and rules, which it names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DecisionRecord {
     /// The decision.
     pub decision: Decision,
     /// The payment.
     pub payment: Payment,
+    /// What its accounts did before.
+    pub habits: Habits,
 }
-codec_struct!(DecisionRecord { decision, payment });
+codec_struct!(DecisionRecord { decision, payment, habits });
 
 /// A payment refused because its key was used before with other content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -258,6 +265,28 @@ pub struct HoldRecord {
 }
 codec_struct!(HoldRecord { subject, held, reason, actor, at });
 
+/// An exception granted, or withdrawn before it expired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExceptionRecord {
+    /// The exception.
+    pub exception: Exception,
+    /// Who withdrew it, why and when; none when it is granted.
+    pub withdrawn: Option<Withdrawal>,
+}
+codec_struct!(ExceptionRecord { exception, withdrawn });
+
+/// An exception's early end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Withdrawal {
+    /// Who.
+    pub actor: Actor,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+codec_struct!(Withdrawal { actor, reason, at });
+
 /// A signal's scope: what its counter and nullifier are unique in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ScopeKey {
@@ -305,6 +334,8 @@ pub enum Record {
     Hold(HoldRecord),
     /// See [`RecordClass::GovernanceMessage`].
     GovernanceMessage(GovernanceMessageRecord),
+    /// See [`RecordClass::Exception`].
+    Exception(ExceptionRecord),
 }
 
 impl Record {
@@ -327,6 +358,7 @@ impl Record {
             Self::Erasure(_) => RecordClass::Erasure,
             Self::Hold(_) => RecordClass::Hold,
             Self::GovernanceMessage(_) => RecordClass::GovernanceMessage,
+            Self::Exception(_) => RecordClass::Exception,
         }
     }
 
@@ -348,6 +380,9 @@ impl Record {
             Self::Erasure(record) => record.at,
             Self::Hold(record) => record.at,
             Self::GovernanceMessage(record) => record.at,
+            Self::Exception(record) => {
+                record.withdrawn.as_ref().map_or(record.exception.since, |withdrawn| withdrawn.at)
+            }
         }
     }
 }
@@ -372,6 +407,7 @@ impl Encode for Record {
             Self::Erasure(record) => record.encode(out),
             Self::Hold(record) => record.encode(out),
             Self::GovernanceMessage(record) => record.encode(out),
+            Self::Exception(record) => record.encode(out),
         }
     }
 }
@@ -396,6 +432,7 @@ impl Decode for Record {
             RecordClass::Erasure => Self::Erasure(Decode::decode(input)?),
             RecordClass::Hold => Self::Hold(Decode::decode(input)?),
             RecordClass::GovernanceMessage => Self::GovernanceMessage(Decode::decode(input)?),
+            RecordClass::Exception => Self::Exception(Decode::decode(input)?),
         })
     }
 }

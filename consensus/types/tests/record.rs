@@ -3,14 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails the test")]
 
 use hansa_types::codec::{Decode, Encode};
+use hansa_types::exception::Exception;
 use hansa_types::governance::{Choice, Message, SignedVote, Vote};
 use hansa_types::hash::Digest;
 use hansa_types::id::Timestamp;
+use hansa_types::payment::Account;
 use hansa_types::record::{
-    CheckpointRecord, ConfigurationRecord, ConfigurationSection, ErasureRecord, GovernanceMessageRecord,
-    GovernanceRecord, HoldRecord, LoginRecord, Record, RecordClass,
+    CheckpointRecord, ConfigurationRecord, ConfigurationSection, ErasureRecord, ExceptionRecord,
+    GovernanceMessageRecord, GovernanceRecord, HoldRecord, LoginRecord, Record, RecordClass, Withdrawal,
 };
 use hansa_types::sign::Signature;
+use hansa_types::subject::Subject;
 
 fn records() -> Vec<Record> {
     let (digest, at) = (Digest([3; 32]), Timestamp(1_767_225_600));
@@ -58,7 +61,25 @@ fn records() -> Vec<Record> {
             actor: Some(actor()),
             at,
         }),
+        Record::Exception(ExceptionRecord { exception: exception(), withdrawn: None }),
+        Record::Exception(ExceptionRecord {
+            exception: Exception { since: Timestamp(1_767_000_000), ..exception() },
+            withdrawn: Some(Withdrawal { actor: actor(), reason: "forged".into(), at }),
+        }),
     ]
+}
+
+fn exception() -> Exception {
+    Exception {
+        subject: Subject::Account(Account::from_iban_text("DE89370400440532013000")),
+        list: "ofac-sdn".into(),
+        entry: "36".into(),
+        content: Digest([3; 32]),
+        actor: "officer.a".parse().unwrap(),
+        reason: "born 1990; passport seen".into(),
+        since: Timestamp(1_767_225_600),
+        expires: Timestamp(1_798_761_600),
+    }
 }
 
 #[test]
@@ -78,5 +99,5 @@ fn records_have_one_frozen_encoding() {
 #[test]
 fn classes_keep_their_numbers() {
     let numbers: Vec<_> = RecordClass::ALL.iter().map(|class| class.number()).collect();
-    assert_eq!(numbers, (1..=16).collect::<Vec<u8>>());
+    assert_eq!(numbers, (1..=17).collect::<Vec<u8>>());
 }

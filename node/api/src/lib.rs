@@ -7,6 +7,7 @@
 pub mod client;
 pub mod config;
 pub mod error;
+pub mod fetch;
 mod http;
 pub mod logins;
 pub mod metrics;
@@ -23,5 +24,5 @@ pub use crate::error::{Problem, ProblemKind, ServeError};
 pub use crate::http::{Beside, Server, Wiring};
 pub use crate::logins::LoginCounter;
 pub use crate::metrics::HttpMetrics;
-pub use crate::service::Service;
+pub use crate::service::{ScreeningService, Service};
 pub use crate::token::{ApiToken, TokenError};

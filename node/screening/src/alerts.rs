@@ -14,6 +14,9 @@ pub struct ActiveAlerts {
 }
 
 impl ActiveAlerts {
+    /// No alert.
+    pub const NONE: Self = Self { signals: BTreeMap::new() };
+
     /// The open ones among `alerts`.
     pub fn new<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> Self {
         let mut active = Self::default();

@@ -8,7 +8,7 @@ use hansa_types::decision::Verdict;
 use hansa_types::iban::Iban;
 use hansa_types::money::{Money, UNITS_PER_ONE};
 use hansa_types::payment::FindingKind;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::names::DEFAULT_THRESHOLD;
 
@@ -40,7 +40,7 @@ pub enum HoldReject {
 codec_enum!(HoldReject { Unspecified = 1, "MS03", Regulatory = 2, "RR04" });
 
 /// The policy.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// The scheme of payments that do not say theirs ([`Scheme::of`]).
@@ -51,9 +51,9 @@ pub struct Policy {
     pub bics: Vec<Bic>,
     /// From which likeness, in thousandths, a name is a hit.
     pub name_threshold: u16,
-    /// Lists, by name, that payments are not screened against: EU lists for instant euro transfers (Reg. 260/2012
-    /// art. 5d), where customers are screened instead.
-    pub skip_lists: BTreeSet<String>,
+    /// Lists, by name, that a scheme's payments are not screened against: EU lists for instant euro transfers (Reg.
+    /// 260/2012 art. 5d), where customers are screened instead.
+    pub skip_lists: BTreeMap<Scheme, BTreeSet<String>>,
     /// Which missing values lead to [`Policy::missing_data`]; others are noted.
     pub required: BTreeSet<FindingKind>,
     /// What missing data leads to.
@@ -78,7 +78,7 @@ impl Default for Policy {
             hold_reject: HoldReject::default(),
             bics: Vec::new(),
             name_threshold: DEFAULT_THRESHOLD,
-            skip_lists: BTreeSet::new(),
+            skip_lists: BTreeMap::new(),
             required: BTreeSet::from([
                 FindingKind::MissingAmount,
                 FindingKind::MissingDebtorName,
@@ -107,7 +107,7 @@ impl Default for Policy {
 }
 
 /// How far back each factor looks, and what it takes for unusual.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Windows {
     /// Hours of velocity, and of money that comes and goes.

@@ -84,6 +84,8 @@ pub(crate) struct Grounds<'a> {
     pub(crate) names: Vec<Listed>,
     pub(crate) identifiers: Vec<Listed>,
     pub(crate) signals: &'a [(&'static str, Digest)],
+    /// Names like listed ones that an exception covers.
+    pub(crate) excepted: Vec<String>,
 }
 
 /// What all rules together say.
@@ -95,17 +97,18 @@ pub(crate) struct Ruled {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Applies every rule.
-pub(crate) fn rule(grounds: &Grounds<'_>) -> Ruled {
+/// Applies every rule; but for those that would give `without` as their reason, if one is named.
+pub(crate) fn rule(grounds: &Grounds<'_>, without: Option<Reason>) -> Ruled {
     let scheme = Scheme::of(grounds.payment, grounds.policy.scheme);
     let refusal = Role::of(grounds.payment, grounds.policy).refusal(scheme);
     let mut rulings = Vec::new();
-    let mut notes = Vec::new();
+    let mut notes = grounds.excepted.clone();
     listed(grounds, refusal, &mut rulings);
     signalled(grounds, &mut rulings);
     own_rules(grounds, refusal, &mut rulings);
     data(grounds, refusal, &mut rulings, &mut notes);
     scored(grounds, &mut rulings, &mut notes);
+    rulings.retain(|ruling| Some(ruling.reason) != without);
     // Most severe first; a freeze before a refusal, for frozen money must not go back.
     rulings.sort_by_key(|r| (std::cmp::Reverse(r.verdict), r.disposition != Disposition::Freeze, r.reason));
     conclude(scheme, grounds.policy, rulings, notes)

@@ -1,6 +1,10 @@
 //! The facade: lists, model and policy together, from payment to assessment.
 
-use hansa_types::decision::{Decision, ListVersion, MAX_FINDINGS};
+use std::collections::BTreeSet;
+
+use hansa_types::decision::{Decision, ListVersion, MAX_FINDINGS, Reason};
+use hansa_types::exception::Exception;
+use hansa_types::habits::Habits;
 use hansa_types::hash::Digest;
 use hansa_types::id::Timestamp;
 use hansa_types::model::FACTORS;
@@ -8,13 +12,15 @@ use hansa_types::payment::{Account, PartyRole, Payment};
 use serde::Serialize;
 
 use crate::alerts::ActiveAlerts;
-use crate::config::{Policy, PolicyError};
+use crate::config::{Policy, PolicyError, Scheme};
 use crate::decide::{self, Grounds, Listed};
+use crate::exceptions::{self, Entry, Exceptions};
 use crate::factors::{self, Evidence, Inputs};
 use crate::history::{History, Observation};
 use crate::identifiers::{IdentifierHit, Identifiers};
 use crate::model::{ModelError, RiskModel};
 use crate::names::{Hints, Hit, Matcher};
+use crate::rules::Rules;
 use crate::watchlist::Watchlist;
 
 /// A listed name that somebody in a payment resembles.
@@ -45,6 +51,8 @@ pub struct Assessment {
     pub name_hits: Vec<NameHit>,
     /// Listed identifiers.
     pub identifier_hits: Vec<IdentifierHit>,
+    /// What the accounts did before.
+    pub habits: Habits,
 }
 
 /// Why a screener cannot be made.
@@ -58,14 +66,33 @@ pub enum ScreenerError {
     Model(#[from] ModelError),
 }
 
+/// What is known beside lists, model and policy when a payment is decided on.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// What other members signalled.
+    pub alerts: &'a ActiveAlerts,
+    /// Who was found not to be listed.
+    pub exceptions: &'a Exceptions,
+}
+
+impl Default for Known<'static> {
+    /// Nothing is known.
+    fn default() -> Self {
+        static ALERTS: ActiveAlerts = ActiveAlerts::NONE;
+        static EXCEPTIONS: Exceptions = Exceptions::NONE;
+        Self { alerts: &ALERTS, exceptions: &EXCEPTIONS }
+    }
+}
+
 /// Screens payments under one policy, one model and the lists of one moment. Whoever changes one of them makes a new
 /// screener and swaps it in.
 pub struct Screener {
     policy: Policy,
     model: RiskModel,
     model_digest: Digest,
+    rules: Rules,
+    rules_digest: Digest,
     lists: Vec<Watchlist>,
-    versions: Vec<ListVersion>,
     matcher: Matcher,
     identifiers: Identifiers,
 }
@@ -75,13 +102,13 @@ impl Screener {
     pub fn new(policy: Policy, lists: Vec<Watchlist>, model: RiskModel) -> Result<Self, ScreenerError> {
         policy.validate()?;
         model.validate()?;
-        let lists: Vec<_> =
-            lists.into_iter().filter(|list| !policy.skip_lists.contains(&list.name)).collect();
+        let rules = Rules::new(&policy, &model);
         Ok(Self {
-            versions: lists.iter().map(Watchlist::version).collect(),
             matcher: Matcher::build(&lists),
             identifiers: Identifiers::build(&lists),
             model_digest: model.model.digest(),
+            rules_digest: rules.digest(),
+            rules,
             policy,
             model,
             lists,
@@ -98,9 +125,23 @@ impl Screener {
         &self.model
     }
 
-    /// The lists consulted.
+    /// The rules, as decisions cite them.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The lists; [`Policy::skip_lists`] says which schemes leave some out.
     pub fn lists(&self) -> &[Watchlist] {
         &self.lists
+    }
+
+    /// The versions of the lists that payments of `scheme` are screened against.
+    pub fn consulted(&self, scheme: Scheme) -> Vec<ListVersion> {
+        self.lists.iter().filter(|list| !self.skips(scheme, list)).map(Watchlist::version).collect()
+    }
+
+    fn skips(&self, scheme: Scheme, list: &Watchlist) -> bool {
+        self.policy.skip_lists.get(&scheme).is_some_and(|skipped| skipped.contains(&list.name))
     }
 
     /// The names of all lists, indexed.
@@ -113,24 +154,47 @@ impl Screener {
         self.matcher.screen(&self.lists, name, hints, self.policy.name_threshold)
     }
 
-    /// Decides on a payment: pure, so the same arguments give the same assessment on every replica and in replay.
-    /// `history` holds what was carried out before, not this payment.
+    /// Decides on a payment by what its accounts did before: `history` holds what was carried out, not this payment.
     pub fn assess(
         &self,
         payment: &Payment,
         history: &History,
-        alerts: &ActiveAlerts,
+        known: Known<'_>,
         now: Timestamp,
     ) -> Assessment {
-        let name_hits = self.name_hits(payment);
-        let identifier_hits = self.identifiers.screen(payment);
+        self.judge(payment, factors::habits::of(payment, history, &self.policy, now), known, now)
+    }
+
+    /// Decides on a payment whose accounts' habits are known: pure, so the same arguments give the same assessment on
+    /// every replica and in replay.
+    pub fn judge(&self, payment: &Payment, habits: Habits, known: Known<'_>, now: Timestamp) -> Assessment {
+        self.judge_without(None, payment, habits, known, now)
+    }
+
+    /// As [`Self::judge`], but no rule applies that would give the reason `without`: what a decision would be if that
+    /// reason fell away.
+    pub(crate) fn judge_without(
+        &self,
+        without: Option<Reason>,
+        payment: &Payment,
+        habits: Habits,
+        known: Known<'_>,
+        now: Timestamp,
+    ) -> Assessment {
+        let scheme = Scheme::of(payment, self.policy.scheme);
+        let consulted = |list: usize| self.lists.get(list).is_some_and(|list| !self.skips(scheme, list));
+        let mut name_hits = self.name_hits(payment);
+        name_hits.retain(|hit| consulted(hit.hit.list));
+        let mut identifier_hits = self.identifiers.screen(payment);
+        identifier_hits.retain(|hit| consulted(hit.list));
+        let excepted = self.take_excepted(payment, known.exceptions, now, &mut name_hits);
         let list_match = name_hits.iter().map(|hit| hit.hit.score).max().unwrap_or(0);
-        let inputs = Inputs::new(payment, history, &self.policy, list_match, now.0);
+        let inputs = Inputs::new(payment, &habits, &self.policy, list_match, now.0);
         let (factors, evidence) = factors::compute(&inputs);
         let score = self.model.model.score(&factors);
-        let mut signals = alerts.of_payment(payment);
+        let mut signals = known.alerts.of_payment(payment);
         signals.truncate(MAX_FINDINGS);
-        let ruled = decide::rule(&Grounds {
+        let grounds = Grounds {
             payment,
             policy: &self.policy,
             model: &self.model,
@@ -139,7 +203,12 @@ impl Screener {
             names: name_hits.iter().map(|hit| self.describe_name(hit)).collect(),
             identifiers: identifier_hits.iter().map(|hit| self.describe_identifier(hit)).collect(),
             signals: &signals,
-        });
+            excepted: excepted
+                .iter()
+                .map(|(hit, exception)| self.describe_excepted(hit, exception))
+                .collect(),
+        };
+        let ruled = decide::rule(&grounds, without);
         let decision = Decision {
             key: payment.key(),
             content: payment.content_hash(),
@@ -151,13 +220,15 @@ impl Screener {
             factors,
             model_version: self.model.model.version,
             model: self.model_digest,
-            lists: self.versions.clone(),
+            rules: self.rules_digest,
+            lists: self.consulted(scheme),
             signals: signals.into_iter().map(|(_, signal)| signal).collect(),
+            exceptions: excepted_ids(&excepted),
             findings: ruled.findings,
             decided_at: now,
         };
         let contributions = self.model.model.contributions(&factors);
-        Assessment { decision, contributions, evidence, name_hits, identifier_hits }
+        Assessment { decision, contributions, evidence, name_hits, identifier_hits, habits }
     }
 
     /// What a payment that is carried out adds to the history.
@@ -190,6 +261,29 @@ impl Screener {
         hits
     }
 
+    /// Takes the hits out of `hits` that an exception covers, and returns them with it.
+    fn take_excepted<'a>(
+        &self,
+        payment: &Payment,
+        exceptions: &'a Exceptions,
+        now: Timestamp,
+        hits: &mut Vec<NameHit>,
+    ) -> Vec<(NameHit, &'a Exception)> {
+        if exceptions.is_empty() {
+            return Vec::new();
+        }
+        let mut excepted = Vec::new();
+        for hit in std::mem::take(hits) {
+            let content = self.lists[hit.hit.list].entries[hit.hit.entry].digest();
+            let entry = Entry { list: &hit.list, id: &hit.entry, content };
+            match exceptions.covering(entry, &exceptions::subjects(payment, hit.role), now) {
+                Some(exception) => excepted.push((hit, exception)),
+                None => hits.push(hit),
+            }
+        }
+        excepted
+    }
+
     fn entry(&self, list: usize, entry: usize) -> Option<(String, String)> {
         let list = self.lists.get(list)?;
         Some((list.name.clone(), list.entries.get(entry)?.id.clone()))
@@ -202,6 +296,11 @@ impl Screener {
         Listed { measure, text }
     }
 
+    fn describe_excepted(&self, hit: &NameHit, exception: &Exception) -> String {
+        let (id, actor, expires) = (exception.id(), &exception.actor, exception.expires);
+        format!("excepted by {actor} until {expires} ({id}): {}", self.describe_name(hit).text)
+    }
+
     fn describe_identifier(&self, hit: &IdentifierHit) -> Listed {
         let list = &self.lists[hit.list];
         let entry = &list.entries[hit.entry];
@@ -209,4 +308,10 @@ impl Screener {
         let text = format!("{} {} is on {} as {} {name:?}", hit.role, hit.identifier, list.name, entry.id);
         Listed { measure: list.measure, text }
     }
+}
+
+/// The exceptions applied, each once.
+fn excepted_ids(excepted: &[(NameHit, &Exception)]) -> Vec<Digest> {
+    let ids: BTreeSet<Digest> = excepted.iter().map(|(_, exception)| exception.id()).collect();
+    ids.into_iter().take(MAX_FINDINGS).collect()
 }

@@ -9,9 +9,11 @@ use std::time::Instant;
 use hansa_screening::history::History;
 use hansa_screening::message;
 use hansa_screening::watchlist::{Measure, Watchlist, ofac, table};
-use hansa_screening::{ActiveAlerts, Assessment, Policy, RiskModel, Scheme, Screener};
+use hansa_screening::why::explain;
+use hansa_screening::{ActiveAlerts, Assessment, Exceptions, Known, Policy, RiskModel, Scheme, Screener};
 use hansa_types::case::{Alert, AlertState};
 use hansa_types::decision::{Disposition, Reason, Verdict};
+use hansa_types::exception::Exception;
 use hansa_types::hash::Digest;
 use hansa_types::id::{Epoch, Timestamp};
 use hansa_types::money::Money;
@@ -58,7 +60,7 @@ fn payment() -> Payment {
 }
 
 fn assess(screener: &Screener, payment: &Payment) -> Assessment {
-    screener.assess(payment, &History::default(), &ActiveAlerts::default(), NOW)
+    screener.assess(payment, &History::default(), Known::default(), NOW)
 }
 
 fn outcome(assessment: &Assessment) -> (Verdict, Option<Disposition>, &[Reason], Option<&str>) {
@@ -138,7 +140,9 @@ fn alert(signal: u8, state: AlertState) -> Alert {
 fn a_signal_raises_to_investigate_and_never_to_block() {
     let screener = screener(Policy::default());
     let mut alerts = ActiveAlerts::new(&[alert(1, AlertState::Open), alert(2, AlertState::Open)]);
-    let under = |alerts: &ActiveAlerts| screener.assess(&payment(), &History::default(), alerts, NOW);
+    let under = |alerts: &ActiveAlerts| {
+        screener.assess(&payment(), &History::default(), Known { alerts, ..Known::default() }, NOW)
+    };
     let assessment = under(&alerts);
     let held = (Verdict::Investigate, Some(Disposition::Hold), &[Reason::ConsortiumSignal][..], Some("PDNG"));
     assert_eq!(outcome(&assessment), held);
@@ -197,18 +201,83 @@ fn a_high_score_holds() {
         let at = Timestamp(NOW.0 - minutes * 60);
         history.observe(&screener.observation(&structured, at));
     }
-    let assessment = screener.assess(&structured, &history, &ActiveAlerts::default(), NOW);
+    let assessment = screener.assess(&structured, &history, Known::default(), NOW);
     assert_eq!(outcome(&assessment).2, [Reason::Score]);
     assert!(assessment.decision.findings.iter().any(|f| f.text.starts_with("structuring 10 (1500 points)")));
 }
 
 #[test]
-fn lists_that_the_policy_skips_are_not_consulted() {
-    let policy = Policy { skip_lists: ["test".to_owned()].into(), ..Policy::default() };
+fn a_scheme_leaves_out_the_lists_that_the_policy_skips_for_it() {
+    let policy = Policy {
+        scheme: Scheme::Sct,
+        skip_lists: [(Scheme::SctInst, ["test".to_owned()].into())].into(),
+        ..Policy::default()
+    };
+    let screener = screener(policy);
     let mut payment = payment();
     payment.creditor.name = Some("Vladimir Putin".to_owned());
-    let decision = assess(&screener(policy), &payment).decision;
+    payment.creditor_account = Some(Account::from_iban_text(LISTED_IBAN));
+    let decision = assess(&screener, &payment).decision;
+    assert_eq!((decision.verdict, decision.lists.len()), (Verdict::Block, 1));
+    payment.service_levels = vec!["SEPA".to_owned()];
+    payment.local_instrument = Some("INST".to_owned());
+    let decision = assess(&screener, &payment).decision;
     assert_eq!((decision.verdict, decision.lists.len()), (Verdict::Clear, 0));
+}
+
+fn exception(screener: &Screener, subject: Subject) -> Exception {
+    let entry = &screener.lists()[0].entries[0];
+    Exception {
+        subject,
+        list: "test".to_owned(),
+        entry: entry.id.clone(),
+        content: entry.digest(),
+        actor: "officer.a".parse().unwrap(),
+        reason: "a namesake: passport seen".to_owned(),
+        since: NOW,
+        expires: Timestamp(NOW.0 + 86_400),
+    }
+}
+
+#[test]
+fn an_exception_covers_this_subject_against_this_entry_while_it_holds() {
+    let screener = screener(Policy::default());
+    let mut payment = payment();
+    payment.creditor.name = Some("Vladimir Putin".to_owned());
+    let under = |payment: &Payment, exceptions: Vec<Exception>, now| {
+        let exceptions = Exceptions::new(exceptions);
+        let known = Known { exceptions: &exceptions, ..Known::default() };
+        screener.assess(payment, &History::default(), known, now).decision
+    };
+    let good = exception(&screener, Subject::Account(Account::from_iban_text(CREDITOR)));
+    let decision = under(&payment, vec![good.clone()], NOW);
+    assert_eq!((decision.verdict, &decision.exceptions[..]), (Verdict::Clear, &[good.id()][..]));
+    assert_eq!(decision.factors.0[0], 0, "what is excepted does not weigh either");
+    let said = &decision.findings[0].text;
+    assert!(said.starts_with("excepted by officer.a until ") && said.contains("PUTIN, Vladimir"), "{said}");
+
+    let others = Exception { content: Digest([1; 32]), ..good.clone() };
+    assert_eq!(under(&payment, vec![others], NOW).verdict, Verdict::Investigate, "the entry changed");
+    let other = exception(&screener, Subject::Account(Account::from_iban_text(DEBTOR)));
+    assert_eq!(under(&payment, vec![other], NOW).verdict, Verdict::Investigate, "another account");
+    assert_eq!(under(&payment, vec![good.clone()], good.expires).verdict, Verdict::Investigate, "expired");
+    payment.creditor_account = Some(Account::from_iban_text(LISTED_IBAN));
+    let listed = exception(&screener, Subject::Account(Account::from_iban_text(LISTED_IBAN)));
+    assert_eq!(under(&payment, vec![listed], NOW).verdict, Verdict::Block, "identifiers are not excepted");
+}
+
+#[test]
+fn the_record_alone_gives_the_decision_again() {
+    let screener = screener(Policy::default());
+    let mut history = History::default();
+    for at in 1..9 {
+        let earlier =
+            Payment { settlement_amount: Some(Money::parse("9500.00", "EUR").unwrap()), ..payment() };
+        history.observe(&screener.observation(&earlier, Timestamp(NOW.0 - at * 3600)));
+    }
+    let assessment = screener.assess(&payment(), &history, Known::default(), NOW);
+    assert!(assessment.habits.near_threshold == 8 && assessment.habits.acquainted);
+    assert_eq!(screener.judge(&payment(), assessment.habits, Known::default(), NOW), assessment);
 }
 
 #[test]
@@ -229,13 +298,13 @@ fn published_messages_are_decided_against_the_full_list() {
             messages.extend(message::parse(&bytes).is_ok().then_some(bytes));
         }
     }
-    let (history, alerts) = (History::default(), ActiveAlerts::default());
+    let history = History::default();
     let began = Instant::now();
     let rounds = 20;
     let mut verdicts = [0; 3];
     for bytes in messages.iter().cycle().take(messages.len() * rounds) {
         for payment in message::parse(bytes).unwrap() {
-            let assessment = screener.assess(&payment, &history, &alerts, NOW);
+            let assessment = screener.assess(&payment, &history, Known::default(), NOW);
             verdicts[usize::from(assessment.decision.verdict.number()) - 1] += 1;
         }
     }
@@ -243,4 +312,44 @@ fn published_messages_are_decided_against_the_full_list() {
     println!("{decided} decisions {verdicts:?}, {:?} each from XML", began.elapsed() / decided as u32);
     assert!(messages.len() >= 60);
     assert_eq!(verdicts[2], 0, "no published sample carries a listed identifier");
+}
+
+#[test]
+fn why_is_a_sum_and_every_flip_flips() {
+    let screener = screener(Policy::default());
+    let mut payment = payment();
+    payment.creditor.address.country = Some("KP".try_into().unwrap());
+    payment.settlement_amount = Some(Money::parse("9500.00", "EUR").unwrap());
+    let habits = hansa_types::habits::Habits { near_threshold: 2, out_count: 2, ..Default::default() };
+    for count in [0, 9] {
+        let habits = hansa_types::habits::Habits { near_threshold: count, ..habits };
+        let why = explain(&screener, &payment, habits, Known::default(), NOW);
+        let decision = &why.assessment.decision;
+        assert_eq!(why.summands.iter().map(|summand| summand.points).sum::<i64>(), decision.score.0);
+        let held = decision.score >= why.threshold;
+        assert_eq!(held, count == 9);
+        assert!(!why.flips.is_empty());
+        for flip in &why.flips {
+            let score = |value: u16| {
+                let mut factors = decision.factors;
+                factors.0[flip.factor.slot()] = value;
+                screener.model().model.score(&factors)
+            };
+            let back = if flip.to > flip.value { flip.to - 1 } else { flip.to + 1 };
+            assert_eq!(score(flip.to) >= why.threshold, !held, "{flip:?}");
+            assert_eq!(score(back) >= why.threshold, held, "{flip:?} is the least");
+        }
+    }
+}
+
+#[test]
+fn each_reason_is_told_by_what_would_be_without_it() {
+    let screener = screener(Policy::default());
+    let mut payment = payment();
+    payment.creditor.name = Some("Vladimir Putin".to_owned());
+    payment.creditor_account = Some(Account::from_iban_text(LISTED_IBAN));
+    let why = explain(&screener, &payment, Default::default(), Known::default(), NOW);
+    let without: Vec<_> = why.without.iter().map(|without| (without.reason, without.verdict)).collect();
+    let expected = [(Reason::ListedIdentifier, Verdict::Investigate), (Reason::ListedName, Verdict::Block)];
+    assert!(expected.iter().all(|pair| without.contains(pair)), "{without:?}");
 }

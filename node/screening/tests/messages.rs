@@ -6,7 +6,7 @@ mod samples;
 
 use hansa_screening::message::{MAX_HEADER, MAX_TRANSACTIONS, Message, MessageError, parse, read};
 use hansa_screening::watchlist::{Measure, table};
-use hansa_screening::{ActiveAlerts, History, Policy, RiskModel, Role, Screener};
+use hansa_screening::{History, Known, Policy, RiskModel, Role, Screener};
 use hansa_types::codec::{Decode, Encode};
 use hansa_types::date::Date;
 use hansa_types::decision::Verdict;
@@ -123,7 +123,7 @@ fn whoever_hides_beneath_is_found() {
     let screener = Screener::new(Policy::default(), vec![list], RiskModel::default_model()).unwrap();
     let verdict = |payment: &Payment| {
         let decision =
-            screener.assess(payment, &History::default(), &ActiveAlerts::default(), Timestamp(1_795_190_400));
+            screener.assess(payment, &History::default(), Known::default(), Timestamp(1_795_190_400));
         decision.decision.verdict
     };
     assert_eq!(verdict(&one(COVER)), Verdict::Block, "the underlying debtor's account is listed");

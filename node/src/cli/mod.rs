@@ -4,14 +4,18 @@ mod audit;
 mod backup;
 mod cases;
 mod cluster;
+mod customers;
+mod exceptions;
 mod governance;
 mod init;
+mod lists;
 mod output;
 mod records;
 mod run;
 mod screen;
 mod signals;
 mod status;
+mod why;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -61,6 +65,24 @@ pub enum Command {
     /// Screen pacs.008 files without a running node, and log nothing.
     #[command(after_help = screen::AFTER_HELP)]
     Screen(screen::ScreenArgs),
+    /// Why a payment was decided as it was: the score as a sum, what would have changed the verdict, and what it would be
+    /// under today's lists.
+    #[command(after_help = "Example:\n  hansa why 97ed4827-7b6f-4491-a06f-b548d5a7512d")]
+    Why(why::PaymentArgs),
+    /// Take the decision on a payment again, by the lists, the model and the rules that it cites.
+    #[command(
+        after_help = "Exit codes: 0 the same again, bit for bit; 1 otherwise, or failed.\n\nExample:\n  hansa replay 97ed4827-7b6f-4491-a06f-b548d5a7512d"
+    )]
+    Replay(why::PaymentArgs),
+    /// Watch lists: what is screened against, and how newer versions come.
+    #[command(subcommand)]
+    Lists(lists::ListsCommand),
+    /// Customers: whose accounts this bank holds.
+    #[command(subcommand)]
+    Customers(customers::CustomersCommand),
+    /// Exceptions: who resembles a listed name and was found to be somebody else.
+    #[command(subcommand)]
+    Exceptions(exceptions::ExceptionsCommand),
     /// Cases: what an officer works on.
     #[command(subcommand)]
     Cases(cases::CasesCommand),
@@ -114,6 +136,12 @@ pub enum CliError {
     /// The log could not be copied.
     #[error(transparent)]
     Export(#[from] crate::export::ExportError),
+    /// The archive of lists.
+    #[error(transparent)]
+    Archive(#[from] crate::archive::ArchiveError),
+    /// A list was not taken over.
+    #[error(transparent)]
+    List(#[from] crate::flows::lists::ListsError),
     /// What is screened against cannot be loaded.
     #[error(transparent)]
     Load(#[from] crate::load::LoadError),
@@ -150,6 +178,11 @@ impl Cli {
             Command::Run(args) => run::execute(&load(&config)?, &args),
             Command::Status => status::execute(&client(&config)?, &out),
             Command::Screen(args) => screen::execute(&args, named.as_deref(), &out),
+            Command::Why(args) => why::why(&args, &client(&config)?, &out),
+            Command::Replay(args) => why::replay(&args, &client(&config)?, &out),
+            Command::Lists(command) => lists::execute(command, &config, &out),
+            Command::Customers(command) => customers::execute(command, &client(&config)?, &out),
+            Command::Exceptions(command) => exceptions::execute(command, &client(&config)?, &out),
             Command::Cases(command) => cases::execute(command, &client(&config)?, &out),
             Command::Signals(command) => signals::execute(command, &client(&config)?, &out),
             Command::Alerts(signals::AlertsCommand::List) => signals::alerts(&client(&config)?, &out),

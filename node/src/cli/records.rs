@@ -16,7 +16,7 @@ use hansa_types::subject::Subject;
 use super::CliError;
 use super::output::{Output, short, table};
 use crate::customers::parse_account;
-use crate::terms::person_named;
+use hansa_screening::subjects::person_named;
 
 /// Whom something is about: exactly one of account, organisation and person.
 #[derive(Clone, Debug, Args)]
@@ -47,7 +47,7 @@ impl SubjectArgs {
         account.map(Subject::Account).or(lei.map(Subject::Organisation)).or(person)
     }
 
-    fn required(self) -> Result<Subject, CliError> {
+    pub(super) fn required(self) -> Result<Subject, CliError> {
         self.named()
             .ok_or(CliError::Usage("name a subject: --account, --lei, or --person with --born and --country"))
     }

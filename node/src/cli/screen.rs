@@ -6,8 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use hansa_screening::message::parse;
-use hansa_screening::watchlist::Measure;
-use hansa_screening::{ActiveAlerts, Assessment, History, Screener};
+use hansa_screening::{Assessment, History, Known, Screener};
 use hansa_types::date::Date;
 use hansa_types::decision::Verdict;
 use hansa_types::id::Timestamp;
@@ -15,6 +14,7 @@ use serde::Serialize;
 
 use super::CliError;
 use super::output::{Output, table};
+use crate::archive::Archive;
 use crate::config::{ListConfig, ListFormat, ScreeningConfig};
 use crate::load;
 
@@ -60,7 +60,8 @@ struct Screened {
 }
 
 pub(super) fn execute(args: &ScreenArgs, config: Option<&Path>, out: &Output) -> Result<ExitCode, CliError> {
-    let screener = load::screener(&screening(args, config)?)?;
+    let (config, archive) = screening(args, config)?;
+    let screener = load::loaded(&config, archive.as_ref())?.screener;
     if screener.lists().is_empty() {
         eprintln!(
             "hansa: screening against NO watch list: name one with --ofac or --list, or a configuration with some"
@@ -78,29 +79,33 @@ pub(super) fn execute(args: &ScreenArgs, config: Option<&Path>, out: &Output) ->
     Ok(ExitCode::from(code))
 }
 
-/// The configuration's lists, model and policy, and the lists named on the command line.
-fn screening(args: &ScreenArgs, config: Option<&Path>) -> Result<ScreeningConfig, CliError> {
+/// The configuration's lists, model and policy, and the lists named on the command line; with the archive that has newer
+/// lists.
+fn screening(
+    args: &ScreenArgs,
+    config: Option<&Path>,
+) -> Result<(ScreeningConfig, Option<Archive>), CliError> {
     let here = Path::new(super::DEFAULT_CONFIG);
-    let mut screening = match config.or_else(|| here.exists().then_some(here)) {
-        Some(path) => super::load(path)?.screening,
-        None => ScreeningConfig::default(),
+    let (mut screening, archive) = match config.or_else(|| here.exists().then_some(here)) {
+        Some(path) => {
+            let config = super::load(path)?;
+            let folder = Some(config.archive()).filter(|folder| folder.exists());
+            (config.screening, folder.map(Archive::open).transpose()?)
+        }
+        None => (ScreeningConfig::default(), None),
     };
-    let Some(date) = args.date else { return Ok(screening) };
+    let Some(date) = args.date else { return Ok((screening, archive)) };
     let list = |name: &str, format, path: &PathBuf, aliases: Option<PathBuf>| ListConfig {
-        name: name.to_owned(),
-        date,
-        format,
-        path: path.clone(),
+        date: Some(date),
+        path: Some(path.clone()),
         aliases,
-        addresses: None,
-        comments: None,
-        measure: Measure::Review,
+        ..ListConfig::new(name, format)
     };
     let ofac =
         args.ofac.as_ref().map(|p| list("ofac-sdn", ListFormat::OfacCsv, p, args.ofac_aliases.clone()));
     let own = args.list.as_ref().map(|p| list("own", ListFormat::Csv, p, None));
     screening.lists.extend(ofac.into_iter().chain(own));
-    Ok(screening)
+    Ok((screening, archive))
 }
 
 fn screen(
@@ -116,7 +121,7 @@ fn screen(
         Err(error) => return Screened { file, refused: Some(error.to_string()), payments: vec![] },
     };
     let assess = |payment| {
-        let assessment = screener.assess(&payment, history, &ActiveAlerts::default(), now);
+        let assessment = screener.assess(&payment, history, Known::default(), now);
         if assessment.decision.verdict == Verdict::Clear {
             history.observe(&screener.observation(&payment, now));
         }

@@ -14,6 +14,7 @@ use hansa_screening::codes::{self, Outward};
 use hansa_screening::message::{MessageError, parse, report};
 use hansa_screening::{History, Scheme, Screener};
 use hansa_types::decision::{Decision, Verdict};
+use hansa_types::habits::Habits;
 use hansa_types::hash::digest;
 use hansa_types::id::Timestamp;
 use hansa_types::payment::{Account, Payment, PaymentKey};
@@ -74,7 +75,7 @@ pub(crate) async fn submit(node: &Arc<Node>, message: &[u8]) -> Result<Submissio
 pub(crate) async fn report(node: &Arc<Node>, message: &[u8]) -> Result<String, Problem> {
     let payments = read(node, message)?;
     let answers = decide_all(node, payments.clone()).await?;
-    let default = node.screener.policy().scheme;
+    let default = node.screening.current().policy().scheme;
     let scheme = payments.first().map_or(default, |payment| Scheme::of(payment, default));
     let said: Vec<_> =
         payments.iter().zip(&answers).map(|(payment, answer)| (payment, outward(scheme, answer))).collect();
@@ -132,8 +133,8 @@ async fn decide_alone(
         return Ok(answer);
     }
     let without = without_quorum::journals_now(node, &payment).await;
-    let decision = assess(node, &payment);
-    let record = DecisionRecord { decision: decision.clone(), payment: payment.clone() };
+    let (decision, habits) = assess(node, &payment);
+    let record = DecisionRecord { decision: decision.clone(), payment: payment.clone(), habits };
     if without {
         return without_quorum::keep(node, record).await;
     }
@@ -163,16 +164,17 @@ async fn decide_alone(
 /// Decides, and takes the payment into the accounts' history at once, so that those sent in parallel count one another.
 /// The log gives it back later, and it does not count again. If the log never takes the decision, the history is too full
 /// until the next start rather than too empty.
-fn assess(node: &Node, payment: &Payment) -> Decision {
+fn assess(node: &Node, payment: &Payment) -> (Decision, Habits) {
     let begun = Instant::now();
-    let decision = {
+    let screener = node.screening.current();
+    let (decision, habits) = {
         let mut past = node.past();
-        let decision = node.screener.assess(payment, &past.history, &node.book().active, node.now()).decision;
-        past.run_ahead(&node.screener, &decision, payment);
-        decision
+        let assessed = screener.assess(payment, &past.history, node.book().known(), node.now());
+        past.run_ahead(&screener, &assessed.decision, payment);
+        (assessed.decision, assessed.habits)
     };
     node.metrics.stage("screen", begun.elapsed());
-    decision
+    (decision, habits)
 }
 
 /// The answer to a payment whose key the log holds: the decision again, or a refusal if the content differs.
@@ -249,7 +251,7 @@ pub(crate) fn restore(
             read => read?,
         };
         match read {
-            Some((_, Record::Decision(DecisionRecord { decision, payment }))) => {
+            Some((_, Record::Decision(DecisionRecord { decision, payment, .. }))) => {
                 // The records key opened it; under another index key nothing decided would be found again.
                 found = found || journal.find(Term::Payment(&decision.key))?.contains(&index);
                 if !found {
@@ -280,10 +282,10 @@ pub(crate) async fn tag_counterparties(node: Arc<Node>) {
             node.seen.more.notified().await;
             continue;
         }
-        let (tagging, now) = (node.clone(), node.now());
+        let (tagging, now, held) = (node.clone(), node.now(), node.customers.current());
         let subjects: Vec<_> = accounts
             .iter()
-            .filter_map(|account| Some((tags::subject(account)?, node.customers.contains_key(account), now)))
+            .filter_map(|account| Some((tags::subject(account)?, held.contains_key(account), now)))
             .collect();
         let learnt = tokio::task::spawn_blocking(move || tagging.tags.learn(subjects)).await;
         let matched = match learnt {

@@ -97,6 +97,13 @@ impl Tags {
         Ok(learnt)
     }
 
+    /// The bank holds the account no longer: as a counterparty it is still matched for a while.
+    pub(crate) fn release(&self, subject: &Subject) {
+        if let Some(known) = self.index().known.get_mut(subject) {
+            known.held = false;
+        }
+    }
+
     /// What is known of `subject`, learning it if need be. Blocks while the evaluators work.
     pub(crate) fn known(&self, subject: &Subject, now: Timestamp) -> Result<Known, TagsError> {
         if self.governed.manifest(now).tags.key.0 != self.tag_key {

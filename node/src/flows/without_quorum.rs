@@ -26,7 +26,7 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// What happens to a payment without a quorum.
 pub(crate) fn policy(node: &Node, payment: &Payment) -> WithoutQuorum {
-    let scheme = Scheme::of(payment, node.screener.policy().scheme);
+    let scheme = Scheme::of(payment, node.screening.current().policy().scheme);
     node.payments.without_quorum.get(&scheme).copied().unwrap_or_default()
 }
 
@@ -124,7 +124,7 @@ async fn settle_all(node: &Arc<Node>) -> Result<(), JournalError> {
 
 /// Takes one decision to the log; says whether another one stands there instead.
 async fn settle(node: &Arc<Node>, record: DecisionRecord) -> Result<bool, JournalError> {
-    let DecisionRecord { decision, payment } = &record;
+    let DecisionRecord { decision, payment, .. } = &record;
     let mut leaf = node.journal.leaf(&Record::Decision(record.clone()))?;
     leaf.unique = node.journal.unique(&decision.key, &payment.content_hash());
     let outcome = node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await?;

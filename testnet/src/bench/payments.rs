@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hansa_screening::watchlist::{Watchlist, ofac};
-use hansa_screening::{ActiveAlerts, History, Policy, RiskModel, Screener, message};
+use hansa_screening::{History, Known, Policy, RiskModel, Screener, message};
 use hansa_types::date::Date;
 use hansa_types::decision::Verdict;
 use hansa_types::iban::Iban;
@@ -65,7 +65,7 @@ pub(super) fn measure(plan: &Plan) -> Result<Vec<Figure>, BenchError> {
 
 /// Screens all messages in their order and gives the time of each.
 fn pass(screener: &Screener, messages: &[Vec<u8>]) -> Result<Vec<Duration>, BenchError> {
-    let (mut history, alerts) = (History::default(), ActiveAlerts::new([]));
+    let mut history = History::default();
     let mut times = Vec::with_capacity(messages.len());
     let mut now = START;
     for bytes in messages {
@@ -73,7 +73,7 @@ fn pass(screener: &Screener, messages: &[Vec<u8>]) -> Result<Vec<Duration>, Benc
         let start = Instant::now();
         let payments = message::parse(bytes).map_err(|e| BenchError::failed(BenchName::Payments, e))?;
         for payment in &payments {
-            let assessment = screener.assess(payment, &history, &alerts, Timestamp(now));
+            let assessment = screener.assess(payment, &history, Known::default(), Timestamp(now));
             if assessment.decision.verdict == Verdict::Clear {
                 history.observe(&screener.observation(payment, Timestamp(now)));
             }

@@ -20,6 +20,7 @@ use hansa_prover::tag::{DevelopmentTagKey, SubjectSecret, TagEvaluator, TagReque
 use hansa_prover::verify::Context;
 use hansa_types::codec::Encode;
 use hansa_types::decision::{Decision, Disposition, Reason, Verdict};
+use hansa_types::habits::Habits;
 use hansa_types::hash::{Digest, Element, PublicKey};
 use hansa_types::id::{BankId, Epoch, GatewayId, Timestamp};
 use hansa_types::manifest::{
@@ -214,12 +215,14 @@ pub(crate) fn decide(payment: Payment, signals: Vec<Digest>, at: Timestamp) -> D
         factors: HONEST,
         model_version: model.version,
         model: model.digest(),
+        rules: Digest([8; 32]),
         lists: vec![],
         signals,
+        exceptions: vec![],
         findings: vec![],
         decided_at: at,
     };
-    DecisionRecord { decision, payment }
+    DecisionRecord { decision, payment, habits: Habits::default() }
 }
 
 /// The honest opening of a decision, about the mule.

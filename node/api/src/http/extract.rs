@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, RawQuery, Request};
 use axum::http::request::Parts;
+use hansa_types::codec::Decode;
 use serde::de::DeserializeOwned;
 
 use super::router::Shared;
@@ -14,6 +15,9 @@ use crate::error::Problem;
 
 /// The largest JSON request, in bytes; messages have their own limit.
 const JSON_LIMIT: usize = 64 << 10;
+
+/// The largest request with files in it, in bytes.
+const FILES_LIMIT: usize = 512 << 20;
 
 /// A message in XML.
 pub(super) struct Xml(pub(super) Vec<u8>);
@@ -39,6 +43,21 @@ impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Json<T> {
         media::expect_type(&parts.headers, &["application/json"])?;
         let bytes = body::read(&parts.headers, body, JSON_LIMIT, shared.body_time).await?;
         let value = serde_json::from_slice(&bytes);
+        value.map(Self).map_err(|e| Problem::malformed(format!("the body is not what this route takes: {e}")))
+    }
+}
+
+/// A request in the canonical encoding: files, which JSON would only swell.
+pub(super) struct Canonical<T>(pub(super) T);
+
+impl<T: Decode> FromRequest<Arc<Shared>> for Canonical<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        media::expect_type(&parts.headers, &[super::CANONICAL])?;
+        let bytes = body::read(&parts.headers, body, FILES_LIMIT, shared.body_time).await?;
+        let value = T::from_bytes(&bytes);
         value.map(Self).map_err(|e| Problem::malformed(format!("the body is not what this route takes: {e}")))
     }
 }

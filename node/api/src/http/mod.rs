@@ -39,6 +39,7 @@ mod media;
 mod problem;
 mod router;
 mod routes;
+mod screening;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -58,6 +59,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 pub(crate) use self::problem::PROBLEM_JSON;
+
+/// The media type of a request in the canonical encoding.
+pub(crate) const CANONICAL: &str = "application/octet-stream";
 use self::router::Shared;
 use crate::config::ApiConfig;
 use crate::error::ServeError;

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
-use super::{guard, linger, routes};
+use super::{guard, linger, routes, screening};
 use crate::config::ApiConfig;
 use crate::error::{Problem, ProblemKind};
 use crate::http::{Beside, Wiring};
@@ -91,6 +91,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/backups", get(routes::backups).post(routes::back_up))
         .route("/v1/log/roots/{size}", get(routes::root_at))
         .route("/v1/status", get(routes::status))
+        .merge(screening::router())
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::catch_up));
     let v1 = Router::new()
         .route("/v1/payments", post(routes::submit))
@@ -121,7 +122,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 
 async fn unknown_route(uri: Uri) -> Problem {
     Problem::not_found(format!("there is nothing at {}", uri.path()))
-        .with_hint("the interface is /v1/payments, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/backups, /v1/disclosures, /v1/forks, /v1/governance, /v1/log, /v1/subjects, /v1/records, /v1/status, /v1/cluster, /livez, /readyz and /metrics")
+        .with_hint("the interface is /v1/payments, /v1/lists, /v1/customers, /v1/exceptions, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/backups, /v1/disclosures, /v1/forks, /v1/governance, /v1/log, /v1/subjects, /v1/records, /v1/status, /v1/cluster, /livez, /readyz and /metrics")
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {

@@ -25,10 +25,10 @@ use crate::model::{
 /// The media type of `/metrics` (OpenMetrics 1.0).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-type App = State<Arc<Shared>>;
-type Answer = Result<Response, Problem>;
+pub(super) type App = State<Arc<Shared>>;
+pub(super) type Answer = Result<Response, Problem>;
 
-fn json(status: StatusCode, value: &impl Serialize) -> Answer {
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     let bytes =
         serde_json::to_vec(value).map_err(|e| Problem::internal(format!("the answer is no JSON: {e}")))?;
     Ok((status, [(CONTENT_TYPE, "application/json")], bytes).into_response())
@@ -85,7 +85,7 @@ pub(super) struct LegQuery {
 }
 
 impl LegQuery {
-    fn leg(self) -> Result<Option<Leg>, Problem> {
+    pub(super) fn leg(self) -> Result<Option<Leg>, Problem> {
         match (self.instructing, self.instructed) {
             (Some(instructing), Some(instructed)) => Ok(Some(Leg { instructing, instructed })),
             (None, None) => Ok(None),

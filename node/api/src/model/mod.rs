@@ -8,12 +8,16 @@
 mod backups;
 mod cases;
 mod cluster;
+mod customers;
+mod exceptions;
 mod forks;
 mod governance;
+mod lists;
 mod payments;
 mod records;
 mod signals;
 mod status;
+mod why;
 
 pub use self::backups::{BackupAttempt, BackupList, BackupView, RootView};
 pub use self::cases::{
@@ -22,10 +26,18 @@ pub use self::cases::{
 pub use self::cluster::{
     ClusterAction, ClusterRequest, ClusterResult, ClusterView, ReplicaState, ReplicaView,
 };
+pub use self::customers::{
+    CustomerChange, CustomerChangeView, CustomerChanges, CustomerImport, CustomersView, MAX_CUSTOMER_FILE,
+};
+pub use self::exceptions::{ExceptionList, ExceptionRequest, ExceptionView, WithdrawalRequest};
 pub use self::forks::{ForkList, ForkView};
 pub use self::governance::{
     AmendmentView, ChangesView, GovernanceView, MemberRoot, MemberView, MessageRequest, ProposalRequest,
     ProposalView, RoundView, VoteRequest,
+};
+pub use self::lists::{
+    ActorRequest, ListChangeView, ListDiffQuery, ListEntryView, ListFiles, ListImport, ListVersionView,
+    ListView, ListsView, MAX_LIST_FILE, RescreeningView,
 };
 pub use self::payments::{
     AnswerStatus, EvidenceRequest, FindingView, InternalAnswer, Leg, LogEntry, LogHistory, OUTWARD_DUPLICATE,
@@ -40,3 +52,4 @@ pub use self::status::{
     Anonymity, Check, ConsortiumView, Counters, LogView, PaymentCounters, PeerView, RaftView, Readiness,
     SignalCounters, StageTimes, Status,
 };
+pub use self::why::{FlipView, ListRef, OutcomeView, ReplayView, SummandView, WhyView, WithoutView};

@@ -41,7 +41,7 @@ pub(super) struct Fake {
 }
 
 impl Fake {
-    fn note(&self, call: String) {
+    pub(super) fn note(&self, call: String) {
         self.calls.lock().unwrap().push(call);
     }
 

@@ -2,9 +2,11 @@
 
 mod client;
 mod fake;
+mod fake_screening;
 mod life;
 mod noise;
 mod refusals;
 mod samples;
+mod screening;
 mod shapes;
 mod wire;

@@ -39,6 +39,14 @@ fn answers_keep_their_shape() {
     frozen(&samples::governance(), vector!("governance"));
     frozen(&samples::changes(), vector!("changes"));
     frozen(&samples::readiness(false), vector!("readiness"));
+    frozen(&samples::lists(), vector!("lists"));
+    frozen(&samples::list_change(), vector!("list-change"));
+    frozen(&samples::list_entry(), vector!("list-entry"));
+    frozen(&samples::customers(), vector!("customers"));
+    frozen(&samples::customer_change(), vector!("customer-change"));
+    frozen(&ExceptionList { exceptions: vec![samples::exception()] }, vector!("exceptions"));
+    frozen(&samples::why(), vector!("why"));
+    frozen(&samples::replay(), vector!("replay"));
     let problem = Problem::conflict("case 2 is cleared").with_hint("open a new one");
     frozen(&ProblemBody::from(problem), vector!("problem"));
 }
@@ -69,6 +77,10 @@ fn requests_keep_their_shape() {
         ..LogQuery::default()
     };
     frozen(&query, vector!("log-query"));
+    frozen(&samples::customer_changes(), vector!("customer-changes"));
+    frozen(&samples::exception_request(), vector!("exception-request"));
+    let withdrawal = WithdrawalRequest { reason: "forged".to_owned(), actor: samples::actor() };
+    frozen(&withdrawal, vector!("withdrawal-request"));
     frozen(&RetractRequest { actor: samples::actor() }, vector!("retract-request"));
 }
 

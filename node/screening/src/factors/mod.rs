@@ -1,22 +1,26 @@
-//! The risk factors: at most sixteen numbers, each from the payment and its accounts' past alone.
+//! The risk factors: at most sixteen numbers, each from the payment and its accounts' [`Habits`] alone.
 //!
 //! A slot, once published, keeps its meaning: registered models and proofs refer to it by number. Other banks' signals
 //! are no factor; a rule of their own handles them.
 
 mod behaviour;
 pub mod fatf;
+pub(crate) mod habits;
 mod particulars;
 #[cfg(test)]
 mod tests;
 
 use hansa_types::codec_enum;
-use hansa_types::hash::Digest;
+use hansa_types::habits::Habits;
 use hansa_types::model::{FACTORS, Factors};
-use hansa_types::payment::{Account, Payment};
+use hansa_types::payment::Payment;
 use serde::Serialize;
 
 use crate::config::Policy;
-use crate::history::History;
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+const CENTS: u64 = 100;
 
 /// A risk factor. Its number is one more than its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,16 +110,16 @@ pub struct Evidence {
 /// What factors are computed of.
 pub(crate) struct Inputs<'a> {
     pub(crate) payment: &'a Payment,
-    pub(crate) history: &'a History,
+    pub(crate) habits: &'a Habits,
     pub(crate) policy: &'a Policy,
     /// The best likeness to a listed name, in thousandths.
     pub(crate) list_match: u16,
     /// Unix seconds.
     pub(crate) now: u64,
-    /// The debtor's account, in a customer's transfer.
-    pub(crate) debtor: Option<Digest>,
-    /// The creditor's account, in a customer's transfer.
-    pub(crate) creditor: Option<Digest>,
+    /// Whether a customer's account is paid from.
+    pub(crate) debtor: bool,
+    /// Whether a customer's account is paid to.
+    pub(crate) creditor: bool,
     /// The settlement amount in cents of the reference currency.
     pub(crate) cents: u64,
 }
@@ -123,15 +127,15 @@ pub(crate) struct Inputs<'a> {
 impl<'a> Inputs<'a> {
     pub(crate) fn new(
         payment: &'a Payment,
-        history: &'a History,
+        habits: &'a Habits,
         policy: &'a Policy,
         list_match: u16,
         now: u64,
     ) -> Self {
-        let [debtor, creditor] = payment.customer_accounts().map(|account| account.map(Account::digest));
+        let [debtor, creditor] = payment.customer_accounts().map(|account| account.is_some());
         Self {
             payment,
-            history,
+            habits,
             policy,
             list_match,
             now,

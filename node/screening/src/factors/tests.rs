@@ -1,10 +1,11 @@
 //! Each factor alone, by its value and its words.
 
+use hansa_types::id::Timestamp;
 use hansa_types::money::Money;
 use hansa_types::payment::{Account, Agent};
 
 use super::*;
-use crate::history::Observation;
+use crate::history::{History, Observation};
 
 const NOW: u64 = 1_800_000_000;
 const DAY: u64 = 86_400;
@@ -37,7 +38,9 @@ fn past(payments: &[(&str, &str, u64, u64)]) -> History {
 }
 
 fn of(payment: &Payment, history: &History) -> impl Fn(Factor) -> u16 + use<> {
-    let (factors, evidence) = compute(&Inputs::new(payment, history, &Policy::default(), 0, NOW));
+    let policy = Policy::default();
+    let habits = habits::of(payment, history, &policy, Timestamp(NOW));
+    let (factors, evidence) = compute(&Inputs::new(payment, &habits, &policy, 0, NOW));
     let nonzero = factors.0.iter().filter(|value| **value > 0).count();
     assert_eq!(nonzero, evidence.len());
     move |factor| factors.0[factor.slot()]

@@ -212,20 +212,11 @@ fn is_clock(text: &str, limits: &[u8]) -> bool {
     parts.len() == limits.len() && parts.iter().zip(limits).all(in_range)
 }
 
-/// A time in UTC as ISO 8601 has it. The calendar is computed by eras of 400 years that begin on 1 March (Hinnant,
-/// "chrono-compatible low-level date algorithms", `civil_from_days`).
+/// A time in UTC as ISO 8601 has it.
 fn date_time(at: Timestamp) -> String {
-    let days = at.0 / SECONDS_A_DAY + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
     let seconds = at.0 % SECONDS_A_DAY;
     let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    format!("{}T{hour:02}:{minute:02}:{second:02}Z", Date::of(at))
 }
 
 #[cfg(test)]

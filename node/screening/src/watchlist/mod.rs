@@ -5,6 +5,7 @@
 
 mod countries;
 pub mod csv;
+pub mod diff;
 mod error;
 pub mod eu;
 pub mod ofac;
@@ -152,6 +153,13 @@ pub struct Entry {
     pub countries: Vec<Country>,
     /// Its own numbers and codes.
     pub identifiers: Vec<Identifier>,
+}
+
+impl Entry {
+    /// Names its content: an entry that changed is looked at anew.
+    pub fn digest(&self) -> Digest {
+        digest_of("hansa/list-entry/v1", self)
+    }
 }
 
 impl Encode for Entry {

@@ -1,5 +1,7 @@
 //! The other end of the HTTP interface, blocking: for the command line, the demo and tests.
 
+mod screening;
+
 use std::time::Duration;
 
 use hansa_types::case::CaseState;
@@ -124,11 +126,7 @@ impl Client {
     /// What the log holds about a payment, of one leg or all.
     pub fn history(&self, uetr: Uetr, leg: Option<&Leg>) -> Result<Vec<LogEntry>, ClientError> {
         let url = format!("{}/v1/payments/{uetr}/audit", self.base);
-        let mut request = self.authorized(self.agent.get(&url));
-        if let Some(Leg { instructing, instructed }) = leg {
-            request =
-                request.query("instructing", instructing.as_str()).query("instructed", instructed.as_str());
-        }
+        let request = screening::on_leg(self.authorized(self.agent.get(&url)), leg);
         read::<LogHistory>(&url, request.call()).map(|history| history.entries)
     }
 
@@ -351,12 +349,17 @@ impl Client {
 
 /// Whether `base` is `http://` and a loopback host, with nothing behind the port.
 fn is_local(base: &str) -> bool {
-    let Ok(uri) = base.parse::<Uri>() else { return false };
+    let bare = |uri: Uri| uri.path_and_query().is_none_or(|path| path.as_str() == "/");
+    is_loopback(base) && base.parse().is_ok_and(bare)
+}
+
+/// Whether it is plain HTTP to this very machine.
+pub(crate) fn is_loopback(address: &str) -> bool {
+    let Ok(uri) = address.parse::<Uri>() else { return false };
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let bare = uri.path_and_query().is_none_or(|path| path.as_str() == "/");
     let user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    uri.scheme_str() == Some("http") && loopback && bare && !user
+    uri.scheme_str() == Some("http") && loopback && !user
 }
 
 /// The answer's JSON.

@@ -1,11 +1,14 @@
 //! What a node offers to whoever is outside, whatever the way in: the node implements this, each interface calls it.
 
+mod screening;
+
 use async_trait::async_trait;
 use hansa_types::case::CaseState;
 use hansa_types::hash::Digest;
 use hansa_types::id::Actor;
 use hansa_types::uetr::Uetr;
 
+pub use self::screening::ScreeningService;
 use crate::error::Problem;
 use crate::model::{
     AlertView, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, ChangesView, ClusterRequest,
@@ -20,7 +23,7 @@ use crate::model::{
 /// A call runs to its end even when the caller has gone away or the deadline has passed: interfaces run it in a task of
 /// its own, so an implementation is never cancelled half-way and may not rely on being dropped.
 #[async_trait]
-pub trait Service: Send + Sync + 'static {
+pub trait Service: ScreeningService {
     /// Screens every payment of a pacs.008, pacs.009 or pacs.004 message (XML in UTF-8) and answers each, in the message's order, once its
     /// decision is durable in the log. A payment seen before with equal content gets its first decision again; the
     /// same key with other content is answered as a duplicate, which is not an error of the call.

@@ -1,0 +1,437 @@
+//! The lists, models and rules that decisions cite, kept under their digests for as long as a decision that cites them.
+//!
+//! What is loaded is archived before the first decision cites it: the files as they were read, so that a decision can be
+//! taken again years later. A *basis* names the lists, the model and the rules of one moment; a decision is indexed under
+//! its basis, and what no kept decision is based on any more is removed. Each replica has its own archive, in its data
+//! folder, where a backup finds it.
+
+mod files;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use hansa_screening::{RiskModel, Rules, Scheme, Screener, ScreenerError};
+use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
+use hansa_types::codec_struct;
+use hansa_types::decision::{Decision, ListVersion};
+use hansa_types::hash::{Digest, digest_of};
+use hansa_types::id::Timestamp;
+
+use self::files::{keep, read};
+use crate::journal::{Journal, JournalError};
+use crate::load::{self, RawList};
+use crate::retention::Retention;
+use crate::terms::{Term, basis, basis_of};
+
+const LISTS: &str = "lists";
+const MODELS: &str = "models";
+const RULES: &str = "rules";
+const BASES: &str = "bases";
+/// Which version of a list that came after the configuration's files is in use, by the list's name.
+const IN_USE: &str = "in-use";
+/// The most lists of a basis, as of a decision.
+const MAX_LISTS: usize = hansa_types::decision::MAX_FINDINGS;
+/// The longest model file.
+const MAX_MODEL: usize = 1 << 20;
+/// How many erased decisions are stepped over in search of the last one of a basis that can be read.
+const MAX_ERASED: usize = 1_000;
+
+/// Why the archive cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the archive of lists and models, {path}: {source}")]
+pub struct ArchiveError {
+    /// Which file or folder.
+    path: PathBuf,
+    /// What the system said.
+    source: std::io::Error,
+}
+
+/// Why what a decision was taken with cannot be had again.
+#[derive(Debug, thiserror::Error)]
+pub enum BasisError {
+    /// Something is not there.
+    #[error("{0} is not in this replica's archive: copy it from another replica, or from a backup")]
+    Missing(String),
+    /// Something is there and is not what the decision cites.
+    #[error("{0} in this replica's archive is damaged: copy it from another replica, or from a backup")]
+    Damaged(String),
+    /// Policy or model that this release refuses.
+    #[error("this release does not take them any more: {0}")]
+    Screener(#[from] ScreenerError),
+}
+
+/// The lists, the model and the rules of one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Basis {
+    lists: Vec<ListVersion>,
+    model: Digest,
+    rules: Digest,
+}
+
+impl Basis {
+    fn name(&self) -> Digest {
+        basis(&self.lists, &self.model, &self.rules)
+    }
+}
+
+impl Encode for Basis {
+    fn encode(&self, out: &mut Writer) {
+        out.seq(&self.lists);
+        self.model.encode(out);
+        self.rules.encode(out);
+    }
+}
+
+impl Decode for Basis {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self {
+            lists: input.seq("lists", MAX_LISTS)?,
+            model: Decode::decode(input)?,
+            rules: Decode::decode(input)?,
+        })
+    }
+}
+
+/// A list as its files were.
+struct ArchivedList {
+    version: ListVersion,
+    raw: RawList,
+}
+codec_struct!(ArchivedList { version, raw });
+
+/// The archive of one replica.
+pub(crate) struct Archive {
+    dir: PathBuf,
+    /// The bases that are there, and those that decisions cite and that are not.
+    known: Mutex<(BTreeSet<Digest>, BTreeSet<Digest>)>,
+    /// The bases that decisions are taken on now, one for each set of lists that a scheme consults.
+    current: Mutex<BTreeSet<Digest>>,
+}
+
+impl Archive {
+    /// The archive in `dir`, made if it is not there.
+    pub(crate) fn open(dir: PathBuf) -> Result<Self, ArchiveError> {
+        for folder in [LISTS, MODELS, RULES, BASES, IN_USE] {
+            let path = dir.join(folder);
+            fs::create_dir_all(&path).map_err(|source| ArchiveError { path, source })?;
+        }
+        Ok(Self { dir, known: Mutex::default(), current: Mutex::default() })
+    }
+
+    /// Keeps a list as its files are.
+    pub(crate) fn add_list(&self, version: &ListVersion, raw: &RawList) -> Result<(), ArchiveError> {
+        let mut bytes = Writer::default();
+        version.encode(&mut bytes);
+        raw.encode(&mut bytes);
+        keep(&self.dir.join(LISTS).join(list_name(version)), &bytes.into_bytes())
+    }
+
+    /// Keeps in mind that this version of a list is in use, rather than the configuration's files.
+    pub(crate) fn use_list(&self, version: &ListVersion) -> Result<(), ArchiveError> {
+        keep(&self.dir.join(IN_USE).join(hex::encode(&version.name)), &version.to_bytes())
+    }
+
+    /// The list called `name` that came after the configuration's files, if one did.
+    pub(crate) fn list_in_use(&self, name: &str) -> Result<Option<RawList>, BasisError> {
+        let Some(bytes) = read(&self.dir.join(IN_USE).join(hex::encode(name))) else { return Ok(None) };
+        let damaged = || BasisError::Damaged(format!("the note of which {name} is in use"));
+        let version = ListVersion::from_bytes(&bytes).map_err(|_| damaged())?;
+        self.list(&version).map(Some)
+    }
+
+    /// A list as its files were.
+    pub(crate) fn list(&self, version: &ListVersion) -> Result<RawList, BasisError> {
+        let what = || format!("the list {} of {} ({})", version.name, version.date, version.digest);
+        let bytes = read(&self.dir.join(LISTS).join(list_name(version)));
+        let bytes = bytes.ok_or_else(|| BasisError::Missing(what()))?;
+        let archived = ArchivedList::from_bytes(&bytes).map_err(|_| BasisError::Damaged(what()))?;
+        let whole = load::parse_list(&archived.raw).is_ok_and(|list| list.version() == *version);
+        if whole { Ok(archived.raw) } else { Err(BasisError::Damaged(what())) }
+    }
+
+    /// The versions of a list that are here, oldest first.
+    pub(crate) fn versions(&self, name: &str) -> Result<Vec<ListVersion>, ArchiveError> {
+        let mut versions: Vec<ListVersion> =
+            self.bases()?.into_iter().flat_map(|(_, basis)| basis.lists).collect();
+        versions.retain(|version| version.name == name);
+        versions.sort_by(|a, b| (&a.date, a.digest).cmp(&(&b.date, b.digest)));
+        versions.dedup();
+        Ok(versions)
+    }
+
+    /// Keeps what `screener` decides by, before it decides anything. Its lists are here already; `model` is the file.
+    pub(crate) fn adopt(&self, screener: &Screener, model: &[u8]) -> Result<(), ArchiveError> {
+        let cited = screener.model().model.digest();
+        keep(&self.dir.join(MODELS).join(cited.to_string()), model)?;
+        let rules = screener.rules().digest();
+        keep(&self.dir.join(RULES).join(rules.to_string()), &screener.rules().to_json())?;
+        let mut current = BTreeSet::new();
+        for scheme in Scheme::ALL.iter().copied() {
+            let basis = Basis { lists: screener.consulted(scheme), model: cited, rules };
+            if current.insert(basis.name()) {
+                keep(&self.dir.join(BASES).join(basis.name().to_string()), &basis.to_bytes())?;
+            }
+        }
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = current;
+        Ok(())
+    }
+
+    /// A screener that decides as the one did that took `decision`, as far as this release can.
+    pub(crate) fn screener_of(&self, decision: &Decision) -> Result<Screener, BasisError> {
+        let rules = self.rules(&decision.rules)?;
+        let model = self.model(&decision.model)?;
+        let model = RiskModel { hold_threshold: rules.hold_threshold, ..model };
+        let mut lists = Vec::with_capacity(decision.lists.len());
+        for version in &decision.lists {
+            let raw = self.list(version)?;
+            let damaged = |_| BasisError::Damaged(format!("the list {}", version.name));
+            lists.push(load::parse_list(&raw).map_err(damaged)?);
+        }
+        Ok(Screener::new(rules.policy, lists, model)?)
+    }
+
+    fn model(&self, digest: &Digest) -> Result<RiskModel, BasisError> {
+        let what = || format!("the model {digest}");
+        let bytes = read(&self.dir.join(MODELS).join(digest.to_string()));
+        let bytes = bytes.ok_or_else(|| BasisError::Missing(what()))?;
+        let text = str::from_utf8(&bytes).ok().filter(|text| text.len() <= MAX_MODEL);
+        let model = text.and_then(|text| RiskModel::parse(text).ok());
+        model.filter(|model| model.model.digest() == *digest).ok_or_else(|| BasisError::Damaged(what()))
+    }
+
+    fn rules(&self, digest: &Digest) -> Result<Rules, BasisError> {
+        let what = || format!("the rules {digest}");
+        let bytes = read(&self.dir.join(RULES).join(digest.to_string()));
+        let bytes = bytes.ok_or_else(|| BasisError::Missing(what()))?;
+        let rules = Rules::from_json(&bytes).ok().filter(|rules| rules.digest() == *digest);
+        rules.ok_or_else(|| BasisError::Damaged(what()))
+    }
+
+    /// Notes that a decision cites its basis, which should be here.
+    pub(crate) fn cited(&self, decision: &Decision) {
+        let basis = basis_of(decision);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (there, missing) = &mut *known;
+        if there.contains(&basis) || missing.contains(&basis) {
+            return;
+        }
+        if self.dir.join(BASES).join(basis.to_string()).is_file() {
+            there.insert(basis);
+        } else {
+            tracing::warn!(%basis, "a decision cites lists or a model that are not in the archive: copy them from another replica or a backup");
+            missing.insert(basis);
+        }
+    }
+
+    /// What decisions cite and is missing or damaged, a sentence each.
+    pub(crate) fn missing(&self) -> Result<Vec<String>, ArchiveError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missing: Vec<String> =
+            known.1.iter().map(|basis| format!("basis {basis}: not in the archive")).collect();
+        drop(known);
+        for (name, basis) in self.bases()? {
+            let lists = basis.lists.iter().map(|list| self.list(list).map(drop));
+            let others = [self.model(&basis.model).map(drop), self.rules(&basis.rules).map(drop)];
+            let errors = lists.chain(others).filter_map(Result::err);
+            missing.extend(errors.map(|error| format!("basis {name}: {error}")));
+        }
+        Ok(missing)
+    }
+
+    /// Removes what no decision is based on that is still kept. Returns how many files went.
+    pub(crate) fn prune(
+        &self,
+        journal: &Journal,
+        retention: &Retention,
+        now: Timestamp,
+    ) -> Result<u64, JournalError> {
+        let failed = |error: ArchiveError| JournalError::Archive(error.to_string());
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (mut kept, mut gone) = (Vec::new(), Vec::new());
+        for (name, basis) in self.bases().map_err(failed)? {
+            let last = last_cited(journal, &name)?;
+            let cited = last.is_some_and(|at| retention.longest_decision(at) > now);
+            if cited || current.contains(&name) { kept.push(basis) } else { gone.push((name, basis)) }
+        }
+        let in_use = self.in_use().map_err(failed)?;
+        let lists = kept.iter().flat_map(|basis| &basis.lists).chain(&in_use);
+        let lists: BTreeSet<String> = lists.map(list_name).collect();
+        let models: BTreeSet<Digest> = kept.iter().map(|basis| basis.model).collect();
+        let rules: BTreeSet<Digest> = kept.iter().map(|basis| basis.rules).collect();
+        let mut files = BTreeSet::new();
+        for (name, basis) in gone {
+            files.insert(self.dir.join(BASES).join(name.to_string()));
+            let unused = basis.lists.iter().map(list_name).filter(|list| !lists.contains(list));
+            files.extend(unused.map(|list| self.dir.join(LISTS).join(list)));
+            if !models.contains(&basis.model) {
+                files.insert(self.dir.join(MODELS).join(basis.model.to_string()));
+            }
+            if !rules.contains(&basis.rules) {
+                files.insert(self.dir.join(RULES).join(basis.rules.to_string()));
+            }
+        }
+        for path in &files {
+            fs::remove_file(path).map_err(|source| failed(ArchiveError { path: path.clone(), source }))?;
+        }
+        Ok(files.len() as u64)
+    }
+
+    /// The versions that are in use rather than the configuration's files.
+    fn in_use(&self) -> Result<Vec<ListVersion>, ArchiveError> {
+        let path = self.dir.join(IN_USE);
+        let failed = |source| ArchiveError { path: path.clone(), source };
+        let entries = fs::read_dir(&path).map_err(failed)?;
+        let notes: Result<Vec<_>, _> = entries.map(|entry| fs::read(entry?.path())).collect();
+        Ok(notes.map_err(failed)?.iter().filter_map(|note| ListVersion::from_bytes(note).ok()).collect())
+    }
+
+    fn bases(&self) -> Result<Vec<(Digest, Basis)>, ArchiveError> {
+        let path = self.dir.join(BASES);
+        let failed = |source| ArchiveError { path: path.clone(), source };
+        let mut bases = Vec::new();
+        for entry in fs::read_dir(&path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            // A file that a crash left half written has another name.
+            let Some(name) = entry.file_name().to_str().and_then(|name| name.parse::<Digest>().ok()) else {
+                continue;
+            };
+            let bytes = fs::read(entry.path()).map_err(failed)?;
+            let found = Basis::from_bytes(&bytes)
+                .map_err(|error| failed(std::io::Error::other(error.to_string())))?;
+            bases.push((name, found));
+        }
+        Ok(bases)
+    }
+}
+
+/// A list's file: its name and date belong to what decisions cite.
+fn list_name(version: &ListVersion) -> String {
+    digest_of("hansa/archived-list/v1", version).to_string()
+}
+
+/// When the last decision on a basis was taken that can be read: the future, if none of the last ones can be.
+fn last_cited(journal: &Journal, basis: &Digest) -> Result<Option<Timestamp>, JournalError> {
+    let term = journal.term(&Term::Basis(*basis));
+    let mut before = journal.consensus().size();
+    for _ in 0..MAX_ERASED {
+        let Some(index) = last_under(journal, &term, before)? else { return Ok(None) };
+        match journal.read(index) {
+            Ok(Some((_, record))) => return Ok(Some(record.at())),
+            Ok(None) | Err(JournalError::Erased(_)) => before = index,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(Timestamp(u64::MAX)))
+}
+
+/// The last leaf under a term below `before`: a search by halves, one seek each.
+fn last_under(journal: &Journal, term: &[u8; 32], before: u64) -> Result<Option<u64>, JournalError> {
+    let first_from = |from: u64| {
+        let mut found = None;
+        journal.consensus().visit_term(term, from, |index| {
+            found = Some(index).filter(|index| *index < before);
+            ControlFlow::Break(())
+        })?;
+        Ok::<_, JournalError>(found)
+    };
+    let Some(mut last) = first_from(0)? else { return Ok(None) };
+    let (mut low, mut high) = (last + 1, before);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match first_from(middle)? {
+            Some(index) => {
+                last = index;
+                low = index + 1;
+            }
+            None => high = middle,
+        }
+    }
+    Ok(Some(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use hansa_screening::History;
+    use hansa_screening::Known;
+    use hansa_screening::model::DEFAULT;
+    use hansa_screening::watchlist::Measure;
+    use hansa_types::payment::Payment;
+
+    use hansa_api::model::ListFiles;
+
+    use super::*;
+    use crate::config::{ListConfig, ListFormat, ScreeningConfig};
+
+    const LIST: &str = include_str!("../../../testnet/samples/watchlist.csv");
+
+    /// The archive in `folder`, opened as a start does, and the screener that it holds.
+    fn open(folder: &Path) -> (Archive, Screener) {
+        let path = folder.join("list.csv");
+        fs::write(&path, LIST).unwrap();
+        let list = ListConfig {
+            date: Some("2026-11-20".try_into().unwrap()),
+            path: Some(path),
+            measure: Measure::Freeze,
+            ..ListConfig::new("samples", ListFormat::Csv)
+        };
+        let archive = Archive::open(folder.join("archive")).unwrap();
+        let config = ScreeningConfig { lists: vec![list], ..ScreeningConfig::default() };
+        let loaded = load::loaded(&config, Some(&archive)).unwrap();
+        loaded.keep(&archive).unwrap();
+        (archive, loaded.screener)
+    }
+
+    #[test]
+    fn what_was_loaded_is_kept_whole_and_what_is_damaged_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("archive");
+        let (archive, screener) = open(folder.path());
+        assert_eq!(archive.missing().unwrap(), [""; 0]);
+        let version = screener.lists()[0].version();
+        let list = dir.join(LISTS).join(list_name(&version));
+        let whole = fs::read(&list).unwrap();
+        fs::write(&list, &whole[..whole.len() - 40]).unwrap();
+        let model = dir.join(MODELS).join(RiskModel::default_model().model.digest().to_string());
+        assert_eq!(fs::read_to_string(&model).unwrap(), DEFAULT);
+        fs::remove_file(&model).unwrap();
+        let missing = archive.missing().unwrap();
+        assert!(missing.len() == 2 && missing[0].contains("the list samples of 2026-11-20"), "{missing:?}");
+        assert_eq!(open(folder.path()).0.missing().unwrap(), [""; 0], "the next start writes them again");
+    }
+
+    #[test]
+    fn a_decision_is_taken_again_by_what_it_cites() {
+        let folder = tempfile::tempdir().unwrap();
+        let (archive, screener) = open(folder.path());
+        let decide = |screener: &Screener| {
+            screener.assess(&Payment::default(), &History::default(), Known::default(), Timestamp(9)).decision
+        };
+        let decision = decide(&screener);
+        assert_eq!(decide(&archive.screener_of(&decision).unwrap()), decision);
+        let unknown = Decision { rules: Digest([1; 32]), ..decision };
+        assert!(matches!(archive.screener_of(&unknown), Err(BasisError::Missing(_))));
+    }
+
+    #[test]
+    fn a_list_in_use_comes_before_older_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let (archive, screener) = open(folder.path());
+        let files = ListFiles { main: LIST.into(), ..ListFiles::default() };
+        let config = ListConfig::new("samples", ListFormat::Csv);
+        let newer = RawList::new(&config, "2026-11-21".try_into().unwrap(), files);
+        let version = load::parse_list(&newer).unwrap().version();
+        archive.add_list(&version, &newer).unwrap();
+        archive.use_list(&version).unwrap();
+        let in_use = load::parse_list(&archive.list_in_use("samples").unwrap().unwrap()).unwrap();
+        assert_eq!(in_use.version(), version);
+        let (archive, with_newer) = open(folder.path());
+        assert_eq!(with_newer.lists()[0].date.to_string(), "2026-11-21");
+        assert_eq!(archive.versions("samples").unwrap().len(), 2);
+        assert_eq!(screener.lists()[0].date.to_string(), "2026-11-20");
+    }
+}

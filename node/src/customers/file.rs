@@ -1,0 +1,198 @@
+//! The customers' file, as it is now: read again when it changes, written whole when somebody brings another.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::UNIX_EPOCH;
+
+use hansa_types::id::Timestamp;
+
+use super::{Customers, CustomersError, parse, write};
+
+/// The largest file, in bytes: ten million customers.
+pub(crate) const MAX_FILE: u64 = 1 << 30;
+
+/// Why a file of customers is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system.
+    #[error("{path}: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What stands in it.
+    #[error("{path}: {source}")]
+    Customers {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CustomersError,
+    },
+    /// Absurdly large.
+    #[error("{path}: {bytes} bytes: at most {MAX_FILE} are read")]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// How many.
+        bytes: u64,
+    },
+}
+
+/// Tells one state of the file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    /// When it was last written, in nanoseconds since 1970.
+    modified: u128,
+    length: u64,
+}
+
+impl Stamp {
+    /// When the file was last written.
+    pub(crate) fn modified(&self) -> Timestamp {
+        Timestamp(u64::try_from(self.modified / 1_000_000_000).unwrap_or(u64::MAX))
+    }
+}
+
+/// The customers in use, and the file they come from.
+pub(crate) struct CustomerFile {
+    path: PathBuf,
+    /// After how many hours the file is stale.
+    pub(crate) max_age_hours: Option<u32>,
+    current: RwLock<Arc<Customers>>,
+    /// The state of the file that was looked at last, and why it was refused if it was.
+    seen: Mutex<(Stamp, Option<String>)>,
+    /// Held by whoever changes it.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+}
+
+impl CustomerFile {
+    /// Reads the file in `path`, which is stale after so many hours.
+    pub(crate) fn open(path: &Path, max_age_hours: Option<u32>) -> Result<Self, FileError> {
+        let (customers, stamp) = read(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            max_age_hours,
+            current: RwLock::new(Arc::new(customers)),
+            seen: Mutex::new((stamp, None)),
+            changing: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The customers in use.
+    pub(crate) fn current(&self) -> Arc<Customers> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts these in use.
+    pub(crate) fn swap(&self, customers: Customers) -> Arc<Customers> {
+        let customers = Arc::new(customers);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = customers.clone();
+        customers
+    }
+
+    /// The file, if it is in another state than the one looked at last; an error if that cannot be used.
+    pub(crate) fn look(&self) -> Option<Result<Customers, FileError>> {
+        let known = self.seen().0;
+        match stamp(&self.path) {
+            Ok(now) if now == known => None,
+            _ => Some(read(&self.path).map(|(customers, now)| {
+                self.saw(now, None);
+                customers
+            })),
+        }
+    }
+
+    /// Writes another file in its place, whole and durably.
+    pub(crate) fn replace(&self, customers: &Customers) -> Result<(), FileError> {
+        let failed = |source| FileError::File { path: self.path.clone(), source };
+        let wrong = |source| FileError::Customers { path: self.path.clone(), source };
+        let bytes = write(customers).map_err(wrong)?;
+        let new = self.path.with_extension("new");
+        let put = || {
+            let mut file =
+                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            fs::rename(&new, &self.path)?;
+            fs::File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+        };
+        put().map_err(failed)?;
+        self.saw(stamp(&self.path).map_err(failed)?, None);
+        Ok(())
+    }
+
+    /// The state looked at last was refused.
+    pub(crate) fn refuse(&self, reason: String) {
+        let now = stamp(&self.path).unwrap_or(self.seen().0);
+        self.saw(now, Some(reason));
+    }
+
+    /// The state of the file that was looked at last, and why it was refused if it was.
+    pub(crate) fn seen(&self) -> (Stamp, Option<String>) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn saw(&self, stamp: Stamp, refused: Option<String>) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = (stamp, refused);
+    }
+}
+
+fn stamp(path: &Path) -> Result<Stamp, std::io::Error> {
+    let metadata = fs::metadata(path)?;
+    let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    Ok(Stamp { modified, length: metadata.len() })
+}
+
+fn read(path: &Path) -> Result<(Customers, Stamp), FileError> {
+    let failed = |source| FileError::File { path: path.to_owned(), source };
+    // Before the content: what is written meanwhile is looked at again.
+    let stamp = stamp(path).map_err(failed)?;
+    if stamp.length > MAX_FILE {
+        return Err(FileError::TooLarge { path: path.to_owned(), bytes: stamp.length });
+    }
+    let bytes = fs::read(path).map_err(failed)?;
+    let customers = parse(&bytes).map_err(|source| FileError::Customers { path: path.to_owned(), source })?;
+    Ok((customers, stamp))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "account,name,birth_date,country\nBBAN:1,Ann,,\n";
+
+    #[test]
+    fn a_change_of_the_file_is_seen_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("customers.csv");
+        fs::write(&path, ONE).unwrap();
+        let file = CustomerFile::open(&path, None).unwrap();
+        assert!(file.look().is_none());
+        fs::write(&path, format!("{ONE}BBAN:2,Bob,,\n")).unwrap();
+        assert_eq!(file.look().unwrap().unwrap().len(), 2);
+        assert!(file.look().is_none());
+        fs::write(&path, "nonsense").unwrap();
+        let error = file.look().unwrap().unwrap_err().to_string();
+        assert!(error.contains("first line must be"), "{error}");
+        file.refuse(error);
+        assert!(file.look().is_none() && file.seen().1.is_some());
+        assert_eq!(file.current().len(), 1, "what was in use stays in use");
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("customers.csv");
+        fs::write(&path, ONE).unwrap();
+        let file = CustomerFile::open(&path, None).unwrap();
+        let two = parse(format!("{ONE}BBAN:2,\"B, ob\",1980-02-03,DE\n").as_bytes()).unwrap();
+        file.replace(&two).unwrap();
+        assert!(file.look().is_none());
+        assert_eq!(*CustomerFile::open(&path, None).unwrap().current(), two);
+    }
+}
