@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::customers::CustomerFile;
 use crate::error::StartError;
 use crate::events::{Event, Events};
+use crate::flows::model::{self, Watching};
 use crate::flows::payment::{self, InFlight, Seen};
 use crate::flows::proving::Proving;
 use crate::flows::rescreen::{self, Rescreening};
@@ -184,11 +185,12 @@ async fn build(
         logins: Arc::default(),
         customers,
         rescreening: Rescreening::default(),
+        watching: Watching::default(),
         tags,
         network,
         addresses,
     });
-    node.screening.current().lists().iter().for_each(|list| node.metrics.list(list));
+    node.screening.current().lists().iter().for_each(|list| node.metrics.screening.list(list));
     Ok((node, changes))
 }
 
@@ -210,7 +212,9 @@ fn open_screening(config: &Config) -> Result<(Archive, Screening), StartError> {
     let archive = Archive::open(config.archive())?;
     let loaded = load::loaded(&config.screening, Some(&archive))?;
     loaded.keep(&archive)?;
-    Ok((archive, Screening::new(config.screening.clone(), loaded.screener, loaded.model)))
+    let challenger = load::challenger(&config.screening)?;
+    let screening = Screening::new(config.screening.clone(), loaded.screener, loaded.model, challenger);
+    Ok((archive, screening))
 }
 
 fn open_provisional(config: &Config, keys: &KeyFolder) -> Result<Provisional, StartError> {
@@ -329,8 +333,8 @@ fn spawn(node: &Arc<Node>, changes: broadcast::Receiver<Change>) -> JoinSet<Stri
         "renewing lists ended".to_owned()
     });
     tasks.spawn(async move {
-        customers::run(looking).await;
-        "following customers ended".to_owned()
+        tokio::join!(customers::run(looking.clone()), model::run(looking));
+        "following customers and models ended".to_owned()
     });
     let saving = node.clone();
     tasks.spawn(async move {

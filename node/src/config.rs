@@ -3,17 +3,18 @@
 //! `HANSA_SECTION__KEY=value` in the environment overrides `[section] key`; the value is read as TOML, else as text.
 //! Secrets are files named in the configuration, never values in it or in the environment.
 
+mod screening;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hansa_screening::Scheme;
-use hansa_screening::watchlist::Measure;
-use hansa_types::codec_enum;
 use hansa_types::country::Country;
-use hansa_types::date::Date;
 use hansa_types::id::{BankId, GatewayId};
 use serde::Deserialize;
 use toml::{Table, Value};
+
+pub use self::screening::{FetchConfig, ListConfig, ListFormat, Mode, ScreeningConfig};
 
 /// The prefix of environment variables that override the file.
 pub const ENV_PREFIX: &str = "HANSA_";
@@ -129,107 +130,6 @@ fn checkpoint_seconds() -> u32 {
     1
 }
 
-/// `[screening]`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ScreeningConfig {
-    /// The watch lists.
-    pub lists: Vec<ListConfig>,
-    /// The model's file; the built-in one if none is named.
-    pub model: Option<PathBuf>,
-    /// The bank's own rules.
-    pub policy: hansa_screening::Policy,
-}
-
-/// One watch list.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListConfig {
-    /// What decisions call it.
-    pub name: String,
-    /// Its form.
-    pub format: ListFormat,
-    /// The publication date of the files named here, `YYYY-MM-DD`.
-    pub date: Option<Date>,
-    /// The main file, to begin with; what `hansa lists import` or `fetch` brings later comes before older files.
-    pub path: Option<PathBuf>,
-    /// OFAC's alternative names.
-    pub aliases: Option<PathBuf>,
-    /// OFAC's addresses.
-    pub addresses: Option<PathBuf>,
-    /// OFAC's remarks that overflow the main file.
-    pub comments: Option<PathBuf>,
-    /// What a hit on a list in Hansa's own form leads to: freeze, reject or review.
-    #[serde(default = "review")]
-    pub measure: Measure,
-    /// Where newer versions come from.
-    pub fetch: Option<FetchConfig>,
-    /// After how many days without news the list is stale, and the node not ready.
-    pub max_age_days: Option<u32>,
-}
-
-impl ListConfig {
-    /// A list of which only the name and the form are known.
-    pub fn new(name: &str, format: ListFormat) -> Self {
-        Self {
-            name: name.to_owned(),
-            format,
-            date: None,
-            path: None,
-            aliases: None,
-            addresses: None,
-            comments: None,
-            measure: review(),
-            fetch: None,
-            max_age_days: None,
-        }
-    }
-}
-
-fn review() -> Measure {
-    Measure::Review
-}
-
-/// `[screening.lists.fetch]`: each source is an `https://` address or the path of a file that something else brings.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FetchConfig {
-    /// The main file.
-    pub main: String,
-    /// OFAC's alternative names.
-    pub aliases: Option<String>,
-    /// OFAC's addresses.
-    pub addresses: Option<String>,
-    /// OFAC's remarks that overflow the main file.
-    pub comments: Option<String>,
-    /// How often the sources are asked, in minutes.
-    #[serde(default = "fetch_minutes")]
-    pub every_minutes: u32,
-}
-
-fn fetch_minutes() -> u32 {
-    60
-}
-
-/// In what form a list comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListFormat {
-    /// OFAC's `sdn.csv`.
-    OfacCsv,
-    /// Hansa's own documented CSV.
-    Csv,
-    /// OFAC's `cons_prim.csv`, the list of others under narrower measures.
-    OfacConsolidated,
-    /// The United Nations' consolidated XML file.
-    UnXml,
-    /// The annexes of a regulation of the European Union as a table.
-    EuCsv,
-}
-codec_enum!(ListFormat {
-    OfacCsv = 1, "ofac-csv", Csv = 2, "csv", OfacConsolidated = 3, "ofac-consolidated", UnXml = 4, "un-xml",
-    EuCsv = 5, "eu-csv",
-});
-
 /// `[signalling]`: nothing is shared until a gateway is named.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -284,6 +184,9 @@ impl Addresses {
 pub struct PaymentsConfig {
     /// What happens to payments of a scheme while no quorum stands; a scheme that is not named refuses.
     pub without_quorum: BTreeMap<Scheme, WithoutQuorum>,
+    /// Within how many milliseconds payments of a scheme are to be answered; one that is not decided by then is refused,
+    /// to be sent again, and counted.
+    pub deadline_ms: BTreeMap<Scheme, u32>,
     /// How long such a payment waits for a quorum before it is decided without one, in milliseconds.
     pub quorum_wait_ms: u64,
     /// The most decisions that may wait for a quorum.
@@ -303,7 +206,12 @@ pub enum WithoutQuorum {
 
 impl Default for PaymentsConfig {
     fn default() -> Self {
-        Self { without_quorum: BTreeMap::new(), quorum_wait_ms: 1_500, journal_limit: 10_000 }
+        Self {
+            without_quorum: BTreeMap::new(),
+            deadline_ms: [(Scheme::SctInst, 5_000), (Scheme::FedNow, 3_000)].into(),
+            quorum_wait_ms: 1_500,
+            journal_limit: 10_000,
+        }
     }
 }
 
@@ -391,6 +299,7 @@ impl Config {
             .chain(&mut node.development_tag_key)
             .chain(&mut node.amendments)
             .chain(&mut self.screening.model)
+            .chain(&mut self.screening.challenger)
             .chain(&mut self.backup.off_site)
             .chain(lists)
     }

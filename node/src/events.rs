@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::sync::Mutex;
 
+use hansa_screening::Scheme;
 use hansa_types::date::Date;
 use hansa_types::hash::Digest;
 use hansa_types::id::{BankId, Epoch, Timestamp};
@@ -128,6 +129,17 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The model changed, or what watching it came to.
+    Model {
+        /// `model-changed`, `model-kept` or `model-rolled-back`.
+        what: String,
+        /// The version before.
+        from: u32,
+        /// The version in use now.
+        to: u32,
+        /// Why.
+        why: String,
+    },
     /// What changed was screened anew.
     Rescreened {
         /// What changed.
@@ -138,6 +150,13 @@ pub enum Event {
         entries: u64,
         /// Cases that were opened.
         cases: u64,
+    },
+    /// A payment was not decided within its scheme's time.
+    DeadlineMissed {
+        /// The scheme.
+        scheme: Scheme,
+        /// Its time.
+        limit_ms: u32,
     },
     /// A payment was decided without a quorum; its answer is provisional.
     DecidedWithoutQuorum {

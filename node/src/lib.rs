@@ -31,6 +31,7 @@ mod node;
 mod provisional;
 mod published;
 mod retention;
+mod risk;
 mod screened;
 mod screening;
 mod service;

@@ -109,7 +109,10 @@ pub(crate) fn loaded(config: &ScreeningConfig, archive: Option<&Archive>) -> Res
         raw.push((parsed.version(), files));
         lists.push(parsed);
     }
-    let (model, bytes) = model(config)?;
+    let (model, bytes) = match archive {
+        Some(archive) => model_unless_rolled_back(config, archive)?,
+        None => model(config)?,
+    };
     let screener = Screener::new(policy(config), lists, model)?;
     Ok(Loaded { screener, lists: raw, model: bytes })
 }
@@ -120,6 +123,33 @@ pub(crate) fn model(config: &ScreeningConfig) -> Result<(RiskModel, Vec<u8>), Lo
     let refuse = |source| LoadError::Model { path: config.model.clone().unwrap_or_default(), source };
     let text = str::from_utf8(&bytes).map_err(|error| refuse(ModelError::Form(error.to_string())))?;
     Ok((RiskModel::parse(text).map_err(refuse)?, bytes))
+}
+
+/// The configuration's model; the one before, if that was taken back because it decided much otherwise.
+fn model_unless_rolled_back(
+    config: &ScreeningConfig,
+    archive: &Archive,
+) -> Result<(RiskModel, Vec<u8>), LoadError> {
+    let (configured, bytes) = model(config)?;
+    let Some(before) = archive.instead_of(&bytes) else { return Ok((configured, bytes)) };
+    let refuse = |source| LoadError::Model { path: config.model.clone().unwrap_or_default(), source };
+    let text = str::from_utf8(&before).map_err(|error| refuse(ModelError::Form(error.to_string())))?;
+    let model = RiskModel::parse(text).map_err(refuse)?;
+    tracing::warn!(
+        "model {} was taken back: model {} decides. `hansa model reload` takes it over again",
+        configured.model.version,
+        model.model.version
+    );
+    Ok((model, before))
+}
+
+/// The challenger that the configuration names.
+pub(crate) fn challenger(config: &ScreeningConfig) -> Result<Option<RiskModel>, LoadError> {
+    let Some(path) = &config.challenger else { return Ok(None) };
+    let refuse = |source| LoadError::Model { path: path.clone(), source };
+    let bytes = read(path)?;
+    let text = str::from_utf8(&bytes).map_err(|error| refuse(ModelError::Form(error.to_string())))?;
+    RiskModel::parse(text).map(Some).map_err(refuse)
 }
 
 /// The configuration's policy. Unless it says otherwise, instant euro transfers are not screened against lists of the

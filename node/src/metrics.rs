@@ -1,12 +1,14 @@
 //! What the flows count, and how long their stages take.
 
+mod screening;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hansa_api::model::StageTimes;
 use hansa_p2p::Verdict as GossipVerdict;
-use hansa_screening::watchlist::Watchlist;
+use hansa_screening::Scheme;
 use hansa_types::decision::Verdict;
 use hansa_types::id::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -15,6 +17,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use self::screening::ScreeningMetrics;
 
 /// Upper bounds in seconds: a microsecond's work to a scheme's time limit.
 const BUCKETS: [f64; 14] =
@@ -35,6 +39,11 @@ struct StageLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WhatLabel {
     what: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SchemeLabel {
+    scheme: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -129,41 +138,6 @@ impl QueueMetrics {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ListLabel {
-    list: String,
-}
-
-/// What payments are screened against.
-#[derive(Default)]
-struct ListMetrics {
-    entries: Family<ListLabel, Gauge>,
-    published: Family<ListLabel, Gauge>,
-    refused: Family<ListLabel, Counter>,
-    customers_refused: Counter,
-}
-
-impl ListMetrics {
-    fn register(&self, registry: &mut Registry) {
-        registry.register("list_entries", "Entries of each watch list in use", self.entries.clone());
-        registry.register(
-            "list_published_at",
-            "When the version of each watch list in use was published, in Unix seconds: alert on its age",
-            self.published.clone(),
-        );
-        registry.register(
-            "list_refused",
-            "Versions of each watch list that were broken, cut off or not to be fetched: alert on any",
-            self.refused.clone(),
-        );
-        registry.register(
-            "customers_refused",
-            "Times that the customers' file could not be used: alert on any",
-            self.customers_refused.clone(),
-        );
-    }
-}
-
 /// The node's own metrics; each sibling brings its own.
 pub(crate) struct Metrics {
     payments: Family<VerdictLabel, Counter>,
@@ -171,11 +145,12 @@ pub(crate) struct Metrics {
     gossip: Family<VerdictLabel, Counter>,
     lost: Family<WhatLabel, Counter>,
     without_quorum: Family<PolicyLabel, Counter>,
+    deadlines: Family<SchemeLabel, Counter>,
     reconciled: Family<OutcomeLabel, Counter>,
     provisional: Gauge,
     queue: QueueMetrics,
     witness: WitnessMetrics,
-    lists: ListMetrics,
+    pub(crate) screening: ScreeningMetrics,
     governance_refused: Counter,
     seconds: Family<StageLabel, Histogram, fn() -> Histogram>,
     recent: Mutex<BTreeMap<&'static str, Recent>>,
@@ -197,11 +172,12 @@ impl Metrics {
             gossip: Family::default(),
             lost: Family::default(),
             without_quorum: Family::default(),
+            deadlines: Family::default(),
             reconciled: Family::default(),
             provisional: Gauge::default(),
             queue: QueueMetrics::default(),
             witness: WitnessMetrics::default(),
-            lists: ListMetrics::default(),
+            screening: ScreeningMetrics::default(),
             governance_refused: Counter::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             recent: Mutex::default(),
@@ -231,6 +207,11 @@ impl Metrics {
             metrics.without_quorum.clone(),
         );
         registry.register(
+            "deadlines_missed",
+            "Payments not decided within their scheme's time, by scheme: alert on any",
+            metrics.deadlines.clone(),
+        );
+        registry.register(
             "reconciled",
             "Decisions taken without a quorum, by whether the log took them or contradicts them",
             metrics.reconciled.clone(),
@@ -242,7 +223,7 @@ impl Metrics {
         );
         metrics.queue.register(registry);
         metrics.witness.register(registry);
-        metrics.lists.register(registry);
+        metrics.screening.register(registry);
         registry.register("stage_seconds", "How long each stage of a flow took", metrics.seconds.clone());
         metrics
     }
@@ -258,6 +239,9 @@ impl Metrics {
         for what in ["signal", "expired-signal", "counterparty", "operation"] {
             drop(self.lost.get_or_create(&WhatLabel { what: what.to_owned() }));
         }
+        for scheme in Scheme::ALL {
+            drop(self.deadlines.get_or_create(&SchemeLabel { scheme: scheme.to_string() }));
+        }
         for policy in ["refuse", "journal"] {
             drop(self.without_quorum.get_or_create(&PolicyLabel { policy: policy.to_owned() }));
         }
@@ -269,24 +253,9 @@ impl Metrics {
         }
     }
 
-    /// This version of a list is in use.
-    pub(crate) fn list(&self, list: &Watchlist) {
-        let label = ListLabel { list: list.name.clone() };
-        let published = list.date.days_since_epoch().saturating_mul(86_400);
-        self.lists.entries.get_or_create(&label).set(i64::try_from(list.entries.len()).unwrap_or(i64::MAX));
-        self.lists.published.get_or_create(&label).set(published);
-        // A counter that is there before it counts can be alerted on.
-        drop(self.lists.refused.get_or_create(&label));
-    }
-
-    /// A version of a list was refused.
-    pub(crate) fn list_refused(&self, list: &str) {
-        self.lists.refused.get_or_create(&ListLabel { list: list.to_owned() }).inc();
-    }
-
-    /// The customers' file could not be used.
-    pub(crate) fn customers_refused(&self) {
-        self.lists.customers_refused.inc();
+    /// A payment was not decided within its scheme's time.
+    pub(crate) fn deadline_missed(&self, scheme: Scheme) {
+        self.deadlines.get_or_create(&SchemeLabel { scheme: scheme.to_string() }).inc();
     }
 
     /// A payment was decided.

@@ -22,6 +22,7 @@ use crate::book::Book;
 use crate::config::PaymentsConfig;
 use crate::customers::CustomerFile;
 use crate::events::{Event, Events};
+use crate::flows::model::Watching;
 use crate::flows::payment::{InFlight, Past, Seen};
 use crate::flows::proving::Proving;
 use crate::flows::rescreen::Rescreening;
@@ -62,6 +63,8 @@ pub(crate) struct Node {
     /// Calls of the interface, until they are recorded.
     pub(crate) logins: Arc<LoginCounter>,
     pub(crate) customers: CustomerFile,
+    /// The last decisions, and a model under watch.
+    pub(crate) watching: Watching,
     /// What is screened anew.
     pub(crate) rescreening: Rescreening,
     pub(crate) past: Mutex<Past>,

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use hansa_api::model::{
-    CustomerChange, CustomerChangeView, CustomerChanges, CustomerImport, CustomersView, ExceptionRequest,
-    ExceptionView, FindingView, FlipView, Leg, ListChangeView, ListDiffQuery, ListEntryView, ListImport,
-    ListVersionView, ListView, ListsView, OutcomeView, ReplayView, SummandView, WhyView, WithdrawalRequest,
-    WithoutView,
+    BacktestRequest, BacktestView, CustomerChange, CustomerChangeView, CustomerChanges, CustomerImport,
+    CustomersView, DriftQuery, DriftView, ExceptionRequest, ExceptionView, FindingView, FlipView, Leg,
+    ListChangeView, ListDiffQuery, ListEntryView, ListImport, ListVersionView, ListView, ListsView,
+    ModelView, OutcomeView, ReplayView, SampleQuery, SampleView, SummandView, VerdictsRequest, VerdictsView,
+    WhyView, WithdrawalRequest, WithoutView,
 };
 use hansa_api::{Problem, ScreeningService};
 use hansa_screening::watchlist::diff::{self, Diff};
@@ -25,6 +26,7 @@ use crate::flows::exceptions::{self, ExceptionError, Grant};
 use crate::flows::lists::{self, ListsError};
 use crate::load::parse_list;
 use crate::node::Node;
+use crate::risk;
 use crate::service::{NodeService, RETRY_SECONDS, journal_problem};
 
 const HOUR: u64 = 3_600;
@@ -131,6 +133,30 @@ impl ScreeningService for NodeService {
         let WithdrawalRequest { reason, actor } = request;
         let withdrawn = exceptions::withdraw(&self.0, id, reason, actor).await.map_err(exception_problem)?;
         Ok(ExceptionView { holds: false, ..exception_view(&self.0, withdrawn) })
+    }
+
+    async fn model(&self) -> Result<ModelView, Problem> {
+        Ok(risk::model(&self.0))
+    }
+
+    async fn reload_model(&self, actor: Actor) -> Result<ModelView, Problem> {
+        risk::reload(&self.0, &actor).await
+    }
+
+    async fn backtest(&self, request: BacktestRequest) -> Result<BacktestView, Problem> {
+        risk::backtest(&self.0, request).await
+    }
+
+    async fn drift(&self, query: DriftQuery) -> Result<DriftView, Problem> {
+        risk::drift(&self.0, query).await
+    }
+
+    async fn sample(&self, query: SampleQuery) -> Result<SampleView, Problem> {
+        risk::sample(&self.0, query).await
+    }
+
+    async fn verdicts(&self, request: VerdictsRequest) -> Result<VerdictsView, Problem> {
+        risk::verdicts(&self.0, request).await
     }
 
     async fn why(&self, uetr: Uetr, leg: Option<Leg>) -> Result<WhyView, Problem> {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use hansa_screening::Screener;
+use hansa_screening::{RiskModel, Screener};
 use hansa_types::id::Timestamp;
 
 use crate::config::ScreeningConfig;
@@ -14,6 +14,8 @@ use crate::config::ScreeningConfig;
 /// The current screener, and what is known of where its parts come from.
 pub(crate) struct Screening {
     pub(crate) config: ScreeningConfig,
+    /// A model that is scored beside the one in use.
+    pub(crate) challenger: Option<RiskModel>,
     current: RwLock<Arc<Screener>>,
     /// The model's file. Held by whoever makes another screener: two changes at once would undo one another.
     pub(crate) changing: tokio::sync::Mutex<Vec<u8>>,
@@ -31,9 +33,15 @@ pub(crate) struct News {
 
 impl Screening {
     /// Begins with `screener`, as `config` says, its model read from the file `model`.
-    pub(crate) fn new(config: ScreeningConfig, screener: Screener, model: Vec<u8>) -> Self {
+    pub(crate) fn new(
+        config: ScreeningConfig,
+        screener: Screener,
+        model: Vec<u8>,
+        challenger: Option<RiskModel>,
+    ) -> Self {
         Self {
             config,
+            challenger,
             current: RwLock::new(Arc::new(screener)),
             changing: tokio::sync::Mutex::new(model),
             news: Mutex::default(),

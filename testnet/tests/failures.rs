@@ -271,6 +271,34 @@ fn a_bank_whose_only_disk_is_full_refuses_and_stops() {
 }
 
 #[test]
+fn a_payment_that_is_not_decided_in_its_schemes_time_is_refused_and_decided_all_the_same() {
+    let mut group = Group::create();
+    let bank = group.bank(A).clone();
+    let config = fs::read_to_string(bank.config()).unwrap();
+    let config = config.replacen("bics = ", "scheme = \"sct-inst\"\nbics = ", 1);
+    // No time at all: nothing is decided within it.
+    fs::write(bank.config(), config + "\n[payments]\ndeadline_ms = { sct-inst = 0 }\n").unwrap();
+    group.start(&[A]);
+    let transfer = to_b(1, HARMLESS, MULE);
+    unavailable(client(&bank).unwrap().submit(transfer.message().as_bytes(), true));
+    let scheme = |event: &Event| match event {
+        Event::DeadlineMissed { scheme, .. } => Some(*scheme),
+        _ => None,
+    };
+    assert_eq!(group.node(A).wait("deadline missed", scheme).unwrap(), hansa_screening::Scheme::SctInst);
+    assert_eq!(metric(&bank, "hansa_node_deadlines_missed_total{scheme=\"sct-inst\"}"), 1);
+    let deadline = Instant::now() + PATIENCE;
+    let entry = loop {
+        match client(&bank).unwrap().history(uetr(1), None) {
+            Ok(entries) => break entries,
+            Err(_) => assert!(Instant::now() < deadline, "it is not decided"),
+        }
+    };
+    assert_eq!(entry.len(), 1);
+    group.stop(A);
+}
+
+#[test]
 fn an_old_list_is_screened_against_and_cited() {
     let folder = tempfile::tempdir().unwrap();
     let toml = format!(

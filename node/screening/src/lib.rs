@@ -5,10 +5,12 @@
 //! and policy gives the same decision, bit for bit.
 
 pub mod alerts;
+pub mod backtest;
 pub mod case;
 pub mod codes;
 pub mod config;
 mod decide;
+pub mod drift;
 pub mod exceptions;
 pub mod factors;
 pub mod history;

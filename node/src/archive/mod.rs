@@ -17,7 +17,7 @@ use hansa_screening::{RiskModel, Rules, Scheme, Screener, ScreenerError};
 use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
 use hansa_types::codec_struct;
 use hansa_types::decision::{Decision, ListVersion};
-use hansa_types::hash::{Digest, digest_of};
+use hansa_types::hash::{Digest, digest, digest_of};
 use hansa_types::id::Timestamp;
 
 use self::files::{keep, read};
@@ -32,6 +32,9 @@ const RULES: &str = "rules";
 const BASES: &str = "bases";
 /// Which version of a list that came after the configuration's files is in use, by the list's name.
 const IN_USE: &str = "in-use";
+/// Which model was taken back.
+const ROLLED_BACK: &str = "rolled-back";
+const MODEL_FILE: &str = "hansa/model-file/v1";
 /// The most lists of a basis, as of a decision.
 const MAX_LISTS: usize = hansa_types::decision::MAX_FINDINGS;
 /// The longest model file.
@@ -102,6 +105,25 @@ struct ArchivedList {
 }
 codec_struct!(ArchivedList { version, raw });
 
+/// A model that was taken back, by the digest of its file, and the file of the one in its place.
+struct RolledBack {
+    refused: Digest,
+    model: Vec<u8>,
+}
+
+impl Encode for RolledBack {
+    fn encode(&self, out: &mut Writer) {
+        self.refused.encode(out);
+        out.bytes(&self.model);
+    }
+}
+
+impl Decode for RolledBack {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self { refused: Decode::decode(input)?, model: input.bytes("model", MAX_MODEL)?.to_vec() })
+    }
+}
+
 /// The archive of one replica.
 pub(crate) struct Archive {
     dir: PathBuf,
@@ -160,6 +182,29 @@ impl Archive {
         versions.sort_by(|a, b| (&a.date, a.digest).cmp(&(&b.date, b.digest)));
         versions.dedup();
         Ok(versions)
+    }
+
+    /// Keeps in mind that the model of the file `refused` was taken back, and which one is in use in its place.
+    pub(crate) fn roll_back(&self, refused: &[u8], model: &[u8]) -> Result<(), ArchiveError> {
+        let note = RolledBack { refused: digest(MODEL_FILE, &[refused]), model: model.to_vec() };
+        keep(&self.dir.join(ROLLED_BACK), &note.to_bytes())
+    }
+
+    /// A model was taken over on purpose: no other is in use in its place.
+    pub(crate) fn no_roll_back(&self) -> Result<(), ArchiveError> {
+        let path = self.dir.join(ROLLED_BACK);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(ArchiveError { path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The file of the model that is in use in place of the one in `file`, if that was taken back.
+    pub(crate) fn instead_of(&self, file: &[u8]) -> Option<Vec<u8>> {
+        let note = RolledBack::from_bytes(&read(&self.dir.join(ROLLED_BACK))?).ok()?;
+        (note.refused == digest(MODEL_FILE, &[file])).then_some(note.model)
     }
 
     /// Keeps what `screener` decides by, before it decides anything. Its lists are here already; `model` is the file.

@@ -9,10 +9,12 @@ mod exceptions;
 mod governance;
 mod init;
 mod lists;
+mod model;
 mod output;
 mod records;
 mod run;
 mod screen;
+mod shadow;
 mod signals;
 mod status;
 mod why;
@@ -80,6 +82,12 @@ pub enum Command {
     /// Customers: whose accounts this bank holds.
     #[command(subcommand)]
     Customers(customers::CustomersCommand),
+    /// The risk model: checked, tried on decisions taken, reloaded, watched.
+    #[command(subcommand)]
+    Model(model::ModelCommand),
+    /// Beside another screener: compare verdicts.
+    #[command(subcommand)]
+    Shadow(shadow::ShadowCommand),
     /// Exceptions: who resembles a listed name and was found to be somebody else.
     #[command(subcommand)]
     Exceptions(exceptions::ExceptionsCommand),
@@ -139,6 +147,16 @@ pub enum CliError {
     /// The archive of lists.
     #[error(transparent)]
     Archive(#[from] crate::archive::ArchiveError),
+    /// A line of a table.
+    #[error("{path}, line {line}: {what}")]
+    Table {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: u64,
+        /// What is wrong.
+        what: String,
+    },
     /// A list was not taken over.
     #[error(transparent)]
     List(#[from] crate::flows::lists::ListsError),
@@ -182,6 +200,8 @@ impl Cli {
             Command::Replay(args) => why::replay(&args, &client(&config)?, &out),
             Command::Lists(command) => lists::execute(command, &config, &out),
             Command::Customers(command) => customers::execute(command, &client(&config)?, &out),
+            Command::Model(command) => model::execute(command, &config, &out),
+            Command::Shadow(command) => shadow::execute(command, &client(&config)?, &out),
             Command::Exceptions(command) => exceptions::execute(command, &client(&config)?, &out),
             Command::Cases(command) => cases::execute(command, &client(&config)?, &out),
             Command::Signals(command) => signals::execute(command, &client(&config)?, &out),

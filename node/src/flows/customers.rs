@@ -61,7 +61,7 @@ pub(crate) async fn run(node: Arc<Node>) {
         if let Err(error) = look(&node, &actor).await {
             tracing::warn!(%error, "the customers' file was not taken over; those known stay");
             node.customers.refuse(error.to_string());
-            node.metrics.customers_refused();
+            node.metrics.screening.customers_refused();
             node.events.emit(&Event::CustomersRefused { reason: error.to_string() });
         }
     }

@@ -299,7 +299,7 @@ async fn take_over(node: &Arc<Node>, arrived: Arrived, actor: &Actor) -> Result<
         removed,
         changed,
     });
-    node.metrics.list(&after);
+    node.metrics.screening.list(&after);
     let detail = describe(&old, &new, (added, removed, changed), actor);
     node.rescreening.lists_changed();
     node.log_operation("list-changed", detail).await?;
@@ -337,7 +337,7 @@ fn told(node: &Node, name: &str, taken: Result<Change, ListsError>) -> Result<Ch
         Ok(_) | Err(ListsError::Journal(_)) => node.screening.heard(name, node.now()),
         Err(error) => {
             node.screening.refused(name, error.to_string());
-            node.metrics.list_refused(name);
+            node.metrics.screening.list_refused(name);
             node.events.emit(&Event::ListRefused { list: name.to_owned(), reason: error.to_string() });
         }
     }

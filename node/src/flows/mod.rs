@@ -3,11 +3,13 @@
 pub(crate) mod again;
 pub(crate) mod cases;
 pub(crate) mod customers;
+pub(crate) mod decided;
 pub(crate) mod exceptions;
 pub(crate) mod governance;
 pub(crate) mod inbound;
 pub(crate) mod keys;
 pub(crate) mod lists;
+pub(crate) mod model;
 pub(crate) mod outbound;
 pub(crate) mod payment;
 pub(crate) mod proving;

@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hansa_api::Problem;
 use hansa_api::model::{AnswerStatus, PaymentAnswer, PaymentCounters, Submission};
 use hansa_consensus::{Command, Outcome};
 use hansa_screening::codes::{self, Outward};
+use hansa_screening::drift::Scored;
 use hansa_screening::message::{MessageError, parse, report};
-use hansa_screening::{History, Scheme, Screener};
+use hansa_screening::{History, RiskModel, Scheme, Screener};
 use hansa_types::decision::{Decision, Verdict};
 use hansa_types::habits::Habits;
 use hansa_types::hash::digest;
@@ -21,15 +22,18 @@ use hansa_types::payment::{Account, Payment, PaymentKey};
 use hansa_types::record::{DecisionRecord, Record, Refusal};
 use hansa_types::subject::Subject;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::inbound;
 use super::tags::{self, Tags};
 use super::without_quorum;
 use crate::archive::Archive;
+use crate::config::Mode;
 use crate::customers::Customers;
+use crate::events::Event;
 use crate::journal::{Journal, JournalError};
 use crate::node::Node;
-use crate::service::journal_problem;
+use crate::service::{RETRY_SECONDS, journal_problem};
 use crate::terms::Term;
 
 /// How many accounts may wait to be tagged; more are counted as lost until they are seen again.
@@ -68,11 +72,20 @@ pub(crate) struct Seen {
 pub(crate) async fn submit(node: &Arc<Node>, message: &[u8]) -> Result<Submission, Problem> {
     let payments = read(node, message)?;
     let message_type = payments.first().map(|payment| payment.message_type.clone()).unwrap_or_default();
-    Ok(Submission { message_type, payments: decide_all(node, payments).await? })
+    let submission = Submission { message_type, payments: decide_all(node, payments).await?, shadow: false };
+    Ok(match node.screening.config.mode {
+        Mode::Live => submission,
+        Mode::Shadow => submission.in_shadow(),
+    })
 }
 
 /// Screens every payment of a message, and answers with the scheme's status report.
 pub(crate) async fn report(node: &Arc<Node>, message: &[u8]) -> Result<String, Problem> {
+    if node.screening.config.mode == Mode::Shadow {
+        return Err(Problem::conflict("this node runs in shadow: it answers no rail").with_hint(
+            "ask for JSON; `hansa shadow compare` compares its verdicts with another screener's",
+        ));
+    }
     let payments = read(node, message)?;
     let answers = decide_all(node, payments.clone()).await?;
     let default = node.screening.current().policy().scheme;
@@ -102,11 +115,39 @@ fn read(node: &Node, message: &[u8]) -> Result<Vec<Payment>, Problem> {
 }
 
 async fn decide_all(node: &Arc<Node>, payments: Vec<Payment>) -> Result<Vec<PaymentAnswer>, Problem> {
+    let begun = Instant::now();
     let mut answers = Vec::with_capacity(payments.len());
     for payment in payments {
-        answers.push(decide(node, payment).await.map_err(journal_problem)?);
+        answers.push(decide_in_time(node, payment, begun).await?);
     }
     Ok(answers)
+}
+
+/// Decides one payment within its scheme's time, which began with the message. One that takes longer is decided all the
+/// same, so that asking again gets its one answer; who asked is told in time that there is none yet.
+async fn decide_in_time(
+    node: &Arc<Node>,
+    payment: Payment,
+    begun: Instant,
+) -> Result<PaymentAnswer, Problem> {
+    let scheme = Scheme::of(&payment, node.screening.current().policy().scheme);
+    let Some(&limit) = node.payments.deadline_ms.get(&scheme) else {
+        return decide(node, payment).await.map_err(journal_problem);
+    };
+    let deciding = node.clone();
+    let decided = tokio::spawn(async move { decide(&deciding, payment).await });
+    let left = Duration::from_millis(limit.into()).saturating_sub(begun.elapsed());
+    match timeout(left, decided).await {
+        Ok(Ok(answer)) => answer.map_err(journal_problem),
+        Ok(Err(failed)) => Err(Problem::internal(failed.to_string())),
+        Err(_) => {
+            node.metrics.deadline_missed(scheme);
+            node.events.emit(&Event::DeadlineMissed { scheme, limit_ms: limit });
+            let detail = format!("not decided within {limit} ms, the time of {scheme}");
+            Err(Problem::unavailable(detail, RETRY_SECONDS)
+                .with_hint("it is being decided: the same payment again gets its one answer"))
+        }
+    }
 }
 
 /// Decides one payment, or finds that it was decided.
@@ -173,6 +214,11 @@ fn assess(node: &Node, payment: &Payment) -> (Decision, Habits) {
         past.run_ahead(&screener, &assessed.decision, payment);
         (assessed.decision, assessed.habits)
     };
+    node.watching.decided(Scored::from(&decision));
+    if let Some(challenger) = &node.screening.challenger {
+        let held = |model: &RiskModel| model.model.score(&decision.factors) >= model.hold_threshold;
+        node.metrics.screening.challenged(held(screener.model()), held(challenger));
+    }
     node.metrics.stage("screen", begun.elapsed());
     (decision, habits)
 }

@@ -8,9 +8,10 @@ use hansa_types::uetr::Uetr;
 use super::{Client, ClientError, read};
 use crate::http::CANONICAL;
 use crate::model::{
-    ActorRequest, CustomerChangeView, CustomerChanges, CustomerImport, CustomersView, ExceptionList,
-    ExceptionRequest, ExceptionView, Leg, ListChangeView, ListDiffQuery, ListEntryView, ListImport,
-    ListsView, ReplayView, WhyView, WithdrawalRequest,
+    ActorRequest, BacktestRequest, BacktestView, CustomerChangeView, CustomerChanges, CustomerImport,
+    CustomersView, DriftQuery, DriftView, ExceptionList, ExceptionRequest, ExceptionView, Leg,
+    ListChangeView, ListDiffQuery, ListEntryView, ListImport, ListsView, ModelView, ReplayView, SampleQuery,
+    SampleView, VerdictsRequest, VerdictsView, WhyView, WithdrawalRequest,
 };
 
 impl Client {
@@ -79,6 +80,37 @@ impl Client {
     /// Withdraws an exception.
     pub fn withdraw(&self, id: Digest, request: &WithdrawalRequest) -> Result<ExceptionView, ClientError> {
         self.post(&format!("/v1/exceptions/{id}/withdraw"), request)
+    }
+
+    /// The model in use.
+    pub fn model(&self) -> Result<ModelView, ClientError> {
+        self.get("/v1/model")
+    }
+
+    /// Has the model's file read again.
+    pub fn reload_model(&self, actor: Actor) -> Result<ModelView, ClientError> {
+        self.post("/v1/model/reload", &ActorRequest { actor })
+    }
+
+    /// What another model would have made of decisions taken.
+    pub fn backtest(&self, request: &BacktestRequest) -> Result<BacktestView, ClientError> {
+        self.post("/v1/model/backtest", request)
+    }
+
+    /// How decisions drifted.
+    pub fn drift(&self, query: &DriftQuery) -> Result<DriftView, ClientError> {
+        self.get(&format!("/v1/model/drift?before={}&since={}", query.before.0, query.since.0))
+    }
+
+    /// Draws payments near the threshold.
+    pub fn sample(&self, query: &SampleQuery) -> Result<SampleView, ClientError> {
+        let SampleQuery { since, points, count } = query;
+        self.get(&format!("/v1/model/sample?since={}&points={points}&count={count}", since.0))
+    }
+
+    /// What was decided on payments.
+    pub fn verdicts(&self, request: &VerdictsRequest) -> Result<VerdictsView, ClientError> {
+        self.post("/v1/verdicts", request)
     }
 
     /// Why a payment was decided as it was.

@@ -14,8 +14,8 @@ use super::extract::{Asked, Canonical, Json, Segment};
 use super::router::Shared;
 use super::routes::{Answer, App, LegQuery, json};
 use crate::model::{
-    ActorRequest, CustomerChanges, CustomerImport, ExceptionList, ExceptionRequest, ListDiffQuery,
-    ListImport, WithdrawalRequest,
+    ActorRequest, BacktestRequest, CustomerChanges, CustomerImport, DriftQuery, ExceptionList,
+    ExceptionRequest, ListDiffQuery, ListImport, SampleQuery, VerdictsRequest, WithdrawalRequest,
 };
 
 /// The routes.
@@ -30,6 +30,12 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/v1/customers/changes", post(change_customers))
         .route("/v1/exceptions", get(exceptions).post(grant))
         .route("/v1/exceptions/{id}/withdraw", post(withdraw))
+        .route("/v1/model", get(model))
+        .route("/v1/model/reload", post(reload_model))
+        .route("/v1/model/backtest", post(backtest))
+        .route("/v1/model/drift", get(drift))
+        .route("/v1/model/sample", get(sample))
+        .route("/v1/verdicts", post(verdicts))
         .route("/v1/payments/{uetr}/why", get(why))
         .route("/v1/payments/{uetr}/replay", post(replay))
 }
@@ -103,6 +109,30 @@ async fn withdraw(
     Json(request): Json<WithdrawalRequest>,
 ) -> Answer {
     json(StatusCode::OK, &app.service.withdraw(id, request).await?)
+}
+
+async fn model(State(app): App) -> Answer {
+    json(StatusCode::OK, &app.service.model().await?)
+}
+
+async fn reload_model(State(app): App, Json(request): Json<ActorRequest>) -> Answer {
+    json(StatusCode::OK, &app.service.reload_model(request.actor).await?)
+}
+
+async fn backtest(State(app): App, Json(request): Json<BacktestRequest>) -> Answer {
+    json(StatusCode::OK, &app.service.backtest(request).await?)
+}
+
+async fn drift(State(app): App, Asked(query): Asked<DriftQuery>) -> Answer {
+    json(StatusCode::OK, &app.service.drift(query).await?)
+}
+
+async fn sample(State(app): App, Asked(query): Asked<SampleQuery>) -> Answer {
+    json(StatusCode::OK, &app.service.sample(query).await?)
+}
+
+async fn verdicts(State(app): App, Json(request): Json<VerdictsRequest>) -> Answer {
+    json(StatusCode::OK, &app.service.verdicts(request).await?)
 }
 
 async fn why(State(app): App, Segment(uetr): Segment<Uetr>, Asked(query): Asked<LegQuery>) -> Answer {

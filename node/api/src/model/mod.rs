@@ -15,6 +15,7 @@ mod governance;
 mod lists;
 mod payments;
 mod records;
+mod risk;
 mod signals;
 mod status;
 mod why;
@@ -46,6 +47,10 @@ pub use self::payments::{
 pub use self::records::{
     ErasureView, ExpiryRequest, ExpiryView, FoundEntry, HoldView, LogPage, LogQuery, RecordsStatus,
     SubjectAction, SubjectExport, SubjectQuestion,
+};
+pub use self::risk::{
+    BacktestRequest, BacktestView, DriftQuery, DriftView, MAX_VERDICTS, ModelView, SampleQuery, SampleView,
+    SampledView, Shares, VerdictView, VerdictsRequest, VerdictsView,
 };
 pub use self::signals::{Direction, RetractRequest, SignalList, SignalState, SignalView, TraceRequest};
 pub use self::status::{

@@ -51,9 +51,22 @@ pub struct Submission {
     pub message_type: String,
     /// One answer for each of its transactions, in their order.
     pub payments: Vec<PaymentAnswer>,
+    /// The node runs in shadow: no answer has a verdict, and the rail is answered by somebody else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
 }
 
 impl Submission {
+    /// As a node in shadow answers: that it was decided, and not what.
+    pub fn in_shadow(mut self) -> Self {
+        self.shadow = true;
+        for payment in &mut self.payments {
+            payment.verdict = None;
+            payment.outward_code = None;
+        }
+        self
+    }
+
     /// What may leave the bank: without the internal part of any answer.
     pub fn outward(mut self) -> Self {
         for payment in &mut self.payments {
@@ -64,7 +77,8 @@ impl Submission {
 
     /// Whether the message was one payment, and that a duplicate: answered with status 409.
     pub fn is_single_duplicate(&self) -> bool {
-        matches!(self.payments.as_slice(), [PaymentAnswer { status: AnswerStatus::Duplicate, .. }])
+        !self.shadow
+            && matches!(self.payments.as_slice(), [PaymentAnswer { status: AnswerStatus::Duplicate, .. }])
     }
 }
 

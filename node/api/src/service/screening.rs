@@ -7,9 +7,10 @@ use hansa_types::uetr::Uetr;
 
 use crate::error::Problem;
 use crate::model::{
-    CustomerChangeView, CustomerChanges, CustomerImport, CustomersView, ExceptionRequest, ExceptionView, Leg,
-    ListChangeView, ListDiffQuery, ListEntryView, ListImport, ListsView, ReplayView, WhyView,
-    WithdrawalRequest,
+    BacktestRequest, BacktestView, CustomerChangeView, CustomerChanges, CustomerImport, CustomersView,
+    DriftQuery, DriftView, ExceptionRequest, ExceptionView, Leg, ListChangeView, ListDiffQuery,
+    ListEntryView, ListImport, ListsView, ModelView, ReplayView, SampleQuery, SampleView, VerdictsRequest,
+    VerdictsView, WhyView, WithdrawalRequest,
 };
 
 /// Screening as a node's interfaces see it. What [`super::Service`] says of calls holds for these.
@@ -81,6 +82,33 @@ pub trait ScreeningService: Send + Sync + 'static {
     /// [`Problem::not_found`] if the log does not hold it, [`Problem::conflict`] if it went over several legs and none is
     /// named, or if the archive does not hold what it was decided with.
     async fn why(&self, uetr: Uetr, leg: Option<Leg>) -> Result<WhyView, Problem>;
+
+    /// The model in use on this replica.
+    async fn model(&self) -> Result<ModelView, Problem>;
+
+    /// Reads the model's file again, and takes it over on this replica if it is another one.
+    ///
+    /// # Errors
+    /// [`Problem::malformed`] for a file that is broken.
+    async fn reload_model(&self, actor: Actor) -> Result<ModelView, Problem>;
+
+    /// What another model would have made of decisions taken.
+    ///
+    /// # Errors
+    /// [`Problem::malformed`] for a model that is broken.
+    async fn backtest(&self, request: BacktestRequest) -> Result<BacktestView, Problem>;
+
+    /// How decisions drifted.
+    async fn drift(&self, query: DriftQuery) -> Result<DriftView, Problem>;
+
+    /// Draws payments near the threshold.
+    async fn sample(&self, query: SampleQuery) -> Result<SampleView, Problem>;
+
+    /// What was decided on payments.
+    ///
+    /// # Errors
+    /// [`Problem::malformed`] for more than [`crate::model::MAX_VERDICTS`].
+    async fn verdicts(&self, request: VerdictsRequest) -> Result<VerdictsView, Problem>;
 
     /// Takes the decision on a payment again.
     ///

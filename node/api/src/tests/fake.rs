@@ -62,7 +62,8 @@ impl Service for Fake {
     async fn submit(&self, message: Vec<u8>) -> Result<Submission, Problem> {
         self.note(format!("submit {} bytes", message.len()));
         let script = String::from_utf8_lossy(&message).into_owned();
-        let several = |payments| Ok(Submission { message_type: "pacs.008.001.08".to_owned(), payments });
+        let several =
+            |payments| Ok(Submission { message_type: "pacs.008.001.08".to_owned(), payments, shadow: false });
         let (decision, key) = (samples::decision(), samples::key());
         match script.as_str() {
             "repeated" => several(vec![PaymentAnswer::of(&decision, 41, true)]),

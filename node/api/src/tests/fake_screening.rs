@@ -67,6 +67,35 @@ impl ScreeningService for Fake {
         Ok(ExceptionView { holds: false, ..samples::exception() })
     }
 
+    async fn model(&self) -> Result<ModelView, Problem> {
+        Ok(samples::model())
+    }
+
+    async fn reload_model(&self, actor: Actor) -> Result<ModelView, Problem> {
+        self.note(format!("reload {actor}"));
+        Ok(samples::model())
+    }
+
+    async fn backtest(&self, request: BacktestRequest) -> Result<BacktestView, Problem> {
+        self.note(format!("backtest {} {}", request.model, request.since.0));
+        Ok(samples::backtest())
+    }
+
+    async fn drift(&self, query: DriftQuery) -> Result<DriftView, Problem> {
+        self.note(format!("drift {} {}", query.before.0, query.since.0));
+        Ok(samples::drift())
+    }
+
+    async fn sample(&self, query: SampleQuery) -> Result<SampleView, Problem> {
+        self.note(format!("sample {} {} {}", query.since.0, query.points, query.count));
+        Ok(samples::sample())
+    }
+
+    async fn verdicts(&self, request: VerdictsRequest) -> Result<VerdictsView, Problem> {
+        self.note(format!("verdicts {}", request.uetrs.len()));
+        Ok(samples::verdicts())
+    }
+
     async fn why(&self, uetr: Uetr, leg: Option<Leg>) -> Result<WhyView, Problem> {
         self.note(format!("why {uetr} {}", leg.is_some_and(|leg| leg == samples::leg())));
         Ok(samples::why())

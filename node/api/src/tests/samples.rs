@@ -1,5 +1,7 @@
 //! One value of each kind, the same in every run.
 
+mod screening;
+
 use std::collections::BTreeMap;
 
 use hansa_types::case::{Alert, AlertState, Case, CaseState, CaseStep, DecisionRef, Suspect};
@@ -16,6 +18,7 @@ use hansa_types::signal::{Category, Severity, SignalBody};
 use hansa_types::subject::{Subject, SubjectKind};
 use hansa_types::uetr::Uetr;
 
+pub(super) use self::screening::*;
 use crate::model::*;
 
 pub(super) const NOW: Timestamp = Timestamp(1_767_225_600);
@@ -91,7 +94,7 @@ pub(super) fn answer() -> PaymentAnswer {
 }
 
 pub(super) fn decided() -> Submission {
-    Submission { message_type: "pacs.008.001.08".to_owned(), payments: vec![answer()] }
+    Submission { message_type: "pacs.008.001.08".to_owned(), payments: vec![answer()], shadow: false }
 }
 
 pub(super) fn log_entry() -> LogEntry {
@@ -356,128 +359,4 @@ pub(super) fn backups() -> BackupList {
     };
     let last = BackupAttempt { at: NOW, micros: 1500, made: Some(made.clone()), error: None };
     BackupList { running: false, attempts: 1, last: Some(last), overdue: false, backups: vec![made] }
-}
-
-pub(super) fn lists() -> ListsView {
-    let list = ListView {
-        name: "ofac-sdn".to_owned(),
-        format: "ofac-csv".to_owned(),
-        measure: "freeze".to_owned(),
-        version: list_change().to,
-        checked: Some(NOW),
-        refused: Some("cut off".to_owned()),
-        stale: true,
-    };
-    let rescreening = RescreeningView {
-        cause: "list ofac-sdn of 2026-11-20: 2 entries".to_owned(),
-        began: NOW,
-        ended: Some(NOW),
-        customers: (3, 3),
-        entries: (42, 43),
-        cases: 1,
-        error: None,
-    };
-    ListsView { lists: vec![list], rescreening: Some(rescreening) }
-}
-
-pub(super) fn list_change() -> ListChangeView {
-    let version = |date: &str, digest, entries| ListVersionView {
-        date: date.try_into().unwrap(),
-        digest: Digest([digest; 32]),
-        entries,
-    };
-    ListChangeView {
-        name: "ofac-sdn".to_owned(),
-        from: Some(version("2026-11-13", 1, 10)),
-        to: version("2026-11-20", 2, 11),
-        taken: true,
-        added: vec!["36".to_owned(), "37".to_owned()],
-        removed: vec!["9".to_owned()],
-        changed: vec![],
-    }
-}
-
-pub(super) fn list_entry() -> ListEntryView {
-    ListEntryView {
-        list: "ofac-sdn".to_owned(),
-        id: "36".to_owned(),
-        content: Digest([4; 32]),
-        kind: "organisation".to_owned(),
-        programmes: vec!["CUBA".to_owned()],
-        names: vec![("AEROCARIBBEAN AIRLINES".to_owned(), "primary".to_owned())],
-        births: vec![(1949, 1950)],
-        countries: vec!["CU".try_into().unwrap()],
-        identifiers: vec!["BIC AAAACUH0XXX".to_owned()],
-    }
-}
-
-pub(super) fn customers() -> CustomersView {
-    CustomersView { accounts: 3, written: NOW, refused: None, stale: false }
-}
-
-pub(super) fn customer_change() -> CustomerChangeView {
-    CustomerChangeView { added: 1, changed: 0, closed: 1, accounts: 3 }
-}
-
-pub(super) fn customer_changes() -> CustomerChanges {
-    let put = CustomerChange::Put {
-        account: "BBAN:1234".to_owned(),
-        name: "Ann Other".to_owned(),
-        birth_date: Some("1980-02-03".try_into().unwrap()),
-        country: None,
-    };
-    let close = CustomerChange::Close { account: "BBAN:1235".to_owned() };
-    CustomerChanges { actor: actor(), changes: vec![put, close] }
-}
-
-pub(super) fn exception() -> ExceptionView {
-    ExceptionView {
-        id: Digest([6; 32]),
-        subject: subject_action().subject,
-        list: "ofac-sdn".to_owned(),
-        entry: "36".to_owned(),
-        actor: actor(),
-        reason: "a namesake".to_owned(),
-        since: NOW,
-        expires: Timestamp(NOW.0 + 86_400),
-        holds: true,
-    }
-}
-
-pub(super) fn exception_request() -> ExceptionRequest {
-    let ExceptionView { subject, list, entry, actor, reason, .. } = exception();
-    ExceptionRequest { subject, list, entry, days: 1, reason, actor }
-}
-
-pub(super) fn why() -> WhyView {
-    let summand = SummandView {
-        factor: "structuring".to_owned(),
-        value: 3,
-        unit: "payments".to_owned(),
-        weight: 150,
-        points: 450,
-        evidence: "3 of 9000 to 10000 within 7 days".to_owned(),
-    };
-    WhyView {
-        payment: key().to_string(),
-        decided_at: NOW,
-        decided: OutcomeView::from(&decision()),
-        findings: vec![FindingView { reason: Some(Reason::Score), text: "score 420 of 400".to_owned() }],
-        summands: vec![summand],
-        threshold: 400,
-        flips: vec![FlipView { factor: "structuring".to_owned(), value: 3, to: 2 }],
-        without: vec![WithoutView { reason: Reason::Score, verdict: Verdict::Investigate }],
-        today: OutcomeView::from(&decision()),
-    }
-}
-
-pub(super) fn replay() -> ReplayView {
-    ReplayView {
-        payment: key().to_string(),
-        decided_at: NOW,
-        same: false,
-        differences: vec!["score: recorded 420, now 421".to_owned()],
-        decided: OutcomeView::from(&decision()),
-        replayed: OutcomeView::from(&decision()),
-    }
 }

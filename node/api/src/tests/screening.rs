@@ -1,5 +1,7 @@
 //! The client against the interface around screening.
 
+use hansa_types::id::Timestamp;
+
 use super::fake::Node;
 use super::samples;
 use crate::ApiConfig;
@@ -32,12 +34,24 @@ fn every_call_around_screening_goes_there_and_back() {
     assert!(!client.withdraw(id, &withdrawal).unwrap().holds);
     assert_eq!(client.why(samples::uetr(), Some(&samples::leg())).unwrap(), samples::why());
     assert_eq!(client.replay(samples::uetr(), None).unwrap(), samples::replay());
+    assert_eq!(client.model().unwrap(), samples::model());
+    assert_eq!(client.reload_model(samples::actor()).unwrap(), samples::model());
+    let request = BacktestRequest { model: "m".to_owned(), since: samples::NOW };
+    assert_eq!(client.backtest(&request).unwrap(), samples::backtest());
+    let query = DriftQuery { before: Timestamp(1), since: Timestamp(2) };
+    assert_eq!(client.drift(&query).unwrap(), samples::drift());
+    let query = SampleQuery { since: Timestamp(3), points: 4, count: 5 };
+    assert_eq!(client.sample(&query).unwrap(), samples::sample());
+    let request = VerdictsRequest { uetrs: vec![samples::uetr()] };
+    assert_eq!(client.verdicts(&request).unwrap(), samples::verdicts());
     let calls = node.fake.calls.lock().unwrap().join("; ");
     let uetr = samples::uetr();
     let wanted = format!(
         "import own list/ä 2026-11-20 olga@bank-a true true 3 Some([1]); fetch ofac-sdn olga@bank-a; \
          diff ofac-sdn Some(\"2026-11-20\") None; entry ofac-sdn 3/6 &; customers olga@bank-a false 7; \
-         change olga@bank-a 2; grant ofac-sdn 36 1; withdraw {id} forged; why {uetr} true; replay {uetr} false"
+         change olga@bank-a 2; grant ofac-sdn 36 1; withdraw {id} forged; why {uetr} true; replay {uetr} false; \
+         reload olga@bank-a; backtest m {}; drift 1 2; sample 3 4 5; verdicts 1",
+        samples::NOW.0
     );
     assert_eq!(calls, wanted);
 }

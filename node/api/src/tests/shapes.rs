@@ -47,6 +47,12 @@ fn answers_keep_their_shape() {
     frozen(&ExceptionList { exceptions: vec![samples::exception()] }, vector!("exceptions"));
     frozen(&samples::why(), vector!("why"));
     frozen(&samples::replay(), vector!("replay"));
+    frozen(&samples::model(), vector!("model"));
+    frozen(&samples::backtest(), vector!("backtest"));
+    frozen(&samples::drift(), vector!("drift"));
+    frozen(&samples::sample(), vector!("sample"));
+    frozen(&samples::verdicts(), vector!("verdicts"));
+    frozen(&samples::decided().in_shadow().outward(), vector!("submission-shadow"));
     let problem = Problem::conflict("case 2 is cleared").with_hint("open a new one");
     frozen(&ProblemBody::from(problem), vector!("problem"));
 }
@@ -79,6 +85,9 @@ fn requests_keep_their_shape() {
     frozen(&query, vector!("log-query"));
     frozen(&samples::customer_changes(), vector!("customer-changes"));
     frozen(&samples::exception_request(), vector!("exception-request"));
+    let backtest = BacktestRequest { model: "version = 2".to_owned(), since: samples::NOW };
+    frozen(&backtest, vector!("backtest-request"));
+    frozen(&VerdictsRequest { uetrs: vec![samples::uetr()] }, vector!("verdicts-request"));
     let withdrawal = WithdrawalRequest { reason: "forged".to_owned(), actor: samples::actor() };
     frozen(&withdrawal, vector!("withdrawal-request"));
     frozen(&RetractRequest { actor: samples::actor() }, vector!("retract-request"));
