@@ -112,7 +112,7 @@ impl Default for Policy {
 pub struct Windows {
     /// Hours of velocity, and of money that comes and goes.
     pub velocity_hours: u32,
-    /// Days of structuring, fan-in and fan-out.
+    /// Days of structuring, fan-in, fan-out and cycles.
     pub pattern_days: u32,
     /// Days without a payment after which an account is dormant.
     pub dormant_days: u32,

@@ -4,9 +4,13 @@
 //! log. Amounts are in cents of the policy's reference currency, times in unix seconds. When more accounts or events
 //! come than are kept, the oldest go and are counted.
 
+mod cycle;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hansa_types::hash::Digest;
+
+pub use cycle::{MAX_HOPS, MAX_VISITED};
 
 /// The most accounts that are remembered.
 pub const MAX_ACCOUNTS: usize = 200_000;

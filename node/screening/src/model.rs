@@ -30,9 +30,6 @@ pub enum ModelError {
         "weights.{0}: other banks' signals are not weighed; they raise a payment to INVESTIGATE by a rule"
     )]
     WeighsSignals(String),
-    /// The slot that is kept free.
-    #[error("the reserved factor's weight must be 0")]
-    Reserved,
     /// A threshold that everything reaches.
     #[error("hold_threshold = {0}: it must be positive, or every payment is held")]
     Threshold(i64),
@@ -79,9 +76,6 @@ impl RiskModel {
 
     /// Checks a model however it came about.
     pub fn validate(&self) -> Result<(), ModelError> {
-        if self.model.weights[Factor::Reserved.slot()] != 0 {
-            return Err(ModelError::Reserved);
-        }
         if self.hold_threshold.0 <= 0 {
             return Err(ModelError::Threshold(self.hold_threshold.0));
         }
@@ -123,7 +117,6 @@ mod tests {
         };
         assert!(matches!(parse("consortium_signal = 5", 9), Err(ModelError::WeighsSignals(_))));
         assert!(matches!(parse("moon_phase = 5", 9), Err(ModelError::UnknownFactor(..))));
-        assert_eq!(parse("reserved = 5", 9), Err(ModelError::Reserved));
         assert_eq!(parse("fan_in = 5", 0), Err(ModelError::Threshold(0)));
         assert_eq!(parse("fan_in = 0", 9), Err(ModelError::AllZero));
         assert!(matches!(parse("fan_in = 70000", 9), Err(ModelError::Form(_))));

@@ -101,3 +101,17 @@ pub(super) fn fan_out(inputs: &Inputs<'_>) -> Value {
     let (payees, days) = (u64::from(inputs.habits.payees), inputs.policy.windows.pattern_days);
     (payees.saturating_sub(USUAL_COUNTERPARTIES), format!("{payees} accounts paid from one in {days} days"))
 }
+
+pub(super) fn cycle(inputs: &Inputs<'_>) -> Value {
+    let (Some(debtor), Some(creditor)) = (&inputs.debtor, &inputs.creditor) else { return none() };
+    let from = since(inputs, pattern_window(inputs));
+    let hops = inputs.history.hops_back(debtor, creditor, from, inputs.now);
+    let way = match hops {
+        0 => return none(),
+        1 => "directly",
+        2 => "over one account",
+        _ => "over two accounts",
+    };
+    let days = inputs.policy.windows.pattern_days;
+    (hops, format!("money came from the creditor's account to the debtor's within {days} days, {way}"))
+}

@@ -57,8 +57,9 @@ pub enum Factor {
     CountryMismatch,
     /// Banks between the debtor's and the creditor's, beyond one.
     AgentChain,
-    /// Always 0.
-    Reserved,
+    /// Over how many payments within the pattern window the money goes back to where it came from: the creditor paid the
+    /// debtor directly (1), or over one or two accounts in between (2, 3), as far as this bank sees.
+    Cycle,
 }
 codec_enum!(Factor {
     ListMatch = 1, "list_match", VelocityCount = 2, "velocity_count", VelocitySum = 3, "velocity_sum",
@@ -66,7 +67,7 @@ codec_enum!(Factor {
     Geography = 7, "geography", NewCounterparty = 8, "new_counterparty", Dormant = 9, "dormant",
     RapidInOut = 10, "rapid_in_out", FanIn = 11, "fan_in", FanOut = 12, "fan_out",
     MissingOriginator = 13, "missing_originator", CountryMismatch = 14, "country_mismatch",
-    AgentChain = 15, "agent_chain", Reserved = 16, "reserved",
+    AgentChain = 15, "agent_chain", Cycle = 16, "cycle",
 });
 
 impl Factor {
@@ -79,7 +80,7 @@ impl Factor {
     pub fn unit(self) -> &'static str {
         match self {
             Self::ListMatch => "thousandths of likeness",
-            Self::VelocityCount | Self::Structuring => "payments",
+            Self::VelocityCount | Self::Structuring | Self::Cycle => "payments",
             Self::VelocitySum => "thousands of the reference currency",
             Self::RoundAmount => "zeros",
             Self::OwnHistory => "tenths of the mean",
@@ -91,7 +92,6 @@ impl Factor {
             Self::MissingOriginator => "missing values",
             Self::CountryMismatch => "parties",
             Self::AgentChain => "banks",
-            Self::Reserved => "nothing",
         }
     }
 }
@@ -178,6 +178,6 @@ fn value(factor: Factor, inputs: &Inputs<'_>) -> (u64, String) {
         Factor::MissingOriginator => particulars::missing_originator(inputs),
         Factor::CountryMismatch => particulars::country_mismatch(inputs),
         Factor::AgentChain => particulars::agent_chain(inputs),
-        Factor::Reserved => (0, String::new()),
+        Factor::Cycle => behaviour::cycle(inputs),
     }
 }

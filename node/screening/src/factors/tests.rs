@@ -97,6 +97,16 @@ fn fans_count_different_accounts_beyond_three() {
 }
 
 #[test]
+fn money_that_goes_back_to_where_it_came_from() {
+    let value = |past: &History| of(&payment("10.00"), past)(Factor::Cycle);
+    assert_eq!(value(&past(&[("c", "d", 10, DAY)])), 1);
+    assert_eq!(value(&past(&[("c", "x", 10, 3 * DAY), ("x", "d", 10, DAY)])), 2);
+    assert_eq!(value(&past(&[("c", "x", 10, 3 * DAY), ("x", "y", 9, 2 * DAY), ("y", "d", 9, DAY)])), 3);
+    assert_eq!(value(&past(&[("c", "d", 10, 8 * DAY)])), 0, "beyond the window");
+    assert_eq!(value(&past(&[("d", "c", 10, DAY)])), 0, "the same way again");
+}
+
+#[test]
 fn particulars_of_the_payment() {
     let mut payment = payment("10.00");
     let value = of(&payment, &History::default());
@@ -109,5 +119,4 @@ fn particulars_of_the_payment() {
     let value = of(&payment, &History::default());
     assert_eq!((value(Factor::MissingOriginator), value(Factor::Geography)), (0, 5));
     assert_eq!((value(Factor::CountryMismatch), value(Factor::AgentChain)), (1, 2));
-    assert_eq!(value(Factor::Reserved), 0);
 }
