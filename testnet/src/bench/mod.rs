@@ -19,6 +19,7 @@ mod load;
 mod machine;
 mod names;
 mod page;
+mod patterns;
 mod payments;
 mod peer;
 mod plan;
@@ -92,6 +93,8 @@ pub enum BenchName {
     Names,
     /// From a pacs.008 to a decision
     Payments,
+    /// Laundering patterns over several banks, each alone and with signals
+    Patterns,
     /// Keeping decisions: three replicas, fsyncs, a long log
     AuditAppend,
     /// The death of the leader under load
@@ -108,6 +111,7 @@ impl BenchName {
             Self::Ceremony => "ceremony",
             Self::Names => "names",
             Self::Payments => "payments",
+            Self::Patterns => "patterns",
             Self::AuditAppend => "audit-append",
             Self::Failover => "failover",
         }
@@ -227,6 +231,7 @@ fn measure(name: BenchName, plan: &Plan, peers: &mut Peers) -> Result<Vec<Figure
         BenchName::Ceremony => ceremony::measure(plan, peers),
         BenchName::Names => names::measure(peers),
         BenchName::Payments => payments::measure(plan),
+        BenchName::Patterns => patterns::measure(plan),
         BenchName::AuditAppend => append::measure(plan, peers),
         BenchName::Failover => failover::measure(plan),
     }

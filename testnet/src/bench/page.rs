@@ -19,6 +19,13 @@ load beside them. `audit.append` has 1,024 clients, each waiting for its answer,
 record of 256 bytes under a unique key and six index terms. `audit.fsync_per_decision` counts the synced writes of the
 Raft log on all replicas. `failover.serving_again` is the slowest run, from `kill -9` to the first acknowledgement of
 a decision sent after it; `failover.write_p99` is of decisions due at a steady pace from a second before to two after.
+
+`patterns` runs two AMLSim sets, their 20,000 accounts dealt to ten banks, through the product's screener at each bank.
+Laundering patterns and accounts are split into halves: thresholds, and for the `fitted_` figures weights, are chosen on
+the one, for at most ten alerts of a thousand payments alone and no more than that in the consortium; what is reported is
+the other half. A pattern counts at every bank that sees a payment of it before its last, and is flagged there if that
+bank held or refused one of those; the `any_` figures ask whether any bank did. What is behind them, and what they do not
+say, is in [decision 25](decisions/0025-measuring-the-consortium.md).
 ";
 
 /// The page for `lines`, one JSON report a line, in their order; empty lines are passed over.

@@ -18,6 +18,8 @@ pub(super) struct Plan {
     pub(super) budget: Duration,
     /// Payments that are screened in one pass.
     pub(super) payments: usize,
+    /// How often accounts are dealt to banks.
+    pub(super) deals: u64,
     /// Decisions appended in one round.
     pub(super) appends: u64,
     /// The length of the longest log.
@@ -37,6 +39,7 @@ impl Plan {
         most_rounds: 15,
         budget: Duration::from_secs(20),
         payments: 5_000,
+        deals: 1,
         appends: 10_000,
         entries: 100_000,
         failovers: 3,
@@ -49,6 +52,7 @@ impl Plan {
         most_rounds: 25,
         budget: Duration::ZERO,
         payments: 50_000,
+        deals: 5,
         appends: 50_000,
         entries: 10_000_000,
         failovers: 20,
