@@ -25,13 +25,13 @@ const SWAPPED: u32 = 9;
 /// What any change to the first letter costs on top: people rarely mistype it.
 const FIRST: u32 = 4;
 
-fn is_vowel(byte: u8) -> bool {
+const fn is_vowel(byte: u8) -> bool {
     matches!(byte, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')
 }
 
-/// Letters that transliterations and ears exchange.
-fn sound_alike(a: u8, b: u8) -> bool {
-    let class = |byte| match byte {
+/// Consonants with the same number are exchanged by transliterations and ears; 0 is exchanged with none.
+const fn sound(consonant: u8) -> u8 {
+    match consonant {
         b'c' | b'k' | b'q' => 1,
         b's' | b'z' => 2,
         b'v' | b'w' | b'f' => 3,
@@ -39,18 +39,39 @@ fn sound_alike(a: u8, b: u8) -> bool {
         b'd' | b't' => 5,
         b'b' | b'p' => 6,
         _ => 0,
-    };
-    let semivowel = |x, y| x == b'j' && matches!(y, b'i' | b'y');
-    let consonants = class(a) != 0 && class(a) == class(b);
-    is_vowel(a) && is_vowel(b) || consonants || semivowel(a, b) || semivowel(b, a)
+    }
 }
 
-fn substitution(a: u8, b: u8) -> u32 {
-    match a == b {
-        true => 0,
-        false if sound_alike(a, b) => SOUND_ALIKE,
-        false => EDIT,
+const fn sound_alike(a: u8, b: u8) -> bool {
+    let semivowel = (a == b'j' && matches!(b, b'i' | b'y')) || (b == b'j' && matches!(a, b'i' | b'y'));
+    is_vowel(a) && is_vowel(b) || sound(a) != 0 && sound(a) == sound(b) || semivowel
+}
+
+/// Letters, rounded up to a power of two: a masked byte is always within the table.
+const LETTERS: usize = 32;
+
+/// The cost of one letter for another, by their last five bits; digits are never compared.
+const SUBSTITUTION: [[u8; LETTERS]; LETTERS] = {
+    let mut costs = [[EDIT as u8; LETTERS]; LETTERS];
+    let mut a = 0;
+    while a < LETTERS {
+        let mut b = 0;
+        while b < LETTERS {
+            // The last five bits of a lower-case letter are its place in the alphabet.
+            if a == b {
+                costs[a][b] = 0;
+            } else if sound_alike(0x60 | a as u8, 0x60 | b as u8) {
+                costs[a][b] = SOUND_ALIKE as u8;
+            }
+            b += 1;
+        }
+        a += 1;
     }
+    costs
+};
+
+fn substitution(a: u8, b: u8) -> u32 {
+    u32::from(SUBSTITUTION[usize::from(a) % LETTERS][usize::from(b) % LETTERS])
 }
 
 /// The cost of leaving out `byte`, which stands between `before` and whatever follows.
@@ -67,17 +88,53 @@ fn most(longer: usize) -> u32 {
     ((SAME - LEAST_ALIKE + 1) * longer as u32 - 1) / 100
 }
 
-/// Whether two tokens can be alike that differ in so many kinds of letters: the cheapest exchange accounts for two.
-pub(super) fn can_be_alike(different: u32, longer: usize) -> bool {
-    different * SOUND_ALIKE / 2 <= most(longer)
+/// A bit for each letter that the token has, and one for all digits.
+pub(super) fn letters(token: &[u8]) -> u32 {
+    token
+        .iter()
+        .fold(0, |mask, byte| mask | 1 << if byte.is_ascii_lowercase() { byte - b'a' } else { DIGITS })
+}
+
+/// The bit of digits, behind those of 26 letters.
+const DIGITS: u8 = 26;
+
+/// The letters that can go for less than a whole edit, as bits: those that sound like others, and `h`.
+const CHEAP: u32 = {
+    let (mut mask, mut letter) = (1 << (b'h' - b'a'), 0);
+    while letter < DIGITS {
+        if is_vowel(b'a' + letter) || sound(b'a' + letter) != 0 {
+            mask |= 1 << letter;
+        }
+        letter += 1;
+    }
+    mask
+};
+
+/// Whether `a` and `b` can be alike, by the kinds of letters that each has. A kind that only one of them has takes at
+/// least one exchange or omission of its own, since either is about one letter of that token, and none of them costs
+/// less than an exchange of letters that sound alike, or than a whole edit for letters without such a one.
+pub(super) fn can_be_alike(a: &[u8], a_letters: u32, b: &[u8], b_letters: u32) -> bool {
+    let least = |only: u32| (only & CHEAP).count_ones() * SOUND_ALIKE + (only & !CHEAP).count_ones() * EDIT;
+    let apart = least(a_letters & !b_letters).max(least(b_letters & !a_letters));
+    apart + first(a, b) <= most(a.len().max(b.len()))
+}
+
+/// What a change of the first letter costs on top. Transliterations differ even in a first vowel: Osama, Usama.
+fn first(a: &[u8], b: &[u8]) -> u32 {
+    match (a.first(), b.first()) {
+        (Some(x), Some(y)) if x == y || is_vowel(*x) && is_vowel(*y) => 0,
+        _ => FIRST,
+    }
 }
 
 /// The least cost of turning `a` into `b` by leaving out, adding, exchanging and swapping letters (optimal string
 /// alignment with the costs above); anything above `most` if it is more than that.
 fn cost(a: &[u8], b: &[u8], most: u32) -> u32 {
     let mut rows = [[0_u32; MAX_TOKEN + 1]; 3];
+    let mut adds = [0_u32; MAX_TOKEN];
     for (j, &byte) in b.iter().enumerate() {
-        rows[0][j + 1] = rows[0][j] + deletion(byte, j.checked_sub(1).map(|k| b[k]));
+        adds[j] = deletion(byte, j.checked_sub(1).map(|k| b[k]));
+        rows[0][j + 1] = rows[0][j] + adds[j];
     }
     let mut before_row = 0;
     for (i, &x) in a.iter().enumerate() {
@@ -86,9 +143,9 @@ fn cost(a: &[u8], b: &[u8], most: u32) -> u32 {
         rows[this][0] = rows[last][0] + drop;
         let mut row = rows[this][0];
         for (j, &y) in b.iter().enumerate() {
-            let add = deletion(y, j.checked_sub(1).map(|k| b[k]));
-            let mut least =
-                (rows[last][j] + substitution(x, y)).min(rows[last][j + 1] + drop).min(rows[this][j] + add);
+            let mut least = (rows[last][j] + substitution(x, y))
+                .min(rows[last][j + 1] + drop)
+                .min(rows[this][j] + adds[j]);
             if i > 0 && j > 0 && x != y && x == b[j - 1] && a[i - 1] == y {
                 least = least.min(rows[before][j - 1] + SWAPPED);
             }
@@ -101,15 +158,10 @@ fn cost(a: &[u8], b: &[u8], most: u32) -> u32 {
         }
         before_row = row;
     }
-    // Transliterations differ even in a first vowel: Osama, Usama.
-    let first = match (a.first(), b.first()) {
-        (Some(x), Some(y)) if x == y || is_vowel(*x) && is_vowel(*y) => 0,
-        _ => FIRST,
-    };
-    rows[a.len() % 3][b.len()] + first
+    rows[a.len() % 3][b.len()] + first(a, b)
 }
 
-/// How alike two tokens of at most [`MAX_TOKEN`] letters are, in thousandths; 0 if they are not.
+/// How alike two tokens of at most [`MAX_TOKEN`] lower-case letters and digits are, in thousandths; 0 if they are not.
 pub fn similarity(a: &[u8], b: &[u8]) -> u32 {
     if a == b {
         return SAME;
@@ -166,6 +218,14 @@ mod tests {
                 0
             };
             prop_assert_eq!(of(&a, &b), expected);
+        }
+
+        #[test]
+        fn nothing_alike_is_passed_over_for_its_letters(a in "[a-z]{1,9}", b in "[a-z]{1,9}", c in "[a-eghjlr]{3,6}") {
+            for (a, b) in [(&a, &b), (&c, &format!("{c}{b}")), (&format!("{a}{c}"), &c)] {
+                let (a, b) = (a.as_bytes(), b.as_bytes());
+                prop_assert!(similarity(a, b) == 0 || can_be_alike(a, letters(a), b, letters(b)));
+            }
         }
 
         #[test]

@@ -5,7 +5,7 @@
 //! what a bucket gives is compared anyway.
 
 use super::normalise::{Token, TokenClass, abjad_skeleton, skeleton};
-use super::similarity::{ABJAD, SAME, can_be_alike, similarity};
+use super::similarity::{ABJAD, SAME, can_be_alike, letters, similarity};
 
 /// The shortest token that may be misspelt; shorter ones must be equal.
 const SHORTEST_MISSPELT: usize = 4;
@@ -113,11 +113,6 @@ fn abjad_form(kind: u8, token: &[u8], scratch: &mut Vec<u8>) -> Option<u64> {
     (scratch.len() >= SHORTEST_SKELETON).then(|| hash(kind, &[scratch]))
 }
 
-/// A bit for each letter that the token has, and one for all digits.
-fn letters(token: &[u8]) -> u32 {
-    token.iter().fold(0, |mask, byte| mask | 1 << if byte.is_ascii_lowercase() { byte - b'a' } else { 26 })
-}
-
 /// The binary logarithm in 256ths, by linear interpolation: the same on every machine.
 fn log2(value: u32) -> u32 {
     let whole = value.max(1).ilog2();
@@ -191,10 +186,8 @@ impl Vocabulary {
         out.extend(seen.into_iter().filter_map(|id| {
             let known = self.text(id);
             // Neither length nor letters of tokens alike differ by more; nearly all that share only a bucket do.
-            let different = (self.letters[id as usize] ^ own_letters).count_ones();
-            let longer = known.len().max(token.len());
-            let apart =
-                known.len().abs_diff(token.len()) > MAX_LENGTH_APART || !can_be_alike(different, longer);
+            let apart = known.len().abs_diff(token.len()) > MAX_LENGTH_APART
+                || !can_be_alike(token, own_letters, known, self.letters[id as usize]);
             let spelt = if apart { 0 } else { similarity(token, known) };
             let alike = if others.contains(&id) { spelt.max(ABJAD) } else { spelt };
             (alike > 0).then_some((id, alike))
