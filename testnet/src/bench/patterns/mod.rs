@@ -69,8 +69,11 @@ pub(super) fn measure(plan: &Plan) -> Result<Vec<Figure>, BenchError> {
         .iter()
         .map(|(nodes, transactions)| traffic::amlsim(nodes, transactions).map_err(failed))
         .collect::<Result<_, _>>()?;
-    let hismall = data::file("aml-ibm-hismall/patterns_open.csv");
-    let hismall = hismall.map(|path| traffic::hismall(&path).map_err(failed)).transpose()?;
+    let hismall: Vec<Traffic> = files("aml-ibm-hismall")?
+        .iter()
+        .filter(|(_, name)| name.starts_with("patterns"))
+        .map(|(path, _)| traffic::hismall(path).map_err(failed))
+        .collect::<Result<_, _>>()?;
     let skipped = |names: &[&str]| -> Vec<Figure> {
         let reason = "needs the shared data: set HANSA_DATA to its folder";
         names.iter().map(|name| Figure::skipped(name, unit(name), reason)).collect()
@@ -85,16 +88,11 @@ pub(super) fn measure(plan: &Plan) -> Result<Vec<Figure>, BenchError> {
         let mut fitted = Chosen::on(&deal, deal.fitted());
         let values = outcome(&packaged.screened(&deal)?).into_iter().chain(outcome(&fitted.scored(&deal)));
         amlsim.iter_mut().zip(values).for_each(|(values, value)| values.push(value));
-        if let Some(traffic) = &hismall {
-            let values = shares(&packaged.recall(traffic)?);
-            recall.iter_mut().zip(values).for_each(|(values, value)| values.push(value));
-        }
+        let values = shares(&packaged.recall(&hismall)?);
+        recall.iter_mut().zip(values).for_each(|(values, value)| values.push(value));
     }
     let mut figures = figures(&AMLSIM, amlsim)?;
-    match hismall {
-        Some(_) => figures.extend(self::figures(&HISMALL, recall)?),
-        None => figures.extend(skipped(&HISMALL)),
-    }
+    figures.extend(if hismall.is_empty() { skipped(&HISMALL) } else { self::figures(&HISMALL, recall)? });
     Ok(figures)
 }
 
@@ -127,25 +125,27 @@ fn outcome(counts: &[Count; 2]) -> Vec<f64> {
     shares(counts).into_iter().chain(counts.iter().map(Count::alerts_per_1000)).collect()
 }
 
+/// The files in a folder of the data, each with its name, in order; none without the folder.
+fn files(folder: &str) -> Result<Vec<(PathBuf, String)>, BenchError> {
+    let Some(folder) = data::file(folder) else { return Ok(Vec::new()) };
+    let listed = std::fs::read_dir(&folder).map_err(|source| BenchError::Read { path: folder, source })?;
+    let mut files = Vec::new();
+    for entry in listed {
+        let entry = entry?;
+        files.push((entry.path(), entry.file_name().to_string_lossy().into_owned()));
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// Every set of AMLSim in the data: its accounts and its payments.
 fn amlsim_files() -> Result<Vec<(PathBuf, PathBuf)>, BenchError> {
-    let Some(folder) = data::file("aml-ibm-amlsim") else { return Ok(Vec::new()) };
-    let listed = std::fs::read_dir(&folder).map_err(|source| BenchError::Read { path: folder, source })?;
-    let mut sets = Vec::new();
-    for entry in listed {
-        let nodes = entry?.path();
-        let name =
-            nodes.file_name().and_then(|name| name.to_str()).and_then(|n| n.strip_suffix("-nodes.csv"));
-        let Some(transactions) = name.map(|name| nodes.with_file_name(format!("{name}-transactions.csv")))
-        else {
-            continue;
-        };
-        if transactions.exists() {
-            sets.push((nodes, transactions));
-        }
-    }
-    sets.sort();
-    Ok(sets)
+    let sets = files("aml-ibm-amlsim")?.into_iter().filter_map(|(nodes, name)| {
+        let set = name.strip_suffix("-nodes.csv")?;
+        let transactions = nodes.with_file_name(format!("{set}-transactions.csv"));
+        transactions.exists().then_some((nodes, transactions))
+    });
+    Ok(sets.collect())
 }
 
 /// The sets with their accounts dealt to banks, and the factors of what each bank sees.
@@ -250,12 +250,15 @@ impl Chosen {
     }
 
     /// What comes of patterns by themselves, between the banks that their data names.
-    fn recall(&self, traffic: &Traffic) -> Result<[Count; 2], BenchError> {
-        let (dealt, split) = (Dealt::new(traffic, BANKS, DEAL_SEED), Split::reported(traffic));
+    fn recall(&self, sets: &[Traffic]) -> Result<[Count; 2], BenchError> {
         let mut counts = [Count::default(); 2];
         for (at, count) in counts.iter_mut().enumerate() {
             let screener = screener(self.model.clone(), self.thresholds[at])?;
-            *count = network::run(&dealt, &split, SHARING[at], &mut Banks::new(&dealt, &screener))[REPORTED];
+            for traffic in sets {
+                let (dealt, split) = (Dealt::new(traffic, BANKS, DEAL_SEED), Split::reported(traffic));
+                let banks = &mut Banks::new(&dealt, &screener);
+                *count = count.plus(network::run(&dealt, &split, SHARING[at], banks)[REPORTED]);
+            }
         }
         Ok(counts)
     }

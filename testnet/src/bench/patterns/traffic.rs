@@ -60,7 +60,14 @@ fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, DataError> {
 }
 
 fn money(path: &Path, amount: &str, currency: &str) -> Result<Money, DataError> {
-    Money::parse(amount, currency).map_err(|e| broken(path, format!("amount {amount} {currency}: {e}")))
+    Money::parse(payable(amount), currency)
+        .map_err(|e| broken(path, format!("amount {amount} {currency}: {e}")))
+}
+
+/// The amount with no more digits behind the point than a message has: HI-Small's bitcoins have six.
+fn payable(amount: &str) -> &str {
+    let end = amount.find('.').map_or(amount.len(), |point| point + 1 + FRACTION_DIGITS);
+    amount.get(..end).unwrap_or(amount)
 }
 
 #[derive(Deserialize)]
@@ -153,19 +160,13 @@ pub(super) fn hismall(path: &Path) -> Result<Traffic, DataError> {
         let creditor = account(&row.to_bank, &row.to_account);
         let at = moment(&row.timestamp)
             .ok_or_else(|| broken(path, format!("{} is no date and time", row.timestamp)))?;
-        let amount = money(path, payable(&row.amount_paid), currency(&row.payment_currency))?;
+        let amount = money(path, &row.amount_paid, currency(&row.payment_currency))?;
         let pattern = Some(patterns.of(&row.pattern_id));
         transfers.push(Transfer { debtor, creditor, amount, at, pattern });
     }
     transfers.sort_by_key(|transfer| transfer.at);
     let banks = Some(bank_of.into_values().collect());
     Ok(Traffic { accounts: accounts.accounts(), banks, transfers, patterns: patterns.0.len() })
-}
-
-/// The amount with no more digits behind the point than a message has: HI-Small's bitcoins have six.
-fn payable(amount: &str) -> &str {
-    let end = amount.find('.').map_or(amount.len(), |point| point + 1 + FRACTION_DIGITS);
-    amount.get(..end).unwrap_or(amount)
 }
 
 /// `2022/09/01 00:20` in unix seconds.
