@@ -20,7 +20,7 @@ record of 256 bytes under a unique key and six index terms. `audit.fsync_per_dec
 Raft log on all replicas. `failover.serving_again` is the slowest run, from `kill -9` to the first acknowledgement of
 a decision sent after it; `failover.write_p99` is of decisions due at a steady pace from a second before to two after.
 
-`patterns` runs two AMLSim sets, their 20,000 accounts dealt to ten banks, through the product's screener at each bank.
+`patterns` deals the accounts of AMLSim's sets to ten banks and runs the product's screener at each of them.
 Laundering patterns and accounts are split into halves: thresholds, and for the `fitted_` figures weights, are chosen on
 the one, for at most ten alerts of a thousand payments alone and no more than that in the consortium; what is reported is
 the other half. A pattern counts at every bank that sees a payment of it before its last, and is flagged there if that
