@@ -35,6 +35,9 @@ pub struct Habits {
     pub payers: u32,
     /// Different accounts that the debtor's account paid within the pattern window, this creditor's included.
     pub payees: u32,
+    /// Over how many payments within the pattern window money came from the creditor's account to the debtor's; 0 if it did
+    /// not, as far as this bank sees.
+    pub hops_back: u8,
 }
 codec_struct!(Habits {
     out_count,
@@ -47,5 +50,6 @@ codec_struct!(Habits {
     last_seen,
     acquainted,
     payers,
-    payees
+    payees,
+    hops_back
 });

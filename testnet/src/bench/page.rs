@@ -25,7 +25,7 @@ Laundering patterns and accounts are split into halves: thresholds, and for the 
 the one, for at most ten alerts of a thousand payments alone and no more than that in the consortium; what is reported is
 the other half. A pattern counts at every bank that sees a payment of it before its last, and is flagged there if that
 bank held or refused one of those; the `any_` figures ask whether any bank did. What is behind them, and what they do not
-say, is in [decision 25](decisions/0025-measuring-the-consortium.md).
+say, is in [decision 26](decisions/0026-measuring-the-consortium.md).
 ";
 
 /// The page for `lines`, one JSON report a line, in their order; empty lines are passed over.

@@ -103,9 +103,7 @@ pub(super) fn fan_out(inputs: &Inputs<'_>) -> Value {
 }
 
 pub(super) fn cycle(inputs: &Inputs<'_>) -> Value {
-    let (Some(debtor), Some(creditor)) = (&inputs.debtor, &inputs.creditor) else { return none() };
-    let from = since(inputs, pattern_window(inputs));
-    let hops = inputs.history.hops_back(debtor, creditor, from, inputs.now);
+    let hops = inputs.habits.hops_back;
     let way = match hops {
         0 => return none(),
         1 => "directly",
@@ -113,5 +111,5 @@ pub(super) fn cycle(inputs: &Inputs<'_>) -> Value {
         _ => "over two accounts",
     };
     let days = inputs.policy.windows.pattern_days;
-    (hops, format!("money came from the creditor's account to the debtor's within {days} days, {way}"))
+    (hops.into(), format!("money came from the creditor's account to the debtor's within {days} days, {way}"))
 }

@@ -43,6 +43,8 @@ impl Look<'_> {
         habits.last_seen = history.last_seen(debtor).map(Timestamp);
         habits.acquainted = creditor.is_some_and(|creditor| history.knows(debtor, &creditor));
         habits.payees = self.counterparties(debtor, creditor, Direction::Out);
+        let hops = creditor.map_or(0, |c| history.hops_back(debtor, &c, self.pattern(), self.now));
+        habits.hops_back = u8::try_from(hops).unwrap_or(u8::MAX);
     }
 
     fn pattern(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! Traffic dealt to banks: what each of them sees, and what its screener makes of that alone.
 
-use hansa_screening::{ActiveAlerts, History, Screener};
+use hansa_screening::{History, Known, Screener};
 use hansa_types::country::Country;
 use hansa_types::id::Timestamp;
 use hansa_types::model::Factors;
@@ -82,12 +82,11 @@ impl<'t> Dealt<'t> {
     /// The factors of each view: each bank with the history of what it saw.
     pub(super) fn factors(&self, screener: &Screener) -> Vec<Factors> {
         let mut histories = vec![History::default(); self.banks];
-        let alerts = ActiveAlerts::default();
         let mut factors = Vec::new();
         for view in &self.views {
             let (payment, now) = (self.payment(view.transfer), self.at(view.transfer));
             let history = &mut histories[view.bank as usize];
-            factors.push(screener.assess(&payment, history, &alerts, now).decision.factors);
+            factors.push(screener.assess(&payment, history, Known::default(), now).decision.factors);
             history.observe(&screener.observation(&payment, now));
         }
         factors

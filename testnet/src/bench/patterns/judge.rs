@@ -1,6 +1,6 @@
 //! Who decides in the simulated banks: the screener itself, or, while thresholds are sought, its scores from before.
 
-use hansa_screening::{ActiveAlerts, History, Screener};
+use hansa_screening::{ActiveAlerts, History, Known, Screener};
 use hansa_types::case::{Alert, AlertState};
 use hansa_types::decision::{Reason, Verdict};
 use hansa_types::model::{Factors, Model};
@@ -28,7 +28,8 @@ impl Judge for Banks<'_> {
     fn judge(&mut self, view: View) -> Judged {
         let (payment, now) = (self.dealt.payment(view.transfer), self.dealt.at(view.transfer));
         let (history, alerts) = (&mut self.histories[view.bank as usize], &self.alerts[view.bank as usize]);
-        let decision = self.screener.assess(&payment, history, alerts, now).decision;
+        let known = Known { alerts, ..Known::default() };
+        let decision = self.screener.assess(&payment, history, known, now).decision;
         // The data is what happened: what is held is let go in the end.
         history.observe(&self.screener.observation(&payment, now));
         let by_score = decision.reasons.contains(&Reason::Score);
