@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use hansa_api::{ApiToken, HttpMetrics, ServeError, Server, Wiring};
+use hansa_api::{ApiMetrics, ApiToken, ServeError, Server, Wiring};
 use hansa_audit_log::note::SignedNote;
 use hansa_consensus::metrics::ConsensusMetrics;
 use hansa_consensus::{Change, Consensus, Locked, ProposeError};
@@ -56,7 +56,7 @@ use crate::screening::Screening;
 use crate::service::NodeService;
 
 /// In front of the siblings' metrics that bring no prefix of their own.
-const HTTP_PREFIX: &str = "hansa";
+const API_PREFIX: &str = "hansa";
 const CONSENSUS_PREFIX: &str = "hansa_consensus";
 
 /// Runs the node until it is told to stop.
@@ -68,7 +68,7 @@ pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
         let mut registry = Registry::default();
         let network_metrics = NetworkMetrics::register(&mut registry);
         let (node, changes) = build(config, development, &mut registry, network_metrics.clone()).await?;
-        let metrics = HttpMetrics::register(registry.sub_registry_with_prefix(HTTP_PREFIX));
+        let metrics = ApiMetrics::register(registry.sub_registry_with_prefix(API_PREFIX));
         let keys = KeyFolder::new(&config.node.keys);
         let token = keys.secret(Purpose::Api)?;
         let wiring = Wiring {
@@ -88,7 +88,8 @@ pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
         tasks.spawn(lead::supervise(node.clone(), config.clone(), duties));
         log_start(&node, config).await?;
         let log_size = node.journal.consensus().size();
-        node.events.emit(&Event::Ready { api: server.local_addr().to_string(), log_size });
+        let grpc = server.grpc_addr().map(|address| address.to_string());
+        node.events.emit(&Event::Ready { api: server.local_addr().to_string(), grpc, log_size });
         let mut failure = None;
         let served = server.run(async {
             tokio::select! {
@@ -108,7 +109,7 @@ pub fn all_metrics() -> Registry {
     let mut registry = Registry::default();
     Metrics::register(&mut registry);
     BackupMetrics::register(&mut registry);
-    HttpMetrics::register(registry.sub_registry_with_prefix(HTTP_PREFIX));
+    ApiMetrics::register(registry.sub_registry_with_prefix(API_PREFIX));
     ConsensusMetrics::register(registry.sub_registry_with_prefix(CONSENSUS_PREFIX));
     NetworkMetrics::register(&mut registry);
     registry

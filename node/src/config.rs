@@ -301,6 +301,7 @@ impl Config {
             .chain(&mut self.screening.model)
             .chain(&mut self.screening.challenger)
             .chain(&mut self.backup.off_site)
+            .chain(&mut self.api.socket)
             .chain(lists)
     }
 }

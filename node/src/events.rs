@@ -18,6 +18,9 @@ pub enum Event {
     Ready {
         /// Where the HTTP interface is.
         api: String,
+        /// Where gRPC is served, if it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grpc: Option<String>,
         /// How many entries the audit log has.
         log_size: u64,
     },

@@ -6,6 +6,7 @@
 mod answers;
 pub mod app;
 mod archive;
+mod audit;
 mod backup;
 mod book;
 mod change;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use hansa_api::audit::{AuditRequest, TransactionAudit};
 use hansa_api::model::{
     AlertView, Anonymity, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, ChangesView, Check,
     ClusterRequest, ClusterResult, ClusterView, ConsortiumView, Counters, Direction, ErasureView,
@@ -24,6 +25,7 @@ use hansa_types::record::Record;
 use hansa_types::uetr::Uetr;
 
 use crate::answers;
+use crate::audit;
 use crate::book::{OwnSignal, OwnState, ReceivedSignal};
 use crate::cluster;
 use crate::evidence::{self, ExportError};
@@ -66,6 +68,11 @@ impl Service for NodeService {
             return Err(Problem::not_found(format!("the log holds nothing on payment {uetr}")));
         }
         Ok(entries)
+    }
+
+    async fn transaction_audit(&self, request: AuditRequest) -> Result<TransactionAudit, Problem> {
+        let key = self.one_leg(request.uetr, request.leg.as_ref())?;
+        audit::transaction(&self.0, &key, request.zkp_proof)
     }
 
     async fn cases(&self, state: Option<CaseState>) -> Result<Vec<CaseView>, Problem> {

@@ -1,6 +1,7 @@
-//! The section `[api]` of the node's configuration: where to listen, and every limit of the interface.
+//! The section `[api]` of the node's configuration: where to listen, and every limit of the interfaces.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,12 +13,18 @@ pub const MAX_CONCURRENCY: usize = 1 << 16;
 /// The longest time that may be configured, in milliseconds.
 pub const MAX_MS: u64 = 3_600_000;
 
-/// Where and within which limits the node answers HTTP.
+/// Where and within which limits the node answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
-    /// A loopback address and port; port 0 takes any free one.
+    /// A loopback address and port for HTTP; port 0 takes any free one.
     pub listen: SocketAddr,
+    /// A loopback address and port for gRPC; none, and there is no gRPC.
+    pub grpc: Option<SocketAddr>,
+    /// A Unix socket that HTTP is served on too, for the node's user and group; none, and there is none.
+    pub socket: Option<PathBuf>,
+    /// Messages of one gRPC stream being decided at once; meanwhile nothing more is read from it.
+    pub stream_in_flight: usize,
     /// Bytes of the largest payment message.
     pub body_limit: usize,
     /// Calls under way at once; further ones are answered with 503 and Retry-After.
@@ -38,6 +45,9 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
+            grpc: None,
+            socket: None,
+            stream_in_flight: 32,
             body_limit: 1 << 20,
             max_requests: 256,
             max_connections: 1024,
@@ -54,10 +64,15 @@ impl Default for ApiConfig {
 pub enum ConfigError {
     /// Not a loopback address.
     #[error(
-        "`api.listen` is {0}, which others could reach: until roles and TLS bring access control, only a loopback \
-         address (127.0.0.1 or [::1]) is listened on"
+        "`api.{name}` is {address}, which others could reach: until roles and TLS bring access control, only a \
+         loopback address (127.0.0.1 or [::1]) is listened on"
     )]
-    NotLoopback(SocketAddr),
+    NotLoopback {
+        /// The key.
+        name: &'static str,
+        /// Its value.
+        address: SocketAddr,
+    },
     /// A number that makes no sense.
     #[error("`api.{name}` is {value}: use 1 to {most}")]
     OutOfRange {
@@ -76,13 +91,17 @@ impl ApiConfig {
     /// # Errors
     /// See [`ConfigError`].
     pub fn check(&self) -> Result<(), ConfigError> {
-        if !self.listen.ip().is_loopback() {
-            return Err(ConfigError::NotLoopback(self.listen));
+        let addresses = [("listen", Some(self.listen)), ("grpc", self.grpc)];
+        for (name, address) in addresses {
+            if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
+                return Err(ConfigError::NotLoopback { name, address });
+            }
         }
         let sizes = [
             ("body_limit", self.body_limit, MAX_BODY_LIMIT),
             ("max_requests", self.max_requests, MAX_CONCURRENCY),
             ("max_connections", self.max_connections, MAX_CONCURRENCY),
+            ("stream_in_flight", self.stream_in_flight, MAX_CONCURRENCY),
         ];
         let times = [
             ("header_ms", self.header_ms),
@@ -132,8 +151,12 @@ mod tests {
             assert_eq!(config.check(), Ok(()), "{good}");
         }
         for bad in ["0.0.0.0:7400", "[::]:7400", "10.0.0.1:7400", "[::ffff:127.0.0.1]:7400"] {
-            let config = ApiConfig { listen: bad.parse().unwrap(), ..ApiConfig::default() };
-            assert_eq!(config.check(), Err(ConfigError::NotLoopback(config.listen)), "{bad}");
+            let address: SocketAddr = bad.parse().unwrap();
+            let config = ApiConfig { listen: address, ..ApiConfig::default() };
+            let refused = |name| Err(ConfigError::NotLoopback { name, address });
+            assert_eq!(config.check(), refused("listen"), "{bad}");
+            let config = ApiConfig { grpc: Some(address), ..ApiConfig::default() };
+            assert_eq!(config.check(), refused("grpc"), "{bad}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! What can go wrong: a [`Problem`] with one call, a [`ServeError`] with the interface as a whole.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -77,9 +78,14 @@ impl ProblemKind {
         self.facts().2
     }
 
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        self.facts().1
+    }
+
     /// The type URI. It names the kind and is not meant to be fetched.
     pub fn uri(self) -> String {
-        format!("urn:hansa:problem:{}", self.facts().1)
+        format!("urn:hansa:problem:{}", self.name())
     }
 }
 
@@ -192,13 +198,23 @@ pub enum ServeError {
     Config(#[from] ConfigError),
     /// The address cannot be listened on.
     #[error(
-        "cannot listen on {address}: {source}; choose another address in `api.listen`, or stop what holds it"
+        "cannot listen on {address}: {source}; choose another address in `{setting}`, or stop what holds it"
     )]
     Bind {
+        /// The key that names it.
+        setting: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system says.
         source: std::io::Error,
+    },
+    /// The Unix socket cannot be listened on.
+    #[error("cannot listen on the socket {path}: {source}")]
+    Socket {
+        /// `api.socket`.
+        path: PathBuf,
+        /// Why not.
+        source: SocketError,
     },
     /// Calls were still running when the time for draining was over.
     #[error(
@@ -210,4 +226,18 @@ pub enum ServeError {
         /// `api.drain_ms`, in seconds.
         seconds: f64,
     },
+}
+
+/// Why a Unix socket cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// Another process listens there.
+    #[error("another process listens there: stop it, or choose another path in `api.socket`")]
+    Taken,
+    /// Something else is there.
+    #[error("there is a file that is no socket: move it away, or choose another path in `api.socket`")]
+    NotASocket,
+    /// The system refuses.
+    #[error("{0}; the folder must exist, and the node must be allowed to write in it")]
+    Io(std::io::Error),
 }

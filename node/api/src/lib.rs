@@ -1,18 +1,25 @@
-//! Every way in and out of a node: for now HTTP and its client.
+//! Every way in and out of a node: HTTP and gRPC, and a client of each.
 //!
 //! The node implements [`Service`]; this crate alone knows what its calls look like outside. [`model`] is the public
-//! JSON, [`Server`] the HTTP interface over it, [`Client`] the other end for the command line and for tests. Everything
-//! that fails is a [`Problem`], and leaves as problem+json (RFC 9457).
+//! JSON, [`Server`] the interfaces over it, [`Client`] the other end of HTTP for the command line and for tests,
+//! [`grpc`] the protobuf and its client. Everything that fails is a [`Problem`], and leaves as problem+json (RFC 9457) or
+//! as a gRPC status.
 
+pub mod audit;
 pub mod client;
 pub mod config;
 pub mod error;
 pub mod fetch;
+pub mod grpc;
+mod guard;
 mod http;
+mod listen;
 pub mod logins;
 pub mod metrics;
 pub mod model;
+mod server;
 pub mod service;
+mod shared;
 pub mod token;
 
 #[cfg(test)]
@@ -21,8 +28,8 @@ mod tests;
 pub use crate::client::{Client, ClientError};
 pub use crate::config::{ApiConfig, ConfigError};
 pub use crate::error::{Problem, ProblemKind, ServeError};
-pub use crate::http::{Beside, Server, Wiring};
 pub use crate::logins::LoginCounter;
-pub use crate::metrics::HttpMetrics;
+pub use crate::metrics::ApiMetrics;
+pub use crate::server::{Beside, Server, Wiring};
 pub use crate::service::{ScreeningService, Service};
 pub use crate::token::{ApiToken, TokenError};

@@ -1,4 +1,5 @@
-//! What the HTTP interface counts. The registry is the node's; labels are closed sets (route patterns, status classes).
+//! What the interfaces count. The registry is the node's; labels are closed sets (route patterns, status classes, methods,
+//! status codes).
 
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use crate::grpc::SCREEN_STREAM;
 
 /// Upper bounds of the histogram's buckets, in seconds: from a status page to a payment with its fsync to a deadline.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -26,6 +29,38 @@ struct Answered {
 struct Route {
     /// The route's pattern, or `unmatched`.
     route: String,
+}
+
+/// Which gRPC calls, or answers of a stream, a counter counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Called {
+    /// The method's path, or `unmatched`.
+    method: String,
+    /// The name of the google.rpc.Code.
+    code: &'static str,
+}
+
+/// Which gRPC calls a histogram times.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Method {
+    /// The method's path, or `unmatched`.
+    method: String,
+}
+
+/// The counters of all interfaces; cheap to clone, all clones count together.
+#[derive(Clone, Debug)]
+pub struct ApiMetrics {
+    /// HTTP's.
+    pub http: HttpMetrics,
+    /// gRPC's.
+    pub grpc: GrpcMetrics,
+}
+
+impl ApiMetrics {
+    /// Registers the counters in `registry`, each interface's under its own name.
+    pub fn register(registry: &mut Registry) -> Self {
+        Self { http: HttpMetrics::register(registry), grpc: GrpcMetrics::register(registry) }
+    }
 }
 
 /// The counters of the HTTP interface; cheap to clone, all clones count together.
@@ -56,7 +91,7 @@ impl HttpMetrics {
         http.register("requests_in_flight", "Requests being answered", metrics.in_flight.clone());
         http.register(
             "overloaded",
-            "Requests refused because too many were under way",
+            "Requests of any interface refused because too many were under way",
             metrics.overloaded.clone(),
         );
         metrics
@@ -78,6 +113,63 @@ impl HttpMetrics {
     /// Counts a refusal for overload.
     pub(crate) fn overloaded(&self) {
         self.overloaded.inc();
+    }
+}
+
+/// The counters of the gRPC interface; cheap to clone, all clones count together.
+#[derive(Clone, Debug)]
+pub struct GrpcMetrics {
+    calls: Family<Called, Counter>,
+    seconds: Family<Method, Histogram, fn() -> Histogram>,
+    in_flight: Gauge,
+    stream_answers: Family<Called, Counter>,
+}
+
+impl GrpcMetrics {
+    /// Registers the counters under `grpc_` in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            calls: Family::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            in_flight: Gauge::default(),
+            stream_answers: Family::default(),
+        };
+        let unmatched = || "unmatched".to_owned();
+        drop(metrics.calls.get_or_create(&Called { method: unmatched(), code: "UNIMPLEMENTED" }));
+        drop(metrics.seconds.get_or_create(&Method { method: unmatched() }));
+        drop(metrics.stream_answers.get_or_create(&Called { method: SCREEN_STREAM.to_owned(), code: "OK" }));
+        let grpc = registry.sub_registry_with_prefix("grpc");
+        grpc.register("calls", "Calls answered, by method and status code", metrics.calls.clone());
+        grpc.register(
+            "call_seconds",
+            "Time from head to answer, by method; of a stream, to its first part",
+            metrics.seconds.clone(),
+        );
+        grpc.register("calls_in_flight", "Calls being answered", metrics.in_flight.clone());
+        grpc.register(
+            "stream_answers",
+            "Messages of streams answered, by method and status code",
+            metrics.stream_answers.clone(),
+        );
+        metrics
+    }
+
+    /// Counts one call as under way until the guard is dropped, also when its connection breaks.
+    pub(crate) fn start(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.in_flight.clone())
+    }
+
+    /// Counts an answer.
+    pub(crate) fn answered(&self, method: &str, code: &'static str, took: Duration) {
+        let method = method.to_owned();
+        self.seconds.get_or_create(&Method { method: method.clone() }).observe(took.as_secs_f64());
+        self.calls.get_or_create(&Called { method, code }).inc();
+    }
+
+    /// Counts an answer within a stream.
+    pub(crate) fn streamed(&self, method: &str, code: &'static str) {
+        self.stream_answers.get_or_create(&Called { method: method.to_owned(), code }).inc();
     }
 }
 

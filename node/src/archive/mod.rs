@@ -226,9 +226,7 @@ impl Archive {
 
     /// A screener that decides as the one did that took `decision`, as far as this release can.
     pub(crate) fn screener_of(&self, decision: &Decision) -> Result<Screener, BasisError> {
-        let rules = self.rules(&decision.rules)?;
-        let model = self.model(&decision.model)?;
-        let model = RiskModel { hold_threshold: rules.hold_threshold, ..model };
+        let (rules, model) = (self.rules(&decision.rules)?, self.model_of(decision)?);
         let mut lists = Vec::with_capacity(decision.lists.len());
         for version in &decision.lists {
             let raw = self.list(version)?;
@@ -236,6 +234,12 @@ impl Archive {
             lists.push(load::parse_list(&raw).map_err(damaged)?);
         }
         Ok(Screener::new(rules.policy, lists, model)?)
+    }
+
+    /// The model that took `decision`, with the threshold of its rules.
+    pub(crate) fn model_of(&self, decision: &Decision) -> Result<RiskModel, BasisError> {
+        let hold_threshold = self.rules(&decision.rules)?.hold_threshold;
+        Ok(RiskModel { hold_threshold, ..self.model(&decision.model)? })
     }
 
     fn model(&self, digest: &Digest) -> Result<RiskModel, BasisError> {

@@ -9,9 +9,9 @@ use axum::http::request::Parts;
 use hansa_types::codec::Decode;
 use serde::de::DeserializeOwned;
 
-use super::router::Shared;
 use super::{body, media};
 use crate::error::Problem;
+use crate::shared::Shared;
 
 /// The largest JSON request, in bytes; messages have their own limit.
 const JSON_LIMIT: usize = 64 << 10;

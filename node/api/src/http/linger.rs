@@ -17,7 +17,7 @@ use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::router::Shared;
+use crate::shared::Shared;
 
 /// How many bytes of one body are thrown away at most.
 const MAX_DISCARDED: usize = 256 << 20;

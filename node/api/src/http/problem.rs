@@ -15,7 +15,9 @@ impl IntoResponse for Problem {
         if kind == ProblemKind::Internal {
             tracing::error!(detail = self.detail, "internal error");
         }
-        let mut response = ProblemBody::from(self).into_response();
+        let mut response = ProblemBody::from(self.clone()).into_response();
+        // Another interface that shares the guards says it in its own words.
+        response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,67 +1,20 @@
 //! Which path goes where, and what each request passes through on the way.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use prometheus_client::registry::Registry;
-use tokio::sync::Semaphore;
 
-use super::{guard, linger, routes, screening};
-use crate::config::ApiConfig;
+use super::{linger, routes, screening};
 use crate::error::{Problem, ProblemKind};
-use crate::http::{Beside, Wiring};
-use crate::logins::LoginCounter;
-use crate::metrics::HttpMetrics;
-use crate::service::Service;
-use crate::token::ApiToken;
-
-/// What every request may need.
-pub(super) struct Shared {
-    pub(super) service: Arc<dyn Service>,
-    pub(super) token: ApiToken,
-    pub(super) auditor: Option<ApiToken>,
-    pub(super) registry: Arc<Registry>,
-    pub(super) beside: Option<Beside>,
-    pub(super) metrics: HttpMetrics,
-    pub(super) logins: Arc<LoginCounter>,
-    /// A permit for each call under way.
-    pub(super) calls: Arc<Semaphore>,
-    pub(super) body_limit: usize,
-    pub(super) body_time: Duration,
-    pub(super) request_time: Duration,
-}
-
-impl Shared {
-    pub(super) fn new(config: &ApiConfig, wiring: Wiring, calls: Arc<Semaphore>) -> Arc<Self> {
-        let Wiring { service, token, auditor, registry, beside, metrics, logins } = wiring;
-        Arc::new(Self {
-            service,
-            token,
-            auditor,
-            registry,
-            beside,
-            metrics,
-            logins,
-            calls,
-            body_limit: config.body_limit,
-            body_time: config.body_time(),
-            request_time: config.request_time(),
-        })
-    }
-
-    /// Whether `presented` is the auditor's token, if there is one.
-    pub(super) fn admits_auditor(&self, presented: &ApiToken) -> bool {
-        self.auditor.as_ref().is_some_and(|auditor| auditor.admits(presented))
-    }
-}
+use crate::guard;
+use crate::shared::Shared;
 
 /// The routes. Outermost a request is measured; then it gets a task and a deadline; under `/v1` its token is checked
 /// before it takes one of the places for calls, and what looks at the log first sees what the group committed.
-pub(super) fn router(shared: Arc<Shared>) -> Router {
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let looking = Router::new()
         .route("/v1/payments/{uetr}/audit", get(routes::audit))
         .route("/v1/cases", get(routes::cases).post(routes::open_case))

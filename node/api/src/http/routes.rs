@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use super::extract::{Asked, Json, Segment, Verbose, Xml};
 use super::media::wants_xml;
-use super::router::Shared;
 use crate::error::{Problem, ProblemBody, ProblemKind};
 use crate::model::{
     AlertList, CaseAction, CaseList, CaseOpening, ClusterRequest, EvidenceRequest, ExpiryRequest, ForkList,
     Leg, LogHistory, LogQuery, MessageRequest, ProposalRequest, Readiness, RetractRequest, SignalList,
     SubjectAction, SubjectQuestion, TraceRequest, VoteRequest,
 };
+use crate::shared::Shared;
 
 /// The media type of `/metrics` (OpenMetrics 1.0).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

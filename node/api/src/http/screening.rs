@@ -11,7 +11,7 @@ use hansa_types::uetr::Uetr;
 use serde::Deserialize;
 
 use super::extract::{Asked, Canonical, Json, Segment};
-use super::router::Shared;
+use crate::shared::Shared;
 use super::routes::{Answer, App, LegQuery, json};
 use crate::model::{
     ActorRequest, BacktestRequest, CustomerChanges, CustomerImport, DriftQuery, ExceptionList,

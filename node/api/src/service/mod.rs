@@ -9,6 +9,7 @@ use hansa_types::id::Actor;
 use hansa_types::uetr::Uetr;
 
 pub use self::screening::ScreeningService;
+use crate::audit::{AuditRequest, TransactionAudit};
 use crate::error::Problem;
 use crate::model::{
     AlertView, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, ChangesView, ClusterRequest,
@@ -45,6 +46,12 @@ pub trait Service: ScreeningService {
     /// # Errors
     /// [`Problem::not_found`] if there is nothing.
     async fn history(&self, uetr: Uetr, leg: Option<Leg>) -> Result<Vec<LogEntry>, Problem>;
+
+    /// The decision on a payment, with what it rests on and the proofs there are of it.
+    ///
+    /// # Errors
+    /// As [`Self::evidence`].
+    async fn transaction_audit(&self, request: AuditRequest) -> Result<TransactionAudit, Problem>;
 
     /// The cases, by number: of one state, or all.
     async fn cases(&self, state: Option<CaseState>) -> Result<Vec<CaseView>, Problem>;

@@ -19,8 +19,9 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use super::samples;
+use crate::audit::{AuditRequest, TransactionAudit};
 use crate::model::*;
-use crate::{ApiConfig, ApiToken, Client, HttpMetrics, Problem, ServeError, Server, Service, Wiring};
+use crate::{ApiConfig, ApiMetrics, ApiToken, Client, Problem, ServeError, Server, Service, Wiring};
 
 /// How long a test waits for what must happen.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -87,6 +88,14 @@ impl Service for Fake {
             return Err(Problem::not_found(format!("the log holds nothing about {uetr}")));
         }
         Ok(vec![samples::log_entry()])
+    }
+
+    async fn transaction_audit(&self, request: AuditRequest) -> Result<TransactionAudit, Problem> {
+        self.note(format!("audit {} {} {}", request.uetr, request.leg.is_some(), request.zkp_proof));
+        if request.uetr != samples::uetr() {
+            return Err(Problem::not_found(format!("the log holds nothing about {}", request.uetr)));
+        }
+        Ok(super::grpc::audit(request.zkp_proof))
     }
 
     async fn cases(&self, state: Option<CaseState>) -> Result<Vec<CaseView>, Problem> {
@@ -272,6 +281,7 @@ impl Service for Fake {
 /// The interface over the scripted service, on a port of its own.
 pub(super) struct Node {
     pub(super) address: SocketAddr,
+    pub(super) grpc: SocketAddr,
     pub(super) token: ApiToken,
     pub(super) auditor: ApiToken,
     pub(super) fake: Arc<Fake>,
@@ -301,26 +311,22 @@ impl Node {
         });
         let token = ApiToken::generate(&mut ChaCha20Rng::seed_from_u64(7));
         let auditor = ApiToken::generate(&mut ChaCha20Rng::seed_from_u64(9));
-        let mut registry = Registry::default();
-        let metrics = HttpMetrics::register(&mut registry);
-        let service = Arc::clone(&fake) as Arc<dyn Service>;
-        let wiring = Wiring {
-            service,
-            token: token.clone(),
-            auditor: Some(auditor.clone()),
-            registry: Arc::new(registry),
-            beside: None,
-            metrics,
-            logins: Arc::default(),
-        };
+        let wiring = wiring(Arc::clone(&fake), &token, &auditor);
         config.listen = "127.0.0.1:0".parse().unwrap();
+        config.grpc = Some(config.listen);
         let server = runtime.block_on(Server::bind(config, wiring)).unwrap();
-        let address = server.local_addr();
+        let (address, grpc) = (server.local_addr(), server.grpc_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let running = runtime.spawn(server.run(async move {
             let _ = stopped.await;
         }));
-        Self { address, token, auditor, fake, runtime, stop: Some(stop), running: Some(running) }
+        Self { address, grpc, token, auditor, fake, runtime, stop: Some(stop), running: Some(running) }
+    }
+
+    /// Why another server over the same service does not start.
+    pub(super) fn refuses(&self, config: ApiConfig) -> ServeError {
+        let wiring = wiring(Arc::clone(&self.fake), &self.token, &self.auditor);
+        self.runtime.block_on(Server::bind(config, wiring)).err().unwrap()
     }
 
     pub(super) fn client(&self) -> Client {
@@ -391,8 +397,22 @@ impl Node {
     }
 }
 
+fn wiring(service: Arc<Fake>, token: &ApiToken, auditor: &ApiToken) -> Wiring {
+    let mut registry = Registry::default();
+    let metrics = ApiMetrics::register(&mut registry);
+    Wiring {
+        service,
+        token: token.clone(),
+        auditor: Some(auditor.clone()),
+        registry: Arc::new(registry),
+        beside: None,
+        metrics,
+        logins: Arc::default(),
+    }
+}
+
 impl Raw {
-    pub(super) fn read(stream: &mut TcpStream) -> Self {
+    pub(super) fn read(stream: &mut impl Read) -> Self {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
         let text = String::from_utf8(bytes).unwrap();

@@ -2,13 +2,10 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::Arc;
-
-use prometheus_client::registry::Registry;
 
 use super::fake::{Node, Raw};
 use crate::config::ConfigError;
-use crate::{ApiConfig, HttpMetrics, ServeError, Server, Service, Wiring};
+use crate::{ApiConfig, ServeError};
 
 /// Begins a call that hangs in the service.
 fn begin(node: &Node) -> TcpStream {
@@ -84,25 +81,11 @@ fn calls_that_outlast_the_draining_are_reported() {
 #[test]
 fn a_taken_port_and_an_open_address_are_refused() {
     let node = Node::start(ApiConfig::default());
-    let bind = |listen: String| {
-        let mut registry = Registry::default();
-        let metrics = HttpMetrics::register(&mut registry);
-        let service = Arc::clone(&node.fake) as Arc<dyn Service>;
-        let wiring = Wiring {
-            service,
-            token: node.token.clone(),
-            auditor: None,
-            registry: Arc::new(registry),
-            beside: None,
-            metrics,
-            logins: Arc::default(),
-        };
-        let config = ApiConfig { listen: listen.parse().unwrap(), ..ApiConfig::default() };
-        node.runtime.block_on(Server::bind(config, wiring)).err().unwrap()
-    };
+    let bind =
+        |listen: String| node.refuses(ApiConfig { listen: listen.parse().unwrap(), ..ApiConfig::default() });
     let taken = bind(node.address.to_string());
     assert!(matches!(taken, ServeError::Bind { address, .. } if address == node.address), "{taken}");
     let open = bind("0.0.0.0:0".to_owned());
-    assert!(matches!(open, ServeError::Config(ConfigError::NotLoopback(_))));
+    assert!(matches!(open, ServeError::Config(ConfigError::NotLoopback { name: "listen", .. })));
     assert!(open.to_string().contains("roles and TLS"), "{open}");
 }

@@ -3,10 +3,12 @@
 mod client;
 mod fake;
 mod fake_screening;
+mod grpc;
 mod life;
 mod noise;
 mod refusals;
 mod samples;
 mod screening;
 mod shapes;
+mod socket;
 mod wire;

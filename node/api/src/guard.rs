@@ -11,18 +11,18 @@ use axum::response::{IntoResponse, Response};
 use hansa_types::id::Timestamp;
 use tokio::time::timeout;
 
-use super::router::Shared;
 use crate::error::{Problem, ProblemKind};
+use crate::shared::Shared;
 use crate::token::ApiToken;
 
 /// Seconds after which a client that was refused for overload should come again.
-const RETRY_AFTER: u32 = 1;
+pub(crate) const RETRY_AFTER: u32 = 1;
 
 /// The header of an answer that may be out of date.
-pub(super) const STALE: &str = "hansa-stale";
+pub(crate) const STALE: &str = "hansa-stale";
 
 /// Lets a call see what the group committed before it, or marks its answer where that is not known.
-pub(super) async fn catch_up(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+pub(crate) async fn catch_up(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let current = shared.service.catch_up().await;
     let mut response = next.run(request).await;
     if !current {
@@ -32,51 +32,60 @@ pub(super) async fn catch_up(State(shared): State<Arc<Shared>>, request: Request
 }
 
 /// Tells whoever stands between that no answer may be kept.
-pub(super) async fn never_stored(request: Request, next: Next) -> Response {
+pub(crate) async fn never_stored(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-/// Counts and times a request under its route's pattern.
-pub(super) async fn measure(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let (begun, in_flight) = (Instant::now(), shared.metrics.start());
+/// Counts and times an HTTP request under its route's pattern.
+pub(crate) async fn measure(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let (begun, in_flight) = (Instant::now(), shared.metrics.http.start());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
     let response = next.run(request).await;
     drop(in_flight);
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let status = response.status().as_u16();
-    shared.metrics.answered(route, status, begun.elapsed());
+    shared.metrics.http.answered(route, status, begun.elapsed());
     tracing::debug!(%method, route, status, "answered");
     response
 }
 
 /// Runs the rest in a task of its own: a client that hangs up, or a deadline that passes, does not stop a call
 /// half-way, and a panic becomes an answer.
-pub(super) async fn detach(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+pub(crate) async fn detach(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let task = tokio::spawn(next.run(request));
     match timeout(shared.request_time, task).await {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => {
-            tracing::error!(%error, "a handler failed");
-            Problem::internal("the handler of this request failed; the node's own log says where")
-                .into_response()
-        }
-        Err(_) => {
-            let detail = format!(
-                "no answer within {} s; what was asked may still be done",
-                shared.request_time.as_secs_f64()
-            );
-            let problem = Problem::new(ProblemKind::Deadline, detail)
-                .with_hint("send the same request again: a payment that was decided gets the same answer");
-            Problem { retry_after: Some(RETRY_AFTER), ..problem }.into_response()
-        }
+        Ok(Err(error)) => failed(&error).into_response(),
+        Err(_) => late(&shared).into_response(),
     }
 }
 
+/// What a caller is told whose call takes too long.
+pub(crate) fn late(shared: &Shared) -> Problem {
+    let seconds = shared.request_time.as_secs_f64();
+    let detail = format!("no answer within {seconds} s; what was asked may still be done");
+    let problem = Problem::new(ProblemKind::Deadline, detail)
+        .with_hint("send the same request again: a payment that was decided gets the same answer");
+    Problem { retry_after: Some(RETRY_AFTER), ..problem }
+}
+
+/// What a caller is told for whom there is no place.
+pub(crate) fn overloaded() -> Problem {
+    Problem::unavailable("too many calls are under way", RETRY_AFTER)
+        .with_hint("wait as long as it says; if it lasts, raise `api.max_requests`")
+}
+
+/// What a caller is told whose call failed in a way that nobody foresaw.
+pub(crate) fn failed(error: &tokio::task::JoinError) -> Problem {
+    tracing::error!(%error, "a handler failed");
+    Problem::internal("the handler of this request failed; the node's own log says where")
+}
+
 /// Lets through who presents the token. The auditor's is known, and not for this.
-pub(super) async fn authenticate(
+pub(crate) async fn authenticate(
     State(shared): State<Arc<Shared>>,
     request: Request,
     next: Next,
@@ -97,7 +106,7 @@ pub(super) async fn authenticate(
 }
 
 /// Lets through who presents the token or the auditor's.
-pub(super) async fn authenticate_auditor(
+pub(crate) async fn authenticate_auditor(
     State(shared): State<Arc<Shared>>,
     request: Request,
     next: Next,
@@ -130,12 +139,10 @@ fn presented(headers: &HeaderMap) -> Option<ApiToken> {
 }
 
 /// Gives a call one of the places, or refuses it at once: a queue would only make every answer late.
-pub(super) async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+pub(crate) async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let Ok(place) = Arc::clone(&shared.calls).try_acquire_owned() else {
-        shared.metrics.overloaded();
-        return Problem::unavailable("too many calls are under way", RETRY_AFTER)
-            .with_hint("wait as Retry-After says; if it lasts, raise `api.max_requests`")
-            .into_response();
+        shared.metrics.http.overloaded();
+        return overloaded().into_response();
     };
     let response = next.run(request).await;
     drop(place);

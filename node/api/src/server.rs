@@ -1,0 +1,245 @@
+//! The interfaces of a node, from binding to draining: HTTP and gRPC on loopback addresses, HTTP on a Unix socket too.
+//!
+//! What limits connections, calls and times is the same for all of them. A call runs in a task of its own and is never
+//! cut off half-way; draining waits for the calls, not for connections.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use prometheus_client::registry::Registry;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::config::ApiConfig;
+use crate::error::ServeError;
+use crate::listen::{Connection, Listener};
+use crate::logins::LoginCounter;
+use crate::metrics::ApiMetrics;
+use crate::service::Service;
+use crate::shared::Shared;
+use crate::token::ApiToken;
+use crate::{grpc, http};
+
+/// The largest request head, in bytes; beyond it the connection is answered with 431.
+const MAX_HEAD: usize = 64 << 10;
+/// The most calls at once on one gRPC connection, streams among them.
+const MAX_STREAMS: u32 = 256;
+/// How long accepting pauses after the system refused a connection (typically: no file descriptors left).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Writes metrics in the text form, without an end mark.
+pub type Beside = Arc<dyn Fn(&mut String) -> std::fmt::Result + Send + Sync>;
+
+/// What the interfaces are wired to.
+pub struct Wiring {
+    /// The node.
+    pub service: Arc<dyn Service>,
+    /// Who holds it may call everything.
+    pub token: ApiToken,
+    /// Who holds it may read `/v1/log`; none, and only [`Self::token`] may.
+    pub auditor: Option<ApiToken>,
+    /// Every metric of the node, shown on `/metrics`.
+    pub registry: Arc<Registry>,
+    /// Metrics that come and go, and so have no place in a registry, shown after them.
+    pub beside: Option<Beside>,
+    /// Counts who presents which token.
+    pub logins: Arc<LoginCounter>,
+    /// The interfaces' own, registered in the same registry.
+    pub metrics: ApiMetrics,
+}
+
+/// The interfaces, bound to their addresses and not yet answering.
+pub struct Server {
+    doors: Vec<Door>,
+    address: SocketAddr,
+    grpc: Option<SocketAddr>,
+    config: ApiConfig,
+    shared: Arc<Shared>,
+}
+
+/// One address, and what is spoken there.
+struct Door {
+    listener: Listener,
+    protocol: Protocol,
+    router: Router,
+    shared: Arc<Shared>,
+    /// A permit for each connection.
+    places: Arc<Semaphore>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    /// With prior knowledge, as gRPC has it.
+    Http2,
+}
+
+impl Server {
+    /// Binds the configured addresses. Connections wait until [`Server::run`].
+    ///
+    /// # Errors
+    /// [`ServeError::Config`], [`ServeError::Bind`] or [`ServeError::Socket`].
+    pub async fn bind(config: ApiConfig, wiring: Wiring) -> Result<Self, ServeError> {
+        config.check()?;
+        let shared = Shared::new(&config, wiring);
+        let (listener, address) = Listener::tcp("api.listen", config.listen).await?;
+        let door = |listener, protocol, router| Door {
+            listener,
+            protocol,
+            router,
+            shared: Arc::clone(&shared),
+            places: Arc::new(Semaphore::new(config.max_connections)),
+        };
+        let router = http::router(Arc::clone(&shared));
+        let mut doors = vec![door(listener, Protocol::Http1, router.clone())];
+        if let Some(path) = &config.socket {
+            doors.push(door(Listener::unix(path).await?, Protocol::Http1, router));
+        }
+        let mut grpc = None;
+        if let Some(listen) = config.grpc {
+            let (listener, address) = Listener::tcp("api.grpc", listen).await?;
+            grpc = Some(address);
+            doors.push(door(listener, Protocol::Http2, grpc::router(Arc::clone(&shared))));
+        }
+        Ok(Self { doors, address, grpc, config, shared })
+    }
+
+    /// The address bound for HTTP, with the port that the system chose for port 0.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address bound for gRPC, if it is configured.
+    pub fn grpc_addr(&self) -> Option<SocketAddr> {
+        self.grpc
+    }
+
+    /// Answers until `shutdown` completes; then accepts nothing more and lets the calls under way finish, also those
+    /// whose client has gone, for as long as `api.drain_ms` says.
+    ///
+    /// # Errors
+    /// [`ServeError::Unfinished`] if that was not long enough.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let Self { doors, config, shared, .. } = self;
+        let graceful = GracefulShutdown::new();
+        let mut connections: Vec<JoinSet<()>> = doors.iter().map(|_| JoinSet::new()).collect();
+        {
+            let mut shutdown = pin!(shutdown);
+            let serving = doors
+                .iter()
+                .zip(&mut connections)
+                .map(|(door, connections)| door.serve(&config, &graceful, connections));
+            tokio::select! {
+                biased;
+                () = &mut shutdown => {}
+                _ = futures::future::join_all(serving) => unreachable!("doors are open until all are shut"),
+            }
+        }
+        drop(doors);
+        shared.stopping.send_replace(true);
+        drain(&config, graceful, &shared.calls).await
+    }
+}
+
+impl Door {
+    /// Takes connections and serves each in a task of its own, for ever.
+    async fn serve(&self, config: &ApiConfig, graceful: &GracefulShutdown, connections: &mut JoinSet<()>) {
+        loop {
+            let (stream, place) = tokio::select! {
+                biased;
+                Some(_) = connections.join_next() => continue,
+                accepted = self.accept() => accepted,
+            };
+            let service = TowerToHyperService::new(self.router.clone());
+            let (protocol, patience, watcher) = (self.protocol, config.header_time(), graceful.watcher());
+            let stopping = self.shared.stopping.subscribe();
+            connections.spawn(async move {
+                let ended = match protocol {
+                    Protocol::Http1 => watcher.watch(http1_on(stream, service, patience)).await,
+                    // HTTP/2 itself does not bound the time to its first byte, as HTTP/1 does.
+                    Protocol::Http2 if !begins(&stream, patience, stopping).await => Ok(()),
+                    Protocol::Http2 => watcher.watch(http2_on(stream, service, patience)).await,
+                };
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "connection ended");
+                }
+                drop(place);
+            });
+        }
+    }
+
+    /// The next connection, once there is a place for it.
+    async fn accept(&self) -> (Connection, OwnedSemaphorePermit) {
+        let place = Arc::clone(&self.places).acquire_owned().await.expect("nobody closes the semaphore");
+        loop {
+            match self.listener.accept().await {
+                Ok(stream) => return (stream, place),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+type Routed = TowerToHyperService<Router>;
+
+fn http1_on(
+    stream: Connection,
+    service: Routed,
+    patience: Duration,
+) -> http1::Connection<TokioIo<Connection>, Routed> {
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+}
+
+/// Whether the other end says anything within `patience`, and before the node stops.
+async fn begins(stream: &Connection, patience: Duration, mut stopping: watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        begun = timeout(patience, stream.readable()) => matches!(begun, Ok(Ok(()))),
+        _ = stopping.wait_for(|stopping| *stopping) => false,
+    }
+}
+
+/// Who is silent is asked whether it is still there, and so may stay as long as it likes.
+fn http2_on(
+    stream: Connection,
+    service: Routed,
+    patience: Duration,
+) -> http2::Connection<TokioIo<Connection>, Routed, TokioExecutor> {
+    http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(patience)
+        .keep_alive_timeout(patience)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD as u32)
+        .serve_connection(TokioIo::new(stream), service)
+}
+
+/// Waits for connections and then for every call's permit, within one deadline.
+async fn drain(config: &ApiConfig, graceful: GracefulShutdown, calls: &Semaphore) -> Result<(), ServeError> {
+    let deadline = Instant::now() + config.drain_time();
+    // Leaves the calls a tenth: a client that never reads its answer must not hide that all calls are done.
+    if timeout(config.drain_time().mul_f64(0.9), graceful.shutdown()).await.is_err() {
+        tracing::warn!("connections were still open at the end of draining and are cut");
+    }
+    let all = u32::try_from(config.max_requests).expect("check() bounds max_requests by 2^16");
+    if timeout_at(deadline, calls.acquire_many(all)).await.is_err() {
+        let calls = config.max_requests - calls.available_permits();
+        return Err(ServeError::Unfinished { calls, seconds: config.drain_time().as_secs_f64() });
+    }
+    Ok(())
+}

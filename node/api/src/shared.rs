@@ -1,0 +1,59 @@
+//! What every call may need, whichever interface it came in by.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use tokio::sync::{Semaphore, watch};
+
+use crate::config::ApiConfig;
+use crate::logins::LoginCounter;
+use crate::metrics::ApiMetrics;
+use crate::server::{Beside, Wiring};
+use crate::service::Service;
+use crate::token::ApiToken;
+
+/// What every call may need.
+pub(crate) struct Shared {
+    pub(crate) service: Arc<dyn Service>,
+    pub(crate) token: ApiToken,
+    pub(crate) auditor: Option<ApiToken>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) beside: Option<Beside>,
+    pub(crate) metrics: ApiMetrics,
+    pub(crate) logins: Arc<LoginCounter>,
+    /// A permit for each call under way.
+    pub(crate) calls: Arc<Semaphore>,
+    /// Becomes true when nothing more is taken in.
+    pub(crate) stopping: watch::Sender<bool>,
+    pub(crate) body_limit: usize,
+    pub(crate) body_time: Duration,
+    pub(crate) request_time: Duration,
+    pub(crate) stream_in_flight: usize,
+}
+
+impl Shared {
+    pub(crate) fn new(config: &ApiConfig, wiring: Wiring) -> Arc<Self> {
+        let Wiring { service, token, auditor, registry, beside, metrics, logins } = wiring;
+        Arc::new(Self {
+            service,
+            token,
+            auditor,
+            registry,
+            beside,
+            metrics,
+            logins,
+            calls: Arc::new(Semaphore::new(config.max_requests)),
+            stopping: watch::Sender::new(false),
+            body_limit: config.body_limit,
+            body_time: config.body_time(),
+            request_time: config.request_time(),
+            stream_in_flight: config.stream_in_flight,
+        })
+    }
+
+    /// Whether `presented` is the auditor's token, if there is one.
+    pub(crate) fn admits_auditor(&self, presented: &ApiToken) -> bool {
+        self.auditor.as_ref().is_some_and(|auditor| auditor.admits(presented))
+    }
+}
