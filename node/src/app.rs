@@ -80,7 +80,8 @@ pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
             metrics,
             logins: node.logins.clone(),
         };
-        let server = Server::bind(config.api.clone(), wiring).await?;
+        let mut server = Server::bind(config.api.clone(), wiring).await?;
+        server.take_in_files(&config.files)?;
         let mut tasks = spawn(&node, changes);
         // A bank's only replica leads from the start, and says at once why it cannot.
         let alone = node.journal.consensus().voters().len() == 1;

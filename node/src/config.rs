@@ -58,9 +58,12 @@ pub struct Config {
     /// What is shared, through which gateway.
     #[serde(default)]
     pub signalling: SignallingConfig,
-    /// The HTTP interface.
+    /// HTTP and gRPC.
     #[serde(default)]
     pub api: hansa_api::ApiConfig,
+    /// The drop folder.
+    #[serde(default)]
+    pub files: hansa_api::FilesConfig,
     /// The Raft group and its store.
     #[serde(default)]
     pub consensus: hansa_consensus::ConsensusConfig,
@@ -302,6 +305,7 @@ impl Config {
             .chain(&mut self.screening.challenger)
             .chain(&mut self.backup.off_site)
             .chain(&mut self.api.socket)
+            .chain(&mut self.files.dir)
             .chain(lists)
     }
 }

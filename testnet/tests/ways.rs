@@ -6,6 +6,8 @@ mod common;
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::Instant;
 
 use hansa_api::ApiToken;
 use hansa_api::grpc::proto::screen_stream_response::Outcome;
@@ -14,6 +16,7 @@ use hansa_api::model::AnswerStatus;
 use hansa_audit_log::proof::TlogProof;
 use hansa_keys::{KeyFolder, Purpose};
 use hansa_node::events::Event;
+use hansa_testnet::process::{NodeProcess, PATIENCE};
 use hansa_types::signal::PROOF_LENGTH;
 use tokio::runtime::Runtime;
 
@@ -22,11 +25,11 @@ use common::http::bearer;
 use common::message::{HARMLESS, MULE, OTHER, SUSPICIOUS, to_b};
 use common::{A, B, Group};
 
-/// Changes the configuration of the bank at `at`, whose node does not run.
+/// Puts `more`, which begins `[api]` anew, into the configuration of the bank at `at`, whose node does not run.
 fn configure(group: &Group, at: usize, more: &str) {
     let path = group.bank(at).config();
     let config = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, config.replacen("[api]\n", &format!("[api]\n{more}\n"), 1)).unwrap();
+    std::fs::write(&path, config.replacen("[api]\n", more, 1)).unwrap();
 }
 
 /// A client of the node at `at`, which has just started.
@@ -44,10 +47,10 @@ fn grpc(group: &mut Group, at: usize, runtime: &Runtime) -> Client {
 fn grpc_screens_streams_and_audits() {
     let runtime = Runtime::new().unwrap();
     let mut group = Group::create();
-    configure(&group, A, "grpc = \"127.0.0.1:0\"\nstream_in_flight = 4");
+    configure(&group, A, "[api]\ngrpc = \"127.0.0.1:0\"\nstream_in_flight = 4\n");
     group.start(&[B]);
     // `start` itself waits for the event that tells the address.
-    let node = hansa_testnet::process::NodeProcess::start(group.bank(A), &["--development"]).unwrap();
+    let node = NodeProcess::start(group.bank(A), &["--development"]).unwrap();
     group.put(A, node);
     let mut client = grpc(&mut group, A, &runtime);
     group.node(A).joined(1).unwrap();
@@ -116,15 +119,63 @@ fn grpc_screens_streams_and_audits() {
     group.stop(A);
 }
 
+/// Waits for a file, and reads it.
+fn awaited(path: &Path) -> Vec<u8> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Ok(bytes) = std::fs::read(path) {
+            return bytes;
+        }
+        assert!(Instant::now() < deadline, "{} does not appear", path.display());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn files_are_answered_once_each_though_the_node_is_killed() {
+    const FILES: u64 = 40;
+    let mut group = Group::create();
+    configure(&group, A, "[files]\ndir = \"drop\"\npoll_ms = 20\n[api]\n");
+    group.start(&[A]);
+    let folder = group.bank(A).folder.join("drop");
+    let send = |name: &str, message: &str| {
+        let aside = folder.join("inbox").join(format!(".{name}"));
+        std::fs::write(&aside, message).unwrap();
+        std::fs::rename(aside, folder.join("inbox").join(name)).unwrap();
+    };
+    for number in 1..=FILES {
+        send(&format!("{number}.xml"), &to_b(number, HARMLESS, OTHER).message());
+    }
+    awaited(&folder.join("outbox/1.xml"));
+    group.kill(A);
+    send("broken.xml", "<Document");
+    group.start(&[A]);
+    for number in 1..=FILES {
+        let answer = awaited(&folder.join(format!("done/{number}.xml")));
+        assert!(answer.starts_with(b"<?xml"), "the message itself is kept");
+        let answer = awaited(&folder.join(format!("outbox/{number}.xml")));
+        let report = String::from_utf8(answer).unwrap();
+        let uetr = to_b(number, HARMLESS, OTHER).uetr.unwrap();
+        assert!(report.contains("pacs.002.001") && report.contains("<TxSts>ACSP</TxSts>"), "{report}");
+        assert!(report.contains(&format!("<OrgnlUETR>{uetr}</OrgnlUETR>")), "{report}");
+    }
+    let reason = awaited(&folder.join("refused/broken.xml.problem.json"));
+    assert!(String::from_utf8(reason).unwrap().contains("urn:hansa:problem:malformed"));
+    let counters = group.node(A).client().unwrap().status().unwrap().counters.payments;
+    assert_eq!(counters.verdicts.values().sum::<u64>(), FILES, "each was decided once");
+    assert_eq!(std::fs::read_dir(folder.join("inbox")).unwrap().count(), 0);
+    group.stop(A);
+}
+
 #[test]
 fn a_sidecar_asks_over_the_socket() {
     let mut group = Group::create();
-    configure(&group, A, "socket = \"api.sock\"");
+    configure(&group, A, "[api]\nsocket = \"api.sock\"\n");
     // What a node leaves that was killed.
     let path = group.bank(A).folder.join("api.sock");
     drop(UnixListener::bind(&path).unwrap());
     group.start(&[A]);
-    configure(&group, B, &format!("socket = {path:?}"));
+    configure(&group, B, &format!("[api]\nsocket = {path:?}\n"));
     let said = refused_start(&group.bank(B).config(), &["--development"], &[]);
     says(&said, &["api.sock", "another process listens there"]);
     let message = to_b(1, HARMLESS, OTHER).message();

@@ -74,7 +74,7 @@ pub enum ConfigError {
         address: SocketAddr,
     },
     /// A number that makes no sense.
-    #[error("`api.{name}` is {value}: use 1 to {most}")]
+    #[error("`{name}` is {value}: use 1 to {most}")]
     OutOfRange {
         /// The key.
         name: &'static str,
@@ -83,6 +83,19 @@ pub enum ConfigError {
         /// The largest value.
         most: u64,
     },
+}
+
+impl ConfigError {
+    /// Refuses numbers (key, value, largest value) that are 0 or too large.
+    pub(crate) fn check_range(
+        numbers: impl IntoIterator<Item = (&'static str, u64, u64)>,
+    ) -> Result<(), Self> {
+        let mut numbers = numbers.into_iter();
+        match numbers.find(|(_, value, most)| !(1..=*most).contains(value)) {
+            Some((name, value, most)) => Err(Self::OutOfRange { name, value, most }),
+            None => Ok(()),
+        }
+    }
 }
 
 impl ApiConfig {
@@ -97,25 +110,17 @@ impl ApiConfig {
                 return Err(ConfigError::NotLoopback { name, address });
             }
         }
-        let sizes = [
-            ("body_limit", self.body_limit, MAX_BODY_LIMIT),
-            ("max_requests", self.max_requests, MAX_CONCURRENCY),
-            ("max_connections", self.max_connections, MAX_CONCURRENCY),
-            ("stream_in_flight", self.stream_in_flight, MAX_CONCURRENCY),
-        ];
-        let times = [
-            ("header_ms", self.header_ms),
-            ("body_ms", self.body_ms),
-            ("request_ms", self.request_ms),
-            ("drain_ms", self.drain_ms),
-        ];
-        let sizes = sizes.into_iter().map(|(name, value, most)| (name, value as u64, most as u64));
-        for (name, value, most) in sizes.chain(times.into_iter().map(|(name, value)| (name, value, MAX_MS))) {
-            if !(1..=most).contains(&value) {
-                return Err(ConfigError::OutOfRange { name, value, most });
-            }
-        }
-        Ok(())
+        let many = MAX_CONCURRENCY as u64;
+        ConfigError::check_range([
+            ("api.body_limit", self.body_limit as u64, MAX_BODY_LIMIT as u64),
+            ("api.max_requests", self.max_requests as u64, many),
+            ("api.max_connections", self.max_connections as u64, many),
+            ("api.stream_in_flight", self.stream_in_flight as u64, many),
+            ("api.header_ms", self.header_ms, MAX_MS),
+            ("api.body_ms", self.body_ms, MAX_MS),
+            ("api.request_ms", self.request_ms, MAX_MS),
+            ("api.drain_ms", self.drain_ms, MAX_MS),
+        ])
     }
 
     pub(crate) fn header_time(&self) -> Duration {

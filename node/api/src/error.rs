@@ -83,6 +83,28 @@ impl ProblemKind {
         self.facts().1
     }
 
+    /// Whether the same request may be answered later: the request itself is not at fault.
+    pub(crate) const fn may_pass(self) -> bool {
+        match self {
+            Self::RequestTimeout
+            | Self::TooManyRequests
+            | Self::Internal
+            | Self::Unavailable
+            | Self::Deadline
+            | Self::NotReady => true,
+            Self::Malformed
+            | Self::Unauthenticated
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::Conflict
+            | Self::Duplicate
+            | Self::TooLarge
+            | Self::UnsupportedMediaType
+            | Self::UnsupportedMessage => false,
+        }
+    }
+
     /// The type URI. It names the kind and is not meant to be fetched.
     pub fn uri(self) -> String {
         format!("urn:hansa:problem:{}", self.name())
@@ -215,6 +237,14 @@ pub enum ServeError {
         path: PathBuf,
         /// Why not.
         source: SocketError,
+    },
+    /// The drop folder cannot be used.
+    #[error("the folder {path} (`files.dir`): {source}; the node must be allowed to write in it")]
+    Folder {
+        /// `files.dir`.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
     },
     /// Calls were still running when the time for draining was over.
     #[error(

@@ -1,8 +1,8 @@
-//! Every way in and out of a node: HTTP and gRPC, and a client of each.
+//! Every way in and out of a node: HTTP and gRPC with a client of each, and files.
 //!
 //! The node implements [`Service`]; this crate alone knows what its calls look like outside. [`model`] is the public
 //! JSON, [`Server`] the interfaces over it, [`Client`] the other end of HTTP for the command line and for tests,
-//! [`grpc`] the protobuf and its client. Everything that fails is a [`Problem`], and leaves as problem+json (RFC 9457) or
+//! [`grpc`] the protobuf and its client; [`FilesConfig`] is the way in without calls. Everything that fails is a [`Problem`], and leaves as problem+json (RFC 9457) or
 //! as a gRPC status.
 
 pub mod audit;
@@ -10,6 +10,7 @@ pub mod client;
 pub mod config;
 pub mod error;
 pub mod fetch;
+mod files;
 pub mod grpc;
 mod guard;
 mod http;
@@ -28,6 +29,7 @@ mod tests;
 pub use crate::client::{Client, ClientError};
 pub use crate::config::{ApiConfig, ConfigError};
 pub use crate::error::{Problem, ProblemKind, ServeError};
+pub use crate::files::{AnswerForm, FilesConfig};
 pub use crate::logins::LoginCounter;
 pub use crate::metrics::ApiMetrics;
 pub use crate::server::{Beside, Server, Wiring};

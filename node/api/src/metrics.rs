@@ -54,12 +54,18 @@ pub struct ApiMetrics {
     pub http: HttpMetrics,
     /// gRPC's.
     pub grpc: GrpcMetrics,
+    /// The drop folder's.
+    pub files: FilesMetrics,
 }
 
 impl ApiMetrics {
     /// Registers the counters in `registry`, each interface's under its own name.
     pub fn register(registry: &mut Registry) -> Self {
-        Self { http: HttpMetrics::register(registry), grpc: GrpcMetrics::register(registry) }
+        Self {
+            http: HttpMetrics::register(registry),
+            grpc: GrpcMetrics::register(registry),
+            files: FilesMetrics::register(registry),
+        }
     }
 }
 
@@ -170,6 +176,32 @@ impl GrpcMetrics {
     /// Counts an answer within a stream.
     pub(crate) fn streamed(&self, method: &str, code: &'static str) {
         self.stream_answers.get_or_create(&Called { method: method.to_owned(), code }).inc();
+    }
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Fate {
+    /// `answered`, `refused` or `waits`.
+    fate: &'static str,
+}
+
+/// The counters of the drop folder; cheap to clone, all clones count together.
+#[derive(Clone, Debug)]
+pub struct FilesMetrics(Family<Fate, Counter>);
+
+impl FilesMetrics {
+    /// Registers the counter `files` in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let files = Family::<Fate, Counter>::default();
+        drop(files.get_or_create(&Fate { fate: "answered" }));
+        registry.register("files", "Files looked at, by what became of them", files.clone());
+        Self(files)
+    }
+
+    /// Counts a file.
+    pub(crate) fn count(&self, fate: &'static str) {
+        self.0.get_or_create(&Fate { fate }).inc();
     }
 }
 

@@ -1,4 +1,5 @@
-//! The interfaces of a node, from binding to draining: HTTP and gRPC on loopback addresses, HTTP on a Unix socket too.
+//! The interfaces of a node, from binding to draining: HTTP and gRPC on loopback addresses, HTTP on a Unix socket too,
+//! and a drop folder.
 //!
 //! What limits connections, calls and times is the same for all of them. A call runs in a task of its own and is never
 //! cut off half-way; draining waits for the calls, not for connections.
@@ -21,6 +22,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::config::ApiConfig;
 use crate::error::ServeError;
+use crate::files::{Files, FilesConfig};
 use crate::listen::{Connection, Listener};
 use crate::logins::LoginCounter;
 use crate::metrics::ApiMetrics;
@@ -62,6 +64,7 @@ pub struct Server {
     doors: Vec<Door>,
     address: SocketAddr,
     grpc: Option<SocketAddr>,
+    files: Option<Files>,
     config: ApiConfig,
     shared: Arc<Shared>,
 }
@@ -110,7 +113,16 @@ impl Server {
             grpc = Some(address);
             doors.push(door(listener, Protocol::Http2, grpc::router(Arc::clone(&shared))));
         }
-        Ok(Self { doors, address, grpc, config, shared })
+        Ok(Self { doors, address, grpc, files: None, config, shared })
+    }
+
+    /// Takes messages in from a drop folder too, if one is configured.
+    ///
+    /// # Errors
+    /// [`ServeError::Config`] or [`ServeError::Folder`].
+    pub fn take_in_files(&mut self, config: &FilesConfig) -> Result<(), ServeError> {
+        self.files = Files::open(config)?;
+        Ok(())
     }
 
     /// The address bound for HTTP, with the port that the system chose for port 0.
@@ -129,7 +141,11 @@ impl Server {
     /// # Errors
     /// [`ServeError::Unfinished`] if that was not long enough.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { doors, config, shared, .. } = self;
+        let Self { doors, files, config, shared, .. } = self;
+        let mut takers = JoinSet::new();
+        if let Some(files) = files {
+            takers.spawn(files.run(Arc::clone(&shared)));
+        }
         let graceful = GracefulShutdown::new();
         let mut connections: Vec<JoinSet<()>> = doors.iter().map(|_| JoinSet::new()).collect();
         {
@@ -146,7 +162,14 @@ impl Server {
         }
         drop(doors);
         shared.stopping.send_replace(true);
-        drain(&config, graceful, &shared.calls).await
+        let deadline = Instant::now() + config.drain_time();
+        drain(&config, graceful, &shared.calls, deadline).await?;
+        // What they have begun is finished by now, but for the last words on disk.
+        let taken_in = timeout_at(deadline, async { while takers.join_next().await.is_some() {} });
+        if taken_in.await.is_err() {
+            tracing::warn!("files were still being settled at the end of draining; they come again");
+        }
+        Ok(())
     }
 }
 
@@ -230,8 +253,12 @@ fn http2_on(
 }
 
 /// Waits for connections and then for every call's permit, within one deadline.
-async fn drain(config: &ApiConfig, graceful: GracefulShutdown, calls: &Semaphore) -> Result<(), ServeError> {
-    let deadline = Instant::now() + config.drain_time();
+async fn drain(
+    config: &ApiConfig,
+    graceful: GracefulShutdown,
+    calls: &Semaphore,
+    deadline: Instant,
+) -> Result<(), ServeError> {
     // Leaves the calls a tenth: a client that never reads its answer must not hide that all calls are done.
     if timeout(config.drain_time().mul_f64(0.9), graceful.shutdown()).await.is_err() {
         tracing::warn!("connections were still open at the end of draining and are cut");

@@ -1,12 +1,15 @@
 //! What every call may need, whichever interface it came in by.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::config::ApiConfig;
+use crate::error::Problem;
+use crate::guard::failed;
 use crate::logins::LoginCounter;
 use crate::metrics::ApiMetrics;
 use crate::server::{Beside, Wiring};
@@ -50,6 +53,19 @@ impl Shared {
             request_time: config.request_time(),
             stream_in_flight: config.stream_in_flight,
         })
+    }
+
+    /// A place among the calls under way, waited for: for ways in that can hold their senders up.
+    pub(crate) async fn place(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.calls).acquire_owned().await.expect("nobody closes the semaphore")
+    }
+
+    /// Runs a call in a task of its own, so that a panic in it is a problem of the call alone.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        tokio::spawn(call).await.unwrap_or_else(|error| Err(failed(&error)))
     }
 
     /// Whether `presented` is the auditor's token, if there is one.

@@ -2,9 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use hansa_types::case::CaseState;
@@ -21,10 +21,12 @@ use tokio::task::JoinHandle;
 use super::samples;
 use crate::audit::{AuditRequest, TransactionAudit};
 use crate::model::*;
-use crate::{ApiConfig, ApiMetrics, ApiToken, Client, Problem, ServeError, Server, Service, Wiring};
+use crate::{
+    ApiConfig, ApiMetrics, ApiToken, Client, FilesConfig, Problem, ServeError, Server, Service, Wiring,
+};
 
 /// How long a test waits for what must happen.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The scripted service.
 pub(super) struct Fake {
@@ -33,6 +35,8 @@ pub(super) struct Fake {
     pub(super) ready: AtomicBool,
     /// Whether it has seen all that the group committed.
     pub(super) current: AtomicBool,
+    /// How often a message failed that recovers.
+    failures: AtomicU32,
     /// A permit for each call that has begun to hang.
     entered: Semaphore,
     /// A permit for each call that may go on.
@@ -73,6 +77,9 @@ impl Service for Fake {
             "malformed" => Err(Problem::malformed("DOCTYPE in line 2").with_hint("send it without")),
             "camt" => Err(Problem::unsupported_message("camt.053.001.08")),
             "busy" => Err(Problem::too_many_requests("100 a second are agreed", 7)),
+            "recovers" if self.failures.fetch_add(1, Ordering::SeqCst) < 2 => {
+                Err(Problem::unavailable("no quorum", 1))
+            }
             "panic" => panic!("as the script says"),
             "hang" => {
                 self.hang().await;
@@ -299,12 +306,18 @@ pub(super) struct Raw {
 }
 
 impl Node {
-    pub(super) fn start(mut config: ApiConfig) -> Self {
+    pub(super) fn start(config: ApiConfig) -> Self {
+        Self::start_with(config, &FilesConfig::default())
+    }
+
+    /// With other ways in, over the script.
+    pub(super) fn start_with(mut config: ApiConfig, files: &FilesConfig) -> Self {
         let runtime = Runtime::new().unwrap();
         let fake = Arc::new(Fake {
             calls: Mutex::default(),
             ready: AtomicBool::new(true),
             current: AtomicBool::new(true),
+            failures: AtomicU32::new(0),
             entered: Semaphore::new(0),
             gate: Semaphore::new(0),
             finished: Semaphore::new(0),
@@ -314,7 +327,10 @@ impl Node {
         let wiring = wiring(Arc::clone(&fake), &token, &auditor);
         config.listen = "127.0.0.1:0".parse().unwrap();
         config.grpc = Some(config.listen);
-        let server = runtime.block_on(Server::bind(config, wiring)).unwrap();
+        let mut server = runtime.block_on(Server::bind(config, wiring)).unwrap();
+        runtime.block_on(async {
+            server.take_in_files(files).unwrap();
+        });
         let (address, grpc) = (server.local_addr(), server.grpc_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let running = runtime.spawn(server.run(async move {
@@ -383,6 +399,22 @@ impl Node {
     fn wait(&self, semaphore: &Semaphore) {
         let acquire = async { tokio::time::timeout(PATIENCE, semaphore.acquire()).await };
         self.runtime.block_on(acquire).unwrap().unwrap().forget();
+    }
+
+    /// Waits until a metric's value is as wanted.
+    pub(super) fn until_metric(&self, name: &str, holds: impl Fn(f64) -> bool) {
+        let client = self.client();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let metrics = client.metrics().unwrap();
+            let value =
+                metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+            if value.is_some_and(&holds) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{name} is {value:?}");
+            std::thread::yield_now();
+        }
     }
 
     /// Tells the server to stop.

@@ -3,6 +3,7 @@
 mod client;
 mod fake;
 mod fake_screening;
+mod files;
 mod grpc;
 mod life;
 mod noise;
