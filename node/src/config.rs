@@ -64,6 +64,9 @@ pub struct Config {
     /// The drop folder.
     #[serde(default)]
     pub files: hansa_api::FilesConfig,
+    /// Kafka.
+    #[serde(default)]
+    pub kafka: hansa_api::KafkaConfig,
     /// The Raft group and its store.
     #[serde(default)]
     pub consensus: hansa_consensus::ConsensusConfig,

@@ -49,7 +49,15 @@ pub(crate) struct NodeService(pub(crate) Arc<Node>);
 #[async_trait]
 impl Service for NodeService {
     async fn submit(&self, message: Vec<u8>) -> Result<Submission, Problem> {
-        payment::submit(&self.0, &message).await
+        payment::submit(&self.0, &message, None).await
+    }
+
+    async fn submit_part(&self, message: Vec<u8>, places: Vec<usize>) -> Result<Submission, Problem> {
+        payment::submit(&self.0, &message, Some(&places)).await
+    }
+
+    fn order_keys(&self, message: &[u8]) -> Result<Vec<Digest>, Problem> {
+        payment::order_keys(message)
     }
 
     async fn report(&self, message: Vec<u8>) -> Result<String, Problem> {

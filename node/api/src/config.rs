@@ -73,6 +73,15 @@ pub enum ConfigError {
         /// Its value.
         address: SocketAddr,
     },
+    /// A broker on another machine.
+    #[error(
+        "`kafka.brokers` names {0}, and payments would go there in clear text: name a host and port of this machine, for \
+         example of a TLS proxy, or accept it with `kafka.allow_plaintext`"
+    )]
+    Broker(String),
+    /// A name that is missing, or used twice.
+    #[error("`{0}` must be a name of its own")]
+    Name(&'static str),
     /// A number that makes no sense.
     #[error("`{name}` is {value}: use 1 to {most}")]
     OutOfRange {

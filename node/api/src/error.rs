@@ -246,6 +246,9 @@ pub enum ServeError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The Kafka clients do not start.
+    #[error("Kafka: {0}; see the section `[kafka]`")]
+    Kafka(rdkafka::error::KafkaError),
     /// Calls were still running when the time for draining was over.
     #[error(
         "{calls} calls were still running after {seconds} s of draining; what they decided is in the log"

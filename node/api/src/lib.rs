@@ -1,8 +1,8 @@
-//! Every way in and out of a node: HTTP and gRPC with a client of each, and files.
+//! Every way in and out of a node: HTTP and gRPC with a client of each, Kafka, and files.
 //!
 //! The node implements [`Service`]; this crate alone knows what its calls look like outside. [`model`] is the public
 //! JSON, [`Server`] the interfaces over it, [`Client`] the other end of HTTP for the command line and for tests,
-//! [`grpc`] the protobuf and its client; [`FilesConfig`] is the way in without calls. Everything that fails is a [`Problem`], and leaves as problem+json (RFC 9457) or
+//! [`grpc`] the protobuf and its client; [`FilesConfig`] and [`KafkaConfig`] are the ways in without calls. Everything that fails is a [`Problem`], and leaves as problem+json (RFC 9457) or
 //! as a gRPC status.
 
 pub mod audit;
@@ -14,6 +14,7 @@ mod files;
 pub mod grpc;
 mod guard;
 mod http;
+mod kafka;
 mod listen;
 pub mod logins;
 pub mod metrics;
@@ -30,6 +31,7 @@ pub use crate::client::{Client, ClientError};
 pub use crate::config::{ApiConfig, ConfigError};
 pub use crate::error::{Problem, ProblemKind, ServeError};
 pub use crate::files::{AnswerForm, FilesConfig};
+pub use crate::kafka::KafkaConfig;
 pub use crate::logins::LoginCounter;
 pub use crate::metrics::ApiMetrics;
 pub use crate::server::{Beside, Server, Wiring};

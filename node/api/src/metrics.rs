@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::grpc::SCREEN_STREAM;
+use crate::kafka::KafkaConfig;
 
 /// Upper bounds of the histogram's buckets, in seconds: from a status page to a payment with its fsync to a deadline.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -56,6 +57,8 @@ pub struct ApiMetrics {
     pub grpc: GrpcMetrics,
     /// The drop folder's.
     pub files: FilesMetrics,
+    /// Kafka's.
+    pub kafka: KafkaMetrics,
 }
 
 impl ApiMetrics {
@@ -65,6 +68,7 @@ impl ApiMetrics {
             http: HttpMetrics::register(registry),
             grpc: GrpcMetrics::register(registry),
             files: FilesMetrics::register(registry),
+            kafka: KafkaMetrics::register(registry),
         }
     }
 }
@@ -202,6 +206,53 @@ impl FilesMetrics {
     /// Counts a file.
     pub(crate) fn count(&self, fate: &'static str) {
         self.0.get_or_create(&Fate { fate }).inc();
+    }
+}
+
+/// What became of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RecordFate {
+    /// One of the two topics that are read.
+    topic: String,
+    /// `done`, `dead` or `waits`.
+    fate: &'static str,
+}
+
+/// The counters of Kafka; cheap to clone, all clones count together.
+#[derive(Clone, Debug)]
+pub struct KafkaMetrics {
+    records: Family<RecordFate, Counter>,
+    partitions: Gauge,
+    paused: Gauge,
+}
+
+impl KafkaMetrics {
+    /// Registers the counters under `kafka_` in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics =
+            Self { records: Family::default(), partitions: Gauge::default(), paused: Gauge::default() };
+        let topic = KafkaConfig::default().messages;
+        drop(metrics.records.get_or_create(&RecordFate { topic, fate: "done" }));
+        let kafka = registry.sub_registry_with_prefix("kafka");
+        kafka.register("records", "Records tried, by topic and what became of them", metrics.records.clone());
+        kafka.register("partitions", "Partitions that records have come from", metrics.partitions.clone());
+        kafka.register(
+            "paused",
+            "Partitions that are not read from until some records are settled",
+            metrics.paused.clone(),
+        );
+        metrics
+    }
+
+    /// Counts a try to settle a record.
+    pub(crate) fn settled(&self, topic: &str, fate: &'static str) {
+        self.records.get_or_create(&RecordFate { topic: topic.to_owned(), fate }).inc();
+    }
+
+    /// Shows what is read here.
+    pub(crate) fn state(&self, partitions: usize, paused: usize) {
+        self.partitions.set(i64::try_from(partitions).unwrap_or(i64::MAX));
+        self.paused.set(i64::try_from(paused).unwrap_or(i64::MAX));
     }
 }
 

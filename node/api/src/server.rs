@@ -1,5 +1,5 @@
-//! The interfaces of a node, from binding to draining: HTTP and gRPC on loopback addresses, HTTP on a Unix socket too,
-//! and a drop folder.
+//! The interfaces of a node, from binding to draining: HTTP and gRPC on loopback addresses, HTTP on a Unix socket too, a
+//! drop folder, and Kafka.
 //!
 //! What limits connections, calls and times is the same for all of them. A call runs in a task of its own and is never
 //! cut off half-way; draining waits for the calls, not for connections.
@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::config::ApiConfig;
 use crate::error::ServeError;
 use crate::files::{Files, FilesConfig};
+use crate::kafka::{Kafka, KafkaConfig};
 use crate::listen::{Connection, Listener};
 use crate::logins::LoginCounter;
 use crate::metrics::ApiMetrics;
@@ -65,6 +66,7 @@ pub struct Server {
     address: SocketAddr,
     grpc: Option<SocketAddr>,
     files: Option<Files>,
+    kafka: Option<Kafka>,
     config: ApiConfig,
     shared: Arc<Shared>,
 }
@@ -113,7 +115,7 @@ impl Server {
             grpc = Some(address);
             doors.push(door(listener, Protocol::Http2, grpc::router(Arc::clone(&shared))));
         }
-        Ok(Self { doors, address, grpc, files: None, config, shared })
+        Ok(Self { doors, address, grpc, files: None, kafka: None, config, shared })
     }
 
     /// Takes messages in from a drop folder too, if one is configured.
@@ -122,6 +124,15 @@ impl Server {
     /// [`ServeError::Config`] or [`ServeError::Folder`].
     pub fn take_in_files(&mut self, config: &FilesConfig) -> Result<(), ServeError> {
         self.files = Files::open(config)?;
+        Ok(())
+    }
+
+    /// Takes messages in from Kafka too, if brokers are configured.
+    ///
+    /// # Errors
+    /// [`ServeError::Config`] or [`ServeError::Kafka`].
+    pub fn take_in_records(&mut self, config: &KafkaConfig) -> Result<(), ServeError> {
+        self.kafka = Kafka::open(config, self.config.body_limit)?;
         Ok(())
     }
 
@@ -141,10 +152,13 @@ impl Server {
     /// # Errors
     /// [`ServeError::Unfinished`] if that was not long enough.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { doors, files, config, shared, .. } = self;
+        let Self { doors, files, kafka, config, shared, .. } = self;
         let mut takers = JoinSet::new();
         if let Some(files) = files {
             takers.spawn(files.run(Arc::clone(&shared)));
+        }
+        if let Some(kafka) = kafka {
+            takers.spawn(kafka.run(Arc::clone(&shared)));
         }
         let graceful = GracefulShutdown::new();
         let mut connections: Vec<JoinSet<()>> = doors.iter().map(|_| JoinSet::new()).collect();
@@ -164,10 +178,12 @@ impl Server {
         shared.stopping.send_replace(true);
         let deadline = Instant::now() + config.drain_time();
         drain(&config, graceful, &shared.calls, deadline).await?;
-        // What they have begun is finished by now, but for the last words on disk.
+        // What they have begun is finished by now, but for the last words on disk and to the broker.
         let taken_in = timeout_at(deadline, async { while takers.join_next().await.is_some() {} });
         if taken_in.await.is_err() {
-            tracing::warn!("files were still being settled at the end of draining; they come again");
+            tracing::warn!(
+                "files or records were still being settled at the end of draining; they come again"
+            );
         }
         Ok(())
     }

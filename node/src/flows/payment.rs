@@ -16,7 +16,7 @@ use hansa_screening::message::{MessageError, parse, report};
 use hansa_screening::{History, RiskModel, Scheme, Screener};
 use hansa_types::decision::{Decision, Verdict};
 use hansa_types::habits::Habits;
-use hansa_types::hash::digest;
+use hansa_types::hash::{Digest, digest};
 use hansa_types::id::Timestamp;
 use hansa_types::payment::{Account, Payment, PaymentKey};
 use hansa_types::record::{DecisionRecord, Record, Refusal};
@@ -68,15 +68,33 @@ pub(crate) struct Seen {
     more: Notify,
 }
 
-/// Screens every payment of a message.
-pub(crate) async fn submit(node: &Arc<Node>, message: &[u8]) -> Result<Submission, Problem> {
-    let payments = read(node, message)?;
+/// Screens every payment of a message, or those at `places` in it.
+pub(crate) async fn submit(
+    node: &Arc<Node>,
+    message: &[u8],
+    places: Option<&[usize]>,
+) -> Result<Submission, Problem> {
+    let mut payments = read(node, message)?;
+    if let Some(places) = places {
+        let part = places.iter().map(|place| payments.get(*place).cloned()).collect::<Option<Vec<_>>>();
+        payments =
+            part.ok_or_else(|| Problem::malformed("the message has no payment at one of the places"))?;
+    }
     let message_type = payments.first().map(|payment| payment.message_type.clone()).unwrap_or_default();
     let submission = Submission { message_type, payments: decide_all(node, payments).await?, shadow: false };
     Ok(match node.screening.config.mode {
         Mode::Live => submission,
         Mode::Shadow => submission.in_shadow(),
     })
+}
+
+/// By what each payment of a message is ordered: the account that is paid from, whose windows weigh most.
+pub(crate) fn order_keys(message: &[u8]) -> Result<Vec<Digest>, Problem> {
+    let key = |payment: &Payment| {
+        let [debtor, creditor] = payment.customer_accounts();
+        debtor.or(creditor).map_or_else(|| payment.key().digest(), Account::digest)
+    };
+    Ok(parse(message).map_err(message_problem)?.iter().map(key).collect())
 }
 
 /// Screens every payment of a message, and answers with the scheme's status report.

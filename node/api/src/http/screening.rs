@@ -11,12 +11,12 @@ use hansa_types::uetr::Uetr;
 use serde::Deserialize;
 
 use super::extract::{Asked, Canonical, Json, Segment};
-use crate::shared::Shared;
 use super::routes::{Answer, App, LegQuery, json};
 use crate::model::{
     ActorRequest, BacktestRequest, CustomerChanges, CustomerImport, DriftQuery, ExceptionList,
     ExceptionRequest, ListDiffQuery, ListImport, SampleQuery, VerdictsRequest, WithdrawalRequest,
 };
+use crate::shared::Shared;
 
 /// The routes.
 pub(super) fn router() -> Router<Arc<Shared>> {

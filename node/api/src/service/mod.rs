@@ -34,6 +34,20 @@ pub trait Service: ScreeningService {
     /// type, [`Problem::unavailable`] without a quorum.
     async fn submit(&self, message: Vec<u8>) -> Result<Submission, Problem>;
 
+    /// As [`Self::submit`], for the payments at `places` in the message alone, counted from 0.
+    ///
+    /// # Errors
+    /// As [`Self::submit`], and [`Problem::malformed`] for a place that the message does not have.
+    async fn submit_part(&self, message: Vec<u8>, places: Vec<usize>) -> Result<Submission, Problem>;
+
+    /// By what each payment of a message is to be ordered, in the message's order: payments of one key are decided one
+    /// after the other, so that each counts those before it. It is the debtor's account; without one the creditor's, or
+    /// else the payment itself.
+    ///
+    /// # Errors
+    /// As [`Self::submit`], as far as it is about the message.
+    fn order_keys(&self, message: &[u8]) -> Result<Vec<Digest>, Problem>;
+
     /// As [`Self::submit`], answered as the scheme has it: a status report (pacs.002) with a status for each payment,
     /// nothing of the bank's own view.
     ///

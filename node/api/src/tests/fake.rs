@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use hansa_types::case::CaseState;
-use hansa_types::hash::Digest;
+use hansa_types::hash::{Digest, digest};
 use hansa_types::id::Actor;
 use hansa_types::uetr::Uetr;
 use prometheus_client::registry::Registry;
@@ -18,11 +18,13 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
+use super::kafka::Replica;
 use super::samples;
 use crate::audit::{AuditRequest, TransactionAudit};
 use crate::model::*;
 use crate::{
-    ApiConfig, ApiMetrics, ApiToken, Client, FilesConfig, Problem, ServeError, Server, Service, Wiring,
+    ApiConfig, ApiMetrics, ApiToken, Client, FilesConfig, KafkaConfig, Problem, ServeError, Server, Service,
+    Wiring,
 };
 
 /// How long a test waits for what must happen.
@@ -35,6 +37,8 @@ pub(super) struct Fake {
     pub(super) ready: AtomicBool,
     /// Whether it has seen all that the group committed.
     pub(super) current: AtomicBool,
+    /// One that decides by what it has seen, instead of by the script.
+    replica: Option<Replica>,
     /// How often a message failed that recovers.
     failures: AtomicU32,
     /// A permit for each call that has begun to hang.
@@ -64,9 +68,23 @@ impl Service for Fake {
         Ok("<Document/>".to_owned())
     }
 
+    async fn submit_part(&self, message: Vec<u8>, places: Vec<usize>) -> Result<Submission, Problem> {
+        self.note(format!("submit {places:?} of {} bytes", message.len()));
+        let script = String::from_utf8_lossy(&message).into_owned();
+        Ok(self.replica.as_ref().unwrap().submit(&script, Some(&places)))
+    }
+
+    fn order_keys(&self, message: &[u8]) -> Result<Vec<Digest>, Problem> {
+        let account = |line: &str| digest("account", &[line.split(' ').next().unwrap().as_bytes()]);
+        Ok(String::from_utf8_lossy(message).lines().map(account).collect())
+    }
+
     async fn submit(&self, message: Vec<u8>) -> Result<Submission, Problem> {
         self.note(format!("submit {} bytes", message.len()));
         let script = String::from_utf8_lossy(&message).into_owned();
+        if let Some(replica) = &self.replica {
+            return Ok(replica.submit(&script, None));
+        }
         let several =
             |payments| Ok(Submission { message_type: "pacs.008.001.08".to_owned(), payments, shadow: false });
         let (decision, key) = (samples::decision(), samples::key());
@@ -143,6 +161,7 @@ impl Service for Fake {
     }
 
     async fn catch_up(&self) -> bool {
+        self.replica.iter().for_each(Replica::catch_up);
         self.current.load(Ordering::SeqCst)
     }
 
@@ -307,16 +326,22 @@ pub(super) struct Raw {
 
 impl Node {
     pub(super) fn start(config: ApiConfig) -> Self {
-        Self::start_with(config, &FilesConfig::default())
+        Self::start_with(config, &FilesConfig::default(), &KafkaConfig::default(), None)
     }
 
-    /// With other ways in, over the script.
-    pub(super) fn start_with(mut config: ApiConfig, files: &FilesConfig) -> Self {
+    /// With other ways in, over the script or over a replica.
+    pub(super) fn start_with(
+        mut config: ApiConfig,
+        files: &FilesConfig,
+        kafka: &KafkaConfig,
+        replica: Option<Replica>,
+    ) -> Self {
         let runtime = Runtime::new().unwrap();
         let fake = Arc::new(Fake {
             calls: Mutex::default(),
             ready: AtomicBool::new(true),
             current: AtomicBool::new(true),
+            replica,
             failures: AtomicU32::new(0),
             entered: Semaphore::new(0),
             gate: Semaphore::new(0),
@@ -330,6 +355,7 @@ impl Node {
         let mut server = runtime.block_on(Server::bind(config, wiring)).unwrap();
         runtime.block_on(async {
             server.take_in_files(files).unwrap();
+            server.take_in_records(kafka).unwrap();
         });
         let (address, grpc) = (server.local_addr(), server.grpc_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::fake::Node;
 use crate::error::ProblemBody;
+use crate::kafka::KafkaConfig;
 use crate::model::Submission;
 use crate::{AnswerForm, ApiConfig, FilesConfig};
 
@@ -27,7 +28,7 @@ impl Inbox {
     }
 
     fn node(&self) -> Node {
-        Node::start_with(ApiConfig::default(), &self.config)
+        Node::start_with(ApiConfig::default(), &self.config, &KafkaConfig::default(), None)
     }
 
     fn path(&self, path: &str) -> PathBuf {

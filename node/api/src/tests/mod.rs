@@ -5,6 +5,7 @@ mod fake;
 mod fake_screening;
 mod files;
 mod grpc;
+mod kafka;
 mod life;
 mod noise;
 mod refusals;

@@ -92,7 +92,7 @@ fn metrics_parse_and_count_by_route_and_class() {
     assert!(answer.body.ends_with("# EOF\n"));
     for line in answer.body.lines().filter(|line| !line.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').unwrap();
-        assert!(["http", "grpc", "files"].iter().any(|way| name.starts_with(way)), "{line}");
+        assert!(["http", "grpc", "files", "kafka"].iter().any(|way| name.starts_with(way)), "{line}");
         assert!(value.parse::<f64>().unwrap() >= 0.0, "{line}");
     }
     for expected in [

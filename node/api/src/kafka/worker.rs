@@ -1,0 +1,215 @@
+//! One partition: its records one after the other, each settled before the next is begun, and its offset stored only
+//! then.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hansa_types::hash::Digest;
+use rdkafka::Message as _;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{OwnedHeaders, OwnedMessage};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::util::Timeout;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::timeout;
+
+use super::config::KafkaConfig;
+use super::record;
+use crate::error::{Problem, ProblemKind};
+use crate::shared::Shared;
+
+/// How long is waited before something is tried again, if nothing says how long.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often a record is tried that fails by a fault of the node's own, before it is set aside.
+const MAX_FAULTS: u32 = 5;
+/// The most accounts of one message: it is written once for each of them.
+const MAX_ACCOUNTS: usize = 64;
+
+/// What all workers use.
+pub(super) struct Tools {
+    pub(super) shared: Arc<Shared>,
+    pub(super) config: KafkaConfig,
+    pub(super) producer: FutureProducer,
+}
+
+/// What a worker and the loop that feeds it tell each other.
+#[derive(Default)]
+pub(super) struct Line {
+    /// Records taken in and not settled.
+    pub(super) waiting: AtomicUsize,
+    /// The partition is another consumer's now, or the node stops: what is begun is finished, and nothing more.
+    pub(super) ended: AtomicBool,
+    /// Wakes whoever waits for a retry, at the end.
+    pub(super) end: Notify,
+}
+
+impl Line {
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.end.notify_one();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    /// Waits, unless the end comes first. Says whether to go on.
+    async fn pause(&self, time: Duration) -> bool {
+        let _ = timeout(time, self.end.notified()).await;
+        !self.has_ended()
+    }
+}
+
+/// Why a record was not settled: it is no business of this worker any more.
+pub(super) struct Ended;
+
+/// Settles what comes in on `records`; `settled` is told of each record.
+pub(super) async fn run(
+    tools: Arc<Tools>,
+    line: Arc<Line>,
+    mut records: UnboundedReceiver<OwnedMessage>,
+    settled: impl Fn(&OwnedMessage) + Send,
+) {
+    // What another consumer decided before it lost the partition is in the log, and has to be in the windows here.
+    while !tools.shared.service.catch_up().await {
+        if !line.pause(RETRY).await {
+            return;
+        }
+    }
+    while let Some(record) = records.recv().await {
+        if line.has_ended() || tools.settle(&line, &record).await.is_err() {
+            return;
+        }
+        line.waiting.fetch_sub(1, Ordering::SeqCst);
+        settled(&record);
+    }
+}
+
+impl Tools {
+    /// Deals with one record, however long it takes.
+    async fn settle(&self, line: &Line, record: &OwnedMessage) -> Result<(), Ended> {
+        let mut faults = 0;
+        loop {
+            let done = match record.topic() == self.config.messages {
+                true => self.key(record).await,
+                false => self.decide(record).await,
+            };
+            let problem = match done {
+                Ok(()) => {
+                    self.shared.metrics.kafka.settled(record.topic(), "done");
+                    return Ok(());
+                }
+                Err(problem) => problem,
+            };
+            faults += u32::from(problem.kind == ProblemKind::Internal);
+            let pause = problem.retry_after.map_or(RETRY, |seconds| Duration::from_secs(seconds.into()));
+            if !problem.kind.may_pass() || faults >= MAX_FAULTS {
+                match self.set_aside(record, &problem).await {
+                    Ok(()) => {
+                        self.shared.metrics.kafka.settled(record.topic(), "dead");
+                        return Ok(());
+                    }
+                    Err(error) => tracing::error!(%error, "a record was not set aside; it is tried again"),
+                }
+            } else {
+                tracing::warn!(%problem, topic = record.topic(), offset = record.offset(), "a record waits");
+            }
+            self.shared.metrics.kafka.settled(record.topic(), "waits");
+            if !line.pause(pause).await {
+                return Err(Ended);
+            }
+        }
+    }
+
+    /// Writes a message again, once for each account that its payments are ordered by, under that account.
+    async fn key(&self, record: &OwnedMessage) -> Result<(), Problem> {
+        let message = self.message(record)?;
+        let mut accounts: Vec<(Digest, Vec<usize>)> = Vec::new();
+        let mut seen: BTreeMap<Digest, usize> = BTreeMap::new();
+        let keys = self.shared.service.order_keys(message)?;
+        for (place, key) in keys.iter().enumerate() {
+            let at = *seen.entry(*key).or_insert_with(|| {
+                accounts.push((*key, Vec::new()));
+                accounts.len() - 1
+            });
+            accounts[at].1.push(place);
+        }
+        if accounts.len() > MAX_ACCOUNTS {
+            let detail =
+                format!("the message has payments of {} accounts, more than {MAX_ACCOUNTS}", accounts.len());
+            return Err(Problem::new(ProblemKind::TooLarge, detail)
+                .with_hint("send fewer payments in one message: it is written once for each account"));
+        }
+        let whole = accounts.len() == 1;
+        for (account, places) in &accounts {
+            let headers = record::keyed(record, (!whole).then_some(places));
+            self.write(&self.config.keyed, account.to_string().as_bytes(), message, headers).await?;
+        }
+        Ok(())
+    }
+
+    /// Decides what a keyed record means, and writes the answer once every decision is durable.
+    async fn decide(&self, record: &OwnedMessage) -> Result<(), Problem> {
+        let message = self.message(record)?.to_vec();
+        let places = record::places(record)?;
+        let call = self.shared.place().await;
+        let deciding = Arc::clone(&self.shared);
+        let decided = self.shared.to_its_end(async move {
+            match places {
+                None => deciding.service.submit(message).await,
+                Some(places) => deciding.service.submit_part(message, places).await,
+            }
+        });
+        let submission = decided.await?.outward();
+        drop(call);
+        let answer = serde_json::to_vec(&submission)
+            .map_err(|error| Problem::internal(format!("the answer is no JSON: {error}")))?;
+        let key = record.key().unwrap_or_default();
+        self.write(&self.config.answers, key, &answer, record::answered(record)).await
+    }
+
+    async fn set_aside(&self, record: &OwnedMessage, problem: &Problem) -> Result<(), Problem> {
+        tracing::warn!(%problem, topic = record.topic(), offset = record.offset(), "a record is set aside");
+        let headers = record::refused(record, problem);
+        // What is too large for this topic too is left where it stands; a header says where that is.
+        let payload = record.payload().filter(|payload| payload.len() <= self.shared.body_limit);
+        let (key, payload) = (record.key().unwrap_or_default(), payload.unwrap_or_default());
+        self.write(&self.config.dead_letters, key, payload, headers).await
+    }
+
+    fn message<'a>(&self, record: &'a OwnedMessage) -> Result<&'a [u8], Problem> {
+        let message = record.payload().ok_or_else(|| Problem::malformed("the record is empty"))?;
+        if message.len() > self.shared.body_limit {
+            let detail =
+                format!("the message has {} bytes, more than {}", message.len(), self.shared.body_limit);
+            return Err(
+                Problem::new(ProblemKind::TooLarge, detail).with_hint("send fewer payments in one message")
+            );
+        }
+        Ok(message)
+    }
+
+    /// Writes a record; returns once the broker has it.
+    async fn write(
+        &self,
+        topic: &str,
+        key: &[u8],
+        payload: &[u8],
+        headers: OwnedHeaders,
+    ) -> Result<(), Problem> {
+        let written = FutureRecord::to(topic).key(key).payload(payload).headers(headers);
+        let sent = self.producer.send(written, Timeout::After(RETRY)).await;
+        sent.map(drop).map_err(|(error, _)| not_written(topic, &error))
+    }
+}
+
+/// The broker may come back: nothing is given up because of it.
+fn not_written(topic: &str, error: &KafkaError) -> Problem {
+    Problem::unavailable(
+        format!("nothing could be written to the topic {topic}: {error}"),
+        RETRY.as_secs() as u32,
+    )
+}
