@@ -1,6 +1,4 @@
-//! Whether money goes back to where it came from, as far as this bank sees: a bounded search against the flow.
-
-use std::collections::BTreeMap;
+//! Whether money goes back to where it came from, as far as this bank sees: a bounded search from both ends.
 
 use hansa_types::hash::Digest;
 
@@ -9,41 +7,79 @@ use super::{Direction, History};
 /// The most payments over which money is followed back: directly, or over two accounts in between.
 pub const MAX_HOPS: u64 = 3;
 /// The most payments looked at in one search; where there are more, nothing is found rather than something at random.
-pub const MAX_VISITED: usize = 4096;
+pub const MAX_VISITED: usize = 1024;
+
+/// Accounts at the other end of an account's payments, in order, each with the moment of one payment.
+type Ends = Vec<(Digest, u64)>;
 
 impl History {
     /// Over how many payments, since `from`, money came from the creditor to the debtor of a payment made at `to`: the
     /// fewest of at most [`MAX_HOPS`], each no later than the one it led to; 0 if it did not, or if more than
     /// [`MAX_VISITED`] payments would have to be looked at. Times are in unix seconds.
     pub fn hops_back(&self, debtor: &Digest, creditor: &Digest, from: u64, to: u64) -> u64 {
-        if debtor == creditor {
-            return 0;
-        }
-        let mut visited = 0;
-        // Accounts that the money may have come from, each with the last moment at which it can have had it.
-        let mut reached = BTreeMap::from([(*debtor, to)]);
-        for hop in 1..=MAX_HOPS {
-            let mut earlier: BTreeMap<Digest, u64> = BTreeMap::new();
-            for (account, until) in &reached {
-                let events = self.accounts.get(account).map(|window| window.events.iter());
-                for event in events.into_iter().flatten() {
-                    visited += 1;
-                    if visited > MAX_VISITED {
-                        return 0;
-                    }
-                    let in_time = event.direction == Direction::In && (from..=*until).contains(&event.at);
-                    let Some(payer) = event.counterparty.filter(|_| in_time) else { continue };
-                    if payer == *creditor {
-                        return hop;
-                    }
-                    let last = earlier.entry(payer).or_insert(event.at);
-                    *last = event.at.max(*last);
-                }
-            }
-            reached = earlier;
-        }
-        0
+        self.search(debtor, creditor, from, to).unwrap_or(0)
     }
+
+    /// None where there is too much to look at.
+    fn search(&self, debtor: &Digest, creditor: &Digest, from: u64, to: u64) -> Option<u64> {
+        let mut left = MAX_VISITED;
+        // Money can go on from the first moment that it came, and must have come by the last moment that it went.
+        let payees = self.ends(creditor, Direction::Out, from, to, u64::min, &mut left)?;
+        if debtor == creditor || payees.is_empty() {
+            return Some(0);
+        }
+        if came(&payees, debtor).is_some() {
+            return Some(1);
+        }
+        let payers = self.ends(debtor, Direction::In, from, to, u64::max, &mut left)?;
+        let in_time = |account: &Digest, went: u64| came(&payees, account).is_some_and(|came| came <= went);
+        if payers.iter().any(|(payer, went)| in_time(payer, *went)) {
+            return Some(2);
+        }
+        for (payer, went) in &payers {
+            let Some(window) = self.accounts.get(payer) else { continue };
+            left = left.checked_sub(window.events.len())?;
+            let found = window.events.iter().any(|event| {
+                let passed = event.direction == Direction::In && event.at <= *went;
+                passed && event.counterparty.is_some_and(|first| in_time(&first, event.at))
+            });
+            if found {
+                return Some(MAX_HOPS);
+            }
+        }
+        Some(0)
+    }
+
+    /// The other ends of the account's payments one way between `from` and `to`; of several with one, the moment that
+    /// `better` takes. None if that is more than may be looked at.
+    fn ends(
+        &self,
+        account: &Digest,
+        direction: Direction,
+        from: u64,
+        to: u64,
+        better: fn(u64, u64) -> u64,
+        left: &mut usize,
+    ) -> Option<Ends> {
+        let Some(window) = self.accounts.get(account) else { return Some(Ends::new()) };
+        *left = left.checked_sub(window.events.len())?;
+        let events = self.events(account, from, to, direction);
+        let mut ends: Ends = events.filter_map(|event| Some((event.counterparty?, event.at))).collect();
+        ends.sort_unstable();
+        ends.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 = better(kept.1, next.1);
+            }
+            same
+        });
+        Some(ends)
+    }
+}
+
+/// The moment beside `account`, if it is among the ends.
+fn came(ends: &Ends, account: &Digest) -> Option<u64> {
+    ends.binary_search_by_key(account, |(end, _)| *end).ok().map(|at| ends[at].1)
 }
 
 #[cfg(test)]
@@ -93,17 +129,19 @@ mod tests {
 
     #[test]
     fn a_search_of_too_many_payments_finds_nothing() {
-        // Accounts that paid the debtor, each paid 250 times by one that the creditor paid.
-        let mut payments: Vec<(u8, u8, u64)> = Vec::new();
+        // Accounts that paid the debtor, each paid many times by a stranger; the last of them leads to the creditor.
+        let mut payments: Vec<(u8, u8, u64)> = vec![(2, 200, 11)];
         for payee in 10..30 {
-            payments.extend((0..250).map(|at| (200, payee, 20 + at / 10)));
+            payments.extend((0..100).map(|at| (201, payee, 20 + at / 10)));
             payments.push((payee, 1, 60));
         }
-        payments.push((2, 200, 11));
+        payments.push((200, 29, 50));
         assert_eq!(hops(&payments), 0);
-        let few = |(_, payee, _): &(u8, u8, u64)| *payee < 15 || *payee == 200;
-        let few: Vec<_> = payments.iter().copied().filter(few).collect();
+        let few: Vec<_> =
+            payments.iter().copied().filter(|(debtor, payee, _)| *debtor != 201 || *payee > 25).collect();
         assert_eq!(hops(&few), 3);
+        payments.push((2, 1, 12));
+        assert_eq!(hops(&payments), 1, "what is near is found all the same");
     }
 
     proptest! {
