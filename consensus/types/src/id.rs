@@ -5,9 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
+use crate::date::Date;
 
 /// The longest name of a bank or officer.
 pub const MAX_NAME: usize = 64;
+/// A day of twenty-four hours.
+const SECONDS_A_DAY: u64 = 86_400;
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
@@ -109,4 +112,32 @@ number! {
 number! {
     /// Seconds since 1970-01-01T00:00:00Z.
     Timestamp(u64)
+}
+
+impl Timestamp {
+    /// The time in UTC as ISO 8601 has it, for example `2026-11-26T09:30:00Z`.
+    pub fn to_utc(self) -> String {
+        let seconds = self.0 % SECONDS_A_DAY;
+        let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+        format!("{}T{hour:02}:{minute:02}:{second:02}Z", Date::of(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc() {
+        let known = [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_767_225_600, "2026-01-01T00:00:00Z"),
+        ];
+        for (seconds, text) in known {
+            assert_eq!(Timestamp(seconds).to_utc(), text);
+        }
+        assert!(!Timestamp(u64::MAX).to_utc().is_empty());
+    }
 }
