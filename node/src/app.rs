@@ -15,6 +15,7 @@ use hansa_prover::keys::{KeyError, ProvingKey, VerifyingKey};
 use hansa_prover::prove::Prover;
 use hansa_prover::secrets::MemberSecrets;
 use hansa_prover::tag::DevelopmentTagKey;
+use hansa_screening::CaseRules;
 use hansa_types::codec::Decode as _;
 use hansa_types::governance::{Ledger, Message};
 use hansa_types::hash::digest;
@@ -39,7 +40,7 @@ use crate::flows::rescreen::{self, Rescreening};
 use crate::flows::tags::Tags;
 use crate::flows::witness::{self, Cosigning};
 use crate::flows::{
-    customers, governance, inbound, keys as locked_keys, lists, outbound, start, without_quorum,
+    cases, customers, governance, inbound, keys as locked_keys, lists, outbound, start, without_quorum,
 };
 use crate::follow;
 use crate::governed::{Governed, GovernedError};
@@ -135,6 +136,7 @@ async fn build(
     }
     let (prover, governed) = proof_keys(config, manifest)?;
     let retention = Retention::with(&config.records.retention, manifest.development)?;
+    let cases = CaseRules::new(config.cases.clone())?;
     let (archive, screening) = open_screening(config)?;
     let customers = CustomerFile::open(&config.node.customers, config.node.customers_max_age_hours)?;
 
@@ -183,6 +185,7 @@ async fn build(
         proving: Proving::new(prover, &config.signalling),
         journal,
         screening,
+        cases,
         archive,
         retention,
         logins: Arc::default(),
@@ -386,7 +389,7 @@ async fn record_start(node: &Node, manifest: &[u8], config: &Config) -> Result<(
     node.log_operation("start", format!("hansa {}", env!("CARGO_PKG_VERSION"))).await.map(|_| ())
 }
 
-/// Every `interval`: closes alerts past their epochs, records who used the interface, and signs a checkpoint if the log
+/// Every `interval`: closes alerts past their epochs, says which deadlines are over, records who used the interface, and signs a checkpoint if the log
 /// has grown; one in `record_every` seconds is itself recorded.
 async fn tick(node: Arc<Node>, interval: Duration, record_every: u64) {
     let mut recorded = node.now();
@@ -396,6 +399,9 @@ async fn tick(node: Arc<Node>, interval: Duration, record_every: u64) {
         ticks.tick().await;
         if let Err(error) = inbound::expire(&node).await {
             tracing::warn!(%error, "alerts past their epochs were not closed; it is tried again");
+        }
+        if let Err(error) = cases::watch_deadlines(&node).await {
+            tracing::warn!(%error, "deadlines that are over were not marked; it is tried again");
         }
         if let Err(error) = node.log_logins().await {
             tracing::warn!(%error, "the use of the interface was not recorded; what comes is counted again");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use hansa_consensus::SignalState;
 use hansa_screening::{ActiveAlerts, Exceptions, Known};
-use hansa_types::case::{Alert, AlertState, Case, CaseState};
+use hansa_types::case::{Alert, AlertState, Case};
 use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
 use hansa_types::codec_enum;
 use hansa_types::exception::Exception;
@@ -18,6 +18,7 @@ use hansa_types::signal::{Signal, SignalBody};
 use hansa_types::subject::Subject;
 use zeroize::Zeroizing;
 
+use crate::casebook::CaseBook;
 use crate::journal::{Collection, Journal, JournalError};
 
 /// How far a signal of this bank has come.
@@ -86,8 +87,8 @@ pub(crate) fn alert_key(alert: &Alert) -> AlertKey {
 /// Cases, alerts and signals as they now stand.
 #[derive(Default)]
 pub(crate) struct Book {
-    /// By number.
-    pub(crate) cases: BTreeMap<u64, Case>,
+    /// The cases.
+    pub(crate) cases: CaseBook,
     /// By signal and subject.
     pub(crate) alerts: BTreeMap<AlertKey, Alert>,
     /// This bank's own, by id.
@@ -112,7 +113,7 @@ impl Book {
         let own: Vec<OwnSignal> = journal.documents(Collection::OwnSignals)?;
         let exceptions: Vec<Exception> = journal.documents(Collection::Exceptions)?;
         let mut book = Self {
-            cases: cases.into_iter().map(|case| (case.number, case)).collect(),
+            cases: CaseBook::new(cases),
             active: ActiveAlerts::new(&alerts),
             exceptions: Exceptions::new(exceptions),
             alerts: alerts.into_iter().map(|alert| (alert_key(&alert), alert)).collect(),
@@ -134,9 +135,9 @@ impl Book {
         if collection == Collection::Cases as u8 {
             let Ok(number) = key.try_into().map(u64::from_be_bytes) else { return Ok(()) };
             match journal.read_document(Collection::Cases, key)? {
-                Some(case) => self.cases.insert(number, case),
-                None => self.cases.remove(&number),
-            };
+                Some(case) => self.cases.set(case),
+                None => self.cases.remove(number),
+            }
         } else if collection == Collection::Alerts as u8 {
             match journal.read_document(Collection::Alerts, key)? {
                 Some(alert) => self.set_alert(alert),
@@ -192,11 +193,6 @@ impl Book {
         Known { alerts: &self.active, exceptions: &self.exceptions }
     }
 
-    /// The number of the next case.
-    pub(crate) fn next_case(&self) -> u64 {
-        self.cases.last_key_value().map_or(1, |(number, _)| number + 1)
-    }
-
     /// Takes in an alert as it now stands.
     pub(crate) fn set_alert(&mut self, alert: Alert) {
         self.active.update(&alert);
@@ -238,15 +234,6 @@ impl Book {
     /// Whether the subject matched a signal already, whatever became of the alert.
     pub(crate) fn has_alert(&self, signal: Digest, subject: &Subject) -> bool {
         self.alerts.contains_key(&(signal, subject.digest()))
-    }
-
-    /// How many cases stand in each state.
-    pub(crate) fn cases_by_state(&self) -> BTreeMap<CaseState, u64> {
-        let mut counts = BTreeMap::new();
-        for state in self.cases.values().filter_map(|case| case.steps.last()).map(|step| step.state) {
-            *counts.entry(state).or_insert(0) += 1;
-        }
-        counts
     }
 }
 

@@ -10,7 +10,7 @@ use crate::journal::JournalError;
 use crate::node::Node;
 
 /// How often a change is decided on before it is given up: somebody else changed something each time.
-const TRIES: u32 = 16;
+const TRIES: u32 = 64;
 
 impl Node {
     /// Has `decide` make a command of the book as it is, proposes it, and returns its outcome with whatever else `decide`

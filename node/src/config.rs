@@ -55,6 +55,9 @@ pub struct Config {
     pub node: NodeConfig,
     /// What is screened against, and how strictly.
     pub screening: ScreeningConfig,
+    /// What opens a case, what takes two officers, and until when what has to be done.
+    #[serde(default)]
+    pub cases: hansa_screening::CasePolicy,
     /// What is shared, through which gateway.
     #[serde(default)]
     pub signalling: SignallingConfig,

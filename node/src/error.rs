@@ -8,6 +8,7 @@ use hansa_keys::{KeyError, Purpose};
 use hansa_p2p::InvalidPeerKey;
 use hansa_prover::tag::NotATagKey;
 use hansa_prover::verify::ContextError;
+use hansa_screening::case::PolicyError;
 use hansa_types::governance::Refusal;
 use hansa_types::id::{BankId, GatewayId};
 use hansa_types::manifest::ManifestError;
@@ -42,6 +43,9 @@ pub enum StartError {
     /// The tag key is another consortium's.
     #[error("{0} is not the tag key that the manifest names")]
     ForeignTagKey(PathBuf),
+    /// The rules on cases.
+    #[error(transparent)]
+    Cases(#[from] PolicyError),
     /// The tag key's file.
     #[error(transparent)]
     TagKey(#[from] NotATagKey),

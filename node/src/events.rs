@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::Mutex;
 
 use hansa_screening::Scheme;
+use hansa_types::case::Duty;
 use hansa_types::date::Date;
 use hansa_types::hash::Digest;
 use hansa_types::id::{BankId, Epoch, Timestamp};
@@ -90,6 +91,24 @@ pub enum Event {
         held: bool,
         /// The case it opened.
         case: Option<u64>,
+    },
+    /// A decision opened a case, or joined one.
+    CaseTaken {
+        /// Which.
+        case: u64,
+        /// Whether it is new.
+        opened: bool,
+    },
+    /// A deadline of a case is over, and what it was set for is not done.
+    DeadlineOver {
+        /// Which case.
+        case: u64,
+        /// The rule that set the deadline.
+        rule: String,
+        /// What is to be done.
+        duty: Duty,
+        /// Since when it is late.
+        due: Timestamp,
     },
     /// A signal was taken back.
     SignalRetracted {

@@ -33,6 +33,7 @@ enum News {
 
 /// Follows the log until consensus ends.
 pub(crate) async fn run(node: Arc<Node>, mut changes: broadcast::Receiver<Change>) {
+    node.metrics.cases_overdue(node.book().cases.overdue());
     while let Some(news) = next(&mut changes).await {
         let following = node.clone();
         let followed = tokio::task::spawn_blocking(move || take_in(&following, &news)).await;
@@ -84,6 +85,7 @@ fn take_in(node: &Node, news: &News) -> Result<(), JournalError> {
             size
         }
     };
+    node.metrics.cases_overdue(node.book().cases.overdue());
     fold(node, size)?;
     node.followed.send_if_modified(|followed| {
         let grown = size > *followed;

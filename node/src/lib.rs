@@ -9,6 +9,8 @@ mod archive;
 mod audit;
 mod backup;
 mod book;
+mod casebook;
+mod casework;
 mod change;
 pub mod cli;
 mod cluster;

@@ -116,11 +116,12 @@ impl WitnessMetrics {
     }
 }
 
-/// What waits to be proved and sent.
+/// What waits: signals to be proved and sent, and cases past their deadlines.
 #[derive(Default)]
 struct QueueMetrics {
     length: Gauge,
     backlogs: Counter,
+    cases_overdue: Gauge,
 }
 
 impl QueueMetrics {
@@ -134,6 +135,11 @@ impl QueueMetrics {
             "signal_backlogs",
             "Times that more signals came to wait than signalling.backlog says: alert on any",
             self.backlogs.clone(),
+        );
+        registry.register(
+            "cases_overdue",
+            "Cases with a deadline that is over and not met: alert on any",
+            self.cases_overdue.clone(),
         );
     }
 }
@@ -292,6 +298,11 @@ impl Metrics {
     /// How many decisions wait for a quorum.
     pub(crate) fn provisional(&self, waiting: usize) {
         self.provisional.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// So many cases have a deadline that is over.
+    pub(crate) fn cases_overdue(&self, cases: usize) {
+        self.queue.cases_overdue.set(i64::try_from(cases).unwrap_or(i64::MAX));
     }
 
     /// How many signals wait.

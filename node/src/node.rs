@@ -10,6 +10,7 @@ use hansa_keys::{KeyFolder, Secret};
 use hansa_p2p::{Event as NetworkEvent, PeerId};
 use hansa_prover::secrets::MemberSecrets;
 use hansa_prover::verify::Context;
+use hansa_screening::CaseRules;
 use hansa_types::id::{Actor, BankId, GatewayId, Timestamp};
 use hansa_types::manifest::{Manifest, SignedManifest};
 use hansa_types::record::{LoginRecord, Operation, Record};
@@ -56,6 +57,8 @@ pub(crate) struct Node {
     pub(crate) journal: Journal,
     /// What payments are screened with.
     pub(crate) screening: Screening,
+    /// What opens a case, and what takes two officers.
+    pub(crate) cases: CaseRules,
     /// The lists, models and rules that decisions cite.
     pub(crate) archive: Archive,
     /// How long records are kept.

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hansa_api::audit::{AuditRequest, TransactionAudit};
 use hansa_api::model::{
-    AlertView, Anonymity, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, ChangesView, Check,
-    ClusterRequest, ClusterResult, ClusterView, ConsortiumView, Counters, Direction, ErasureView,
-    EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, GovernanceView, HoldView, Leg, LogEntry, LogPage,
-    LogQuery, LogView, MessageRequest, PeerView, ProposalRequest, RaftView, Readiness, RecordsStatus,
-    RootView, SignalCounters, SignalState, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion,
-    Submission, TraceRequest, VoteRequest,
+    AlertView, Anonymity, BackupList, CaseAction, CaseAnswer, CaseFilter, CaseOpening, CaseReading,
+    CaseResult, CaseReviewing, CaseSummary, CaseView, ChangesView, Check, ClusterRequest, ClusterResult,
+    ClusterView, ConsortiumView, Counters, Direction, ErasureView, EvidenceRequest, ExpiryRequest,
+    ExpiryView, ForkView, GovernanceView, HoldView, Leg, LogEntry, LogPage, LogQuery, LogView,
+    MessageRequest, PeerView, ProposalRequest, RaftView, Readiness, RecordsStatus, RootView, SignalCounters,
+    SignalState, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission, TraceRequest,
+    VoteRequest,
 };
 use hansa_api::{Problem, Service};
 use hansa_audit_log::fork::{Finding, Fork, ForkError};
 use hansa_audit_log::merkle::leaf_hash;
 use hansa_consensus::ReadError;
 use hansa_consensus::backup::BackupError;
-use hansa_types::case::CaseState;
 use hansa_types::hash::Digest;
 use hansa_types::id::{Actor, Epoch};
 use hansa_types::payment::PaymentKey;
@@ -27,9 +27,9 @@ use hansa_types::uetr::Uetr;
 use crate::answers;
 use crate::audit;
 use crate::book::{OwnSignal, OwnState, ReceivedSignal};
+use crate::casework;
 use crate::cluster;
 use crate::evidence::{self, ExportError};
-use crate::flows::cases::{self, CaseError};
 use crate::flows::payment;
 use crate::flows::retraction::{self, RetractError};
 use crate::flows::witness;
@@ -68,7 +68,7 @@ impl Service for NodeService {
         let published = self.published()?;
         let mut entries = Vec::new();
         for (index, leaf, record) in self.records(&uetr)? {
-            if leg.as_ref().is_none_or(|leg| key_of(&record).is_some_and(|key| leg.contains(key))) {
+            if leg.as_ref().is_none_or(|leg| is_of_leg(&record, leg)) {
                 entries.push(LogEntry::new(index, leaf, index < published, &record)?);
             }
         }
@@ -83,24 +83,33 @@ impl Service for NodeService {
         audit::transaction(&self.0, &key, request.zkp_proof)
     }
 
-    async fn cases(&self, state: Option<CaseState>) -> Result<Vec<CaseView>, Problem> {
-        let views = self.0.book().cases.values().cloned().map(CaseView::from).collect::<Vec<_>>();
-        Ok(views.into_iter().filter(|case| state.is_none_or(|state| case.state == state)).collect())
+    async fn cases(&self, filter: CaseFilter) -> Result<Vec<CaseSummary>, Problem> {
+        Ok(casework::list(&self.0, &filter))
     }
 
     async fn open_case(&self, opening: CaseOpening) -> Result<CaseResult, Problem> {
-        let CaseOpening { uetr, leg, suspect, actor, note } = opening;
-        let key = self.one_leg(uetr, leg.as_ref())?;
-        let case = cases::open(&self.0, key, suspect, actor, note).await.map_err(case_problem)?;
-        Ok(CaseResult { case: case.into(), signal: None, note: None })
+        let key = self.one_leg(opening.uetr, opening.leg.as_ref())?;
+        casework::open(&self.0, key, opening).await
     }
 
     async fn step_case(&self, number: u64, action: CaseAction) -> Result<CaseResult, Problem> {
-        let CaseAction { state, actor, note, signal } = action;
-        let stepped =
-            cases::advance(&self.0, number, state, actor, note, signal).await.map_err(case_problem)?;
-        let signal = stepped.signal.as_ref().map(|own| self.own_view(own));
-        Ok(CaseResult { case: stepped.case.into(), signal, note: stepped.note })
+        casework::step(self, number, action).await
+    }
+
+    async fn answer_case(&self, number: u64, answer: CaseAnswer) -> Result<CaseResult, Problem> {
+        casework::answer(self, number, answer).await
+    }
+
+    async fn review_case(&self, number: u64, reviewing: CaseReviewing) -> Result<CaseResult, Problem> {
+        casework::review(&self.0, number, reviewing).await
+    }
+
+    async fn read_case(&self, number: u64, reading: CaseReading) -> Result<CaseView, Problem> {
+        casework::read(&self.0, number, reading).await.map(CaseView::from)
+    }
+
+    async fn draft_case(&self, number: u64, reading: CaseReading) -> Result<String, Problem> {
+        casework::draft(&self.0, number, reading).await
     }
 
     async fn alerts(&self) -> Result<Vec<AlertView>, Problem> {
@@ -402,7 +411,7 @@ impl NodeService {
         }
     }
 
-    fn own_view(&self, own: &OwnSignal) -> SignalView {
+    pub(crate) fn own_view(&self, own: &OwnSignal) -> SignalView {
         let state = match own.state {
             OwnState::Retracted => SignalState::Retracted,
             OwnState::Sent if self.epoch().is_some_and(|epoch| epoch > own.body.expires) => {
@@ -453,7 +462,7 @@ impl NodeService {
         let matched: std::collections::BTreeSet<_> = book.alerts.values().map(|alert| alert.signal).collect();
         Ok(Counters {
             payments,
-            cases: book.cases_by_state(),
+            cases: book.cases.by_state(),
             signals: SignalCounters {
                 sent,
                 verified: book.received.len() as u64,
@@ -464,12 +473,12 @@ impl NodeService {
     }
 }
 
-fn key_of(record: &Record) -> Option<&PaymentKey> {
+fn is_of_leg(record: &Record, leg: &Leg) -> bool {
     match record {
-        Record::Decision(record) => Some(&record.decision.key),
-        Record::Refusal(refusal) => Some(&refusal.key),
-        Record::Case(case) => case.decision.as_ref().map(|decision| &decision.key),
-        _ => None,
+        Record::Decision(record) => leg.contains(&record.decision.key),
+        Record::Refusal(refusal) => leg.contains(&refusal.key),
+        Record::Case(case) => case.decisions.iter().any(|decision| leg.contains(&decision.key)),
+        _ => false,
     }
 }
 
@@ -487,17 +496,5 @@ pub(crate) fn journal_problem(error: JournalError) -> Problem {
             tracing::error!(%error, "the log cannot be used");
             Problem::internal(error.to_string())
         }
-    }
-}
-
-fn case_problem(error: CaseError) -> Problem {
-    match error {
-        CaseError::NoCase(_) | CaseError::NoPayment(_) => Problem::not_found(error.to_string()),
-        CaseError::NoAccount(..) | CaseError::Step(_) | CaseError::NotConfirmed => {
-            Problem::conflict(error.to_string())
-        }
-        CaseError::Journal(JournalError::Seal(error)) => Problem::conflict(error.to_string())
-            .with_hint("write less; a case that is full goes on in a new one"),
-        CaseError::Journal(error) => journal_problem(error),
     }
 }

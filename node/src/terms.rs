@@ -102,7 +102,8 @@ fn of_payment(payment: &Payment) -> Vec<Subject> {
 pub(crate) fn subjects_of(record: &Record) -> Vec<Subject> {
     match record {
         Record::Decision(record) => of_payment(&record.payment),
-        Record::Case(case) => vec![case.subject.clone()],
+        Record::Case(case) => case.subject.iter().cloned().collect(),
+        Record::CaseRead(read) => read.subject.iter().cloned().collect(),
         Record::Alert(alert) => vec![alert.subject.clone()],
         Record::Exception(record) => vec![record.exception.subject.clone()],
         _ => vec![],
@@ -163,10 +164,10 @@ fn about(record: &Record) -> Vec<Term<'_>> {
         }
         Record::Refusal(refusal) => payment(&refusal.key),
         Record::Case(case) => {
-            let decision =
-                case.decision.iter().flat_map(|d| payment(&d.key).into_iter().chain([Term::Decision(d.id)]));
-            let signal = case.signal.map(Term::Signal);
-            decision.chain(signal).chain([Term::of_subject(&case.subject)]).collect()
+            let decisions =
+                case.decisions.iter().flat_map(|d| payment(&d.key).into_iter().chain([Term::Decision(d.id)]));
+            let signals = case.signals.iter().copied().map(Term::Signal);
+            decisions.chain(signals).chain(case.subject.as_ref().map(Term::of_subject)).collect()
         }
         Record::SignalIntent(intent) => vec![Term::Decision(intent.decision), Term::Tag(intent.body.tag)],
         Record::SignalSent(record) | Record::SignalReceived(record) => {
@@ -178,6 +179,7 @@ fn about(record: &Record) -> Vec<Term<'_>> {
         }
         Record::Alert(alert) => vec![Term::Signal(alert.signal), Term::of_subject(&alert.subject)],
         Record::Exception(record) => vec![Term::of_subject(&record.exception.subject)],
+        Record::CaseRead(read) => read.subject.iter().map(Term::of_subject).collect(),
         Record::Operation(_)
         | Record::Governance(_)
         | Record::GovernanceMessage(_)

@@ -189,9 +189,19 @@ fn programs_can_read_what_every_command_prints() {
     let opened = at(A, &open.into_iter().chain(officer).collect::<Vec<_>>());
     assert_eq!(opened["case"]["state"], "open");
     let number = opened["case"]["number"].to_string();
-    for (verb, state) in [("assign", "assigned"), ("confirm", "confirmed"), ("report", "reported")] {
+    for (verb, state) in [("assign", "assigned"), ("confirm", "confirmed"), ("report", "confirmed")] {
         assert_eq!(step(&number, verb)["case"]["state"], state);
     }
+    let second = ["--actor", "second", "--note", "seen too"];
+    let answer = |verb: &str| at(A, &["cases", verb, &number].into_iter().chain(second).collect::<Vec<_>>());
+    assert_eq!(at(A, &["cases", "list", "--proposed"])[0]["proposal"]["state"], "reported");
+    assert_eq!(answer("decline")["case"]["state"], "confirmed");
+    step(&number, "report");
+    assert_eq!(answer("approve")["case"]["state"], "reported");
+    assert_eq!(at(A, &["cases", "show", &number, "--actor", "second"])["steps"][3]["act"], "propose");
+    let draft =
+        at(A, &["cases", "draft", &number, "--actor", "second"])["draft"].as_str().unwrap().to_owned();
+    assert!(draft.starts_with("DRAFT. Not sent to anybody.\n") && draft.contains(&payment), "{draft}");
     let again = at(A, &open.into_iter().chain(officer).collect::<Vec<_>>());
     assert_eq!(step(&again["case"]["number"].to_string(), "clear")["case"]["state"], "cleared");
     assert_eq!(at(A, &["cases", "list"]).as_array().map(Vec::len), Some(3));

@@ -14,7 +14,7 @@ use std::time::Instant;
 use common::fleet::{At, Fleet};
 use common::http::{bearer, request};
 use common::message::{HARMLESS, LISTED, MULE, SUSPICIOUS, to_b, uetr};
-use common::{A, B, Group, samples};
+use common::{A, B, Group, samples, shifted, start_shifted};
 use hansa_api::ClientError;
 use hansa_api::model::{AnswerStatus, EvidenceRequest};
 use hansa_node::events::Event;
@@ -26,8 +26,6 @@ use hansa_types::record::RecordClass;
 
 const JOURNAL: &str =
     "\n[payments]\nquorum_wait_ms = 200\n\n[payments.without_quorum]\ncbpr-plus = \"journal\"\n";
-/// Where Debian puts the library that shows a process another time.
-const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
 /// Kills all of bank A's replicas but one, and returns it with the others.
 fn alone(fleet: &mut Fleet) -> (At, Vec<At>) {
@@ -315,24 +313,6 @@ fn an_old_list_is_screened_against_and_cited() {
     let history = node.client().unwrap().history(uetr(1), None).unwrap();
     let decision = history[0].record.to_string();
     assert!(decision.contains("2001-02-03"), "{decision}");
-}
-
-/// The variables that show a node another time.
-fn shifted(by: &str) -> Option<[(&'static str, String); 3]> {
-    if !Path::new(FAKETIME).exists() {
-        println!("SKIPPED: {FAKETIME} is not there (Debian: libfaketime)");
-        return None;
-    }
-    let variables = [("LD_PRELOAD", FAKETIME), ("FAKETIME", by), ("DONT_FAKE_MONOTONIC", "1")];
-    Some(variables.map(|(name, value)| (name, value.to_owned())))
-}
-
-fn start_shifted(bank: &Bank, variables: &[(&'static str, String)]) -> NodeProcess {
-    let variables: Vec<(&str, &str)> =
-        variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut node = NodeProcess::start_in(bank, &["--development"], &variables).unwrap();
-    node.ready().unwrap();
-    node
 }
 
 #[test]

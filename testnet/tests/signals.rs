@@ -10,7 +10,7 @@ use common::command::{run, says};
 use common::message::{EXIT, HARMLESS, LISTED, MULE, OTHER, SUSPICIOUS, Transfer, VICTIM, to_b, to_c, uetr};
 use common::{A, B, C, Group};
 use hansa_api::ClientError;
-use hansa_api::model::{CaseAction, CaseResult, Direction, LogQuery, SignalState};
+use hansa_api::model::{CaseAction, CaseFilter, CaseResult, Direction, LogQuery, SignalState};
 use hansa_node::events::Event;
 use hansa_testnet::process::client;
 use hansa_types::case::{AlertState, CaseState};
@@ -51,7 +51,8 @@ fn step(
     signal: bool,
 ) -> Result<CaseResult, ClientError> {
     let signal = signal.then(|| "mule-account".parse().unwrap());
-    let action = CaseAction { state, actor: "officer".parse().unwrap(), note: note.to_owned(), signal };
+    let (actor, note, grounds) = ("officer".parse().unwrap(), note.to_owned(), String::new());
+    let action = CaseAction { state, actor, note, signal, grounds };
     client(group.bank(at)).unwrap().step_case(case, &action)
 }
 
@@ -107,16 +108,21 @@ fn what_others_said_is_not_said_again() {
     let mut group = Group::running(&[A, B]);
     let signal = group.signal(A, &to_b(1, SUSPICIOUS, MULE));
     let case = group.alerted(B, signal).unwrap();
-    let confirmed = step(&group, B, case, CaseState::Confirmed, "", true).unwrap();
-    assert_eq!(confirmed.case.state, CaseState::Confirmed, "the confirmation stands");
-    assert!(confirmed.signal.is_none());
-    assert!(confirmed.note.unwrap().starts_with("no signal: "));
-
-    // Nor does a payment that is held for a signal alone make another signal.
+    // A payment that is held for the signal alone joins its case, and says no more than the signal did.
     let payment = Transfer { instructing: common::message::ALDER, ..to_b(2, HARMLESS, MULE) };
     held(&group, B, &payment, signal);
-    let case = group.open_case(B, uetr(2));
-    let confirmed = group.confirm(B, case);
+    let refused = conflict(step(&group, B, case, CaseState::Confirmed, "", true));
+    assert!(refused.contains("what another bank signalled alone"), "{refused}");
+    assert_eq!(group.open_case(B, uetr(2)), case, "an officer finds the case that there is");
+
+    // With grounds of its own the bank still has to have a score to prove.
+    let case = case.to_string();
+    let grounds = ["--grounds", "the customer admitted it", "--actor", "officer"];
+    let confirm = ["cases", "confirm", &case, "--signal", "mule-account"].into_iter().chain(grounds);
+    let _: CaseResult = group.hansa(B, &confirm.collect::<Vec<_>>());
+    let confirmed: CaseResult = group.hansa(B, &["cases", "approve", &case, "--actor", "second"]);
+    assert_eq!(confirmed.case.state, CaseState::Confirmed, "the confirmation stands");
+    assert!(confirmed.case.steps.iter().any(|step| step.note.contains("the customer admitted it")));
     assert!(confirmed.signal.is_none(), "{confirmed:?}");
     assert!(confirmed.note.unwrap().contains("score"));
     assert!(group.signals(B).iter().all(|signal| signal.direction == Direction::Received));
@@ -132,8 +138,20 @@ fn signals_that_must_not_be_sent_are_refused_with_a_note() {
     let internal = hit.internal.unwrap();
     assert_eq!((hit.verdict, &*internal.reasons), (Some(Verdict::Investigate), &[Reason::ListedName][..]));
     assert!(internal.score.0 >= 100, "with the hit the score reaches a severity");
-    let case = group.open_case(A, uetr(1));
-    let confirmed = group.confirm(A, case);
+    let opened = |event: &Event| match event {
+        Event::CaseTaken { case, opened: true } => Some(*case),
+        _ => None,
+    };
+    let case = group.node(A).wait("a case", opened).unwrap();
+    let refused = conflict(step(&group, A, case, CaseState::Confirmed, "", true));
+    assert!(refused.contains("list hits") && refused.contains("--grounds"), "{refused}");
+
+    // Other grounds do not make the score without the hit any higher.
+    let number = case.to_string();
+    let grounds = ["--grounds", "a mule by the branch's account", "--actor", "officer"];
+    let confirm = ["cases", "confirm", &number, "--signal", "mule-account"].into_iter().chain(grounds);
+    let _: CaseResult = group.hansa(A, &confirm.collect::<Vec<_>>());
+    let confirmed: CaseResult = group.hansa(A, &["cases", "approve", &number, "--actor", "second"]);
     assert_eq!((confirmed.case.state, &confirmed.signal), (CaseState::Confirmed, &None));
     let note = confirmed.note.unwrap();
     assert!(note.contains("no signal") && note.contains("list hits"), "{note}");
@@ -269,10 +287,12 @@ fn an_alert_survives_restart_and_kill_of_its_bank() {
     group.start(&[B]);
     held(&group, B, &to_c(5, "180.00", MULE), signal);
     assert_eq!(alert_states(&group, B, signal), [AlertState::Open]);
-    let cases = client(group.bank(B)).unwrap().cases(Some(CaseState::Open)).unwrap();
+    let open = CaseFilter { state: Some(CaseState::Open), ..CaseFilter::default() };
+    let cases = client(group.bank(B)).unwrap().cases(open).unwrap();
     assert_eq!(
-        cases.iter().map(|case| (case.number, case.signal)).collect::<Vec<_>>(),
-        [(case, Some(signal))]
+        cases.iter().map(|case| (case.number, case.signals.clone(), case.decisions)).collect::<Vec<_>>(),
+        [(case, vec![signal], 3)],
+        "each payment held for the signal is in its case"
     );
 }
 

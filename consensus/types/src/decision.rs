@@ -6,7 +6,7 @@ use crate::codec::{CodecError, Decode, Encode, Reader};
 use crate::hash::{Digest, digest_of};
 use crate::id::Timestamp;
 use crate::model::{Factors, Score};
-use crate::payment::PaymentKey;
+use crate::payment::{PartyRole, PaymentKey};
 use crate::{codec_enum, codec_struct};
 
 /// What screening concluded.
@@ -78,10 +78,24 @@ codec_struct!(ListVersion { name, date, digest });
 pub struct Finding {
     /// The reason it bears on, where it led to one.
     pub reason: Option<Reason>,
+    /// The entry of a watch list that it is about, if one.
+    pub listed: Option<ListedParty>,
     /// What was found, for example `debtor name "JOHN DOE" ~ ofac-sdn 1234 "DOE, John" 0.97`.
     pub text: String,
 }
-codec_struct!(Finding { reason, text });
+codec_struct!(Finding { reason, listed, text });
+
+/// Who in the payment stands on a watch list, or is named like somebody who does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListedParty {
+    /// Who in the payment.
+    pub role: PartyRole,
+    /// The list's name.
+    pub list: String,
+    /// The entry's id on it.
+    pub entry: String,
+}
+codec_struct!(ListedParty { role, list, entry });
 
 /// The most findings a decision keeps, and their reasons; what exceeds it is counted in the last one.
 pub const MAX_FINDINGS: usize = 64;

@@ -12,6 +12,7 @@ use crate::hash::Digest;
 use crate::id::{Actor, Epoch, GatewayId, Timestamp};
 use crate::payment::{Payment, PaymentKey};
 use crate::signal::{Retraction, Signal, SignalBody};
+use crate::subject::Subject;
 use crate::{codec_enum, codec_struct};
 
 /// The version byte of a record.
@@ -54,6 +55,8 @@ pub enum RecordClass {
     GovernanceMessage,
     /// An exception granted or withdrawn.
     Exception,
+    /// Somebody read a case.
+    CaseRead,
 }
 codec_enum!(RecordClass {
     Decision = 1, "decision", Refusal = 2, "refusal", Case = 3, "case", SignalIntent = 4, "signal-intent",
@@ -61,7 +64,7 @@ codec_enum!(RecordClass {
     Alert = 8, "alert", Operation = 9, "operation",
     Governance = 10, "governance", Checkpoint = 11, "checkpoint", Login = 12, "login",
     Configuration = 13, "configuration", Erasure = 14, "erasure", Hold = 15, "hold",
-    GovernanceMessage = 16, "governance-message", Exception = 17, "exception",
+    GovernanceMessage = 16, "governance-message", Exception = 17, "exception", CaseRead = 18, "case-read",
 });
 
 /// A decision with the payment it was taken on, and what was known of its accounts: all that it takes to decide again,
@@ -287,6 +290,20 @@ pub struct Withdrawal {
 }
 codec_struct!(Withdrawal { actor, reason, at });
 
+/// Somebody read a case: not every time, but the first of each hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CaseReadRecord {
+    /// Which case.
+    pub case: u64,
+    /// Whom it is about.
+    pub subject: Option<Subject>,
+    /// Who read it.
+    pub actor: Actor,
+    /// When.
+    pub at: Timestamp,
+}
+codec_struct!(CaseReadRecord { case, subject, actor, at });
+
 /// A signal's scope: what its counter and nullifier are unique in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ScopeKey {
@@ -336,6 +353,8 @@ pub enum Record {
     GovernanceMessage(GovernanceMessageRecord),
     /// See [`RecordClass::Exception`].
     Exception(ExceptionRecord),
+    /// See [`RecordClass::CaseRead`].
+    CaseRead(CaseReadRecord),
 }
 
 impl Record {
@@ -359,6 +378,7 @@ impl Record {
             Self::Hold(_) => RecordClass::Hold,
             Self::GovernanceMessage(_) => RecordClass::GovernanceMessage,
             Self::Exception(_) => RecordClass::Exception,
+            Self::CaseRead(_) => RecordClass::CaseRead,
         }
     }
 
@@ -367,7 +387,7 @@ impl Record {
         match self {
             Self::Decision(record) => record.decision.decided_at,
             Self::Refusal(record) => record.at,
-            Self::Case(case) => case.steps.last().map_or(Timestamp(0), |step| step.at),
+            Self::Case(case) => case.at(),
             Self::SignalIntent(record) => record.at,
             Self::SignalSent(record) | Self::SignalReceived(record) => record.at,
             Self::Retraction(record) => record.at,
@@ -383,6 +403,7 @@ impl Record {
             Self::Exception(record) => {
                 record.withdrawn.as_ref().map_or(record.exception.since, |withdrawn| withdrawn.at)
             }
+            Self::CaseRead(record) => record.at,
         }
     }
 }
@@ -408,6 +429,7 @@ impl Encode for Record {
             Self::Hold(record) => record.encode(out),
             Self::GovernanceMessage(record) => record.encode(out),
             Self::Exception(record) => record.encode(out),
+            Self::CaseRead(record) => record.encode(out),
         }
     }
 }
@@ -433,6 +455,7 @@ impl Decode for Record {
             RecordClass::Hold => Self::Hold(Decode::decode(input)?),
             RecordClass::GovernanceMessage => Self::GovernanceMessage(Decode::decode(input)?),
             RecordClass::Exception => Self::Exception(Decode::decode(input)?),
+            RecordClass::CaseRead => Self::CaseRead(Decode::decode(input)?),
         })
     }
 }

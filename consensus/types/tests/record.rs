@@ -2,18 +2,60 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails the test")]
 
+use hansa_types::case::{
+    Case, CaseAct, CaseDecision, CaseProposal, CaseReview, CaseState, CaseStep, Deadline, Duty,
+    MAX_CASE_DECISIONS, MAX_CASE_SIGNALS, MAX_CASE_STEPS,
+};
 use hansa_types::codec::{Decode, Encode};
+use hansa_types::decision::{Reason, Verdict};
 use hansa_types::exception::Exception;
 use hansa_types::governance::{Choice, Message, SignedVote, Vote};
 use hansa_types::hash::Digest;
 use hansa_types::id::Timestamp;
-use hansa_types::payment::Account;
+use hansa_types::payment::{Account, Payment};
 use hansa_types::record::{
-    CheckpointRecord, ConfigurationRecord, ConfigurationSection, ErasureRecord, ExceptionRecord,
-    GovernanceMessageRecord, GovernanceRecord, HoldRecord, LoginRecord, Record, RecordClass, Withdrawal,
+    CaseReadRecord, CheckpointRecord, ConfigurationRecord, ConfigurationSection, ErasureRecord,
+    ExceptionRecord, GovernanceMessageRecord, GovernanceRecord, HoldRecord, LoginRecord, Record, RecordClass,
+    Withdrawal,
 };
 use hansa_types::sign::Signature;
+use hansa_types::signal::Category;
 use hansa_types::subject::Subject;
+
+/// A case in which everything is set that can be.
+fn case() -> Case {
+    let (id, at) = (Digest([3; 32]), Timestamp(1_767_225_600));
+    let officer = |name: &str| name.parse().unwrap();
+    let key = Payment { message_id: "M1".into(), ..Payment::default() }.key();
+    let step = |act, state, actor, note: &str| CaseStep { act, state, actor, at, note: note.into() };
+    let deadline =
+        |rule: &str, duty, met| Deadline { rule: rule.into(), duty, due: at, met, overdue: Some(at) };
+    Case {
+        number: 7,
+        subject: Some(Subject::Account(Account::from_iban_text("DE89370400440532013000"))),
+        decisions: vec![CaseDecision { key, id, verdict: Verdict::Block, at }],
+        signals: vec![id],
+        verdict: Verdict::Block,
+        reasons: vec![Reason::ListedIdentifier, Reason::ConsortiumSignal],
+        lists: vec!["ofac-sdn".into()],
+        conduct: true,
+        deadlines: vec![
+            deadline("ofac-blocked", Duty::Report, None),
+            deadline("held", Duty::Decide, Some(at)),
+        ],
+        proposal: Some(CaseProposal {
+            state: CaseState::Confirmed,
+            signal: Some(Category::Scam),
+            actor: officer("officer.a"),
+            at,
+        }),
+        review: Some(CaseReview::Failed),
+        steps: vec![
+            step(CaseAct::Open, CaseState::Open, officer("policy.screening"), ""),
+            step(CaseAct::Propose, CaseState::Open, officer("officer.a"), "seen"),
+        ],
+    }
+}
 
 fn records() -> Vec<Record> {
     let (digest, at) = (Digest([3; 32]), Timestamp(1_767_225_600));
@@ -66,6 +108,8 @@ fn records() -> Vec<Record> {
             exception: Exception { since: Timestamp(1_767_000_000), ..exception() },
             withdrawn: Some(Withdrawal { actor: actor(), reason: "forged".into(), at }),
         }),
+        Record::Case(case()),
+        Record::CaseRead(CaseReadRecord { case: 7, subject: case().subject, actor: actor(), at }),
     ]
 }
 
@@ -80,6 +124,22 @@ fn exception() -> Exception {
         since: Timestamp(1_767_225_600),
         expires: Timestamp(1_798_761_600),
     }
+}
+
+/// Beyond their bounds they are refused, whoever wrote them.
+#[test]
+fn a_case_is_bounded() {
+    let refused = |change: fn(&mut Case)| {
+        let mut case = case();
+        change(&mut case);
+        Case::from_bytes(&case.to_bytes()).unwrap_err().to_string()
+    };
+    let many = |case: &mut Case| case.decisions = vec![case.decisions[0].clone(); MAX_CASE_DECISIONS + 1];
+    assert!(refused(many).contains("decisions of a case"));
+    let many = |case: &mut Case| case.signals = vec![Digest([1; 32]); MAX_CASE_SIGNALS + 1];
+    assert!(refused(many).contains("signals of a case"));
+    let many = |case: &mut Case| case.steps = vec![case.steps[0].clone(); MAX_CASE_STEPS + 1];
+    assert!(refused(many).contains("steps of a case"));
 }
 
 #[test]
@@ -99,5 +159,5 @@ fn records_have_one_frozen_encoding() {
 #[test]
 fn classes_keep_their_numbers() {
     let numbers: Vec<_> = RecordClass::ALL.iter().map(|class| class.number()).collect();
-    assert_eq!(numbers, (1..=17).collect::<Vec<u8>>());
+    assert_eq!(numbers, (1..=18).collect::<Vec<u8>>());
 }

@@ -4,7 +4,7 @@
 //! raise to INVESTIGATE, and a person decides. BLOCK takes an exact identifier or a rule that says so.
 
 use hansa_types::bic::Bic;
-use hansa_types::decision::{Disposition, Finding, MAX_FINDINGS, Reason, Verdict};
+use hansa_types::decision::{Disposition, Finding, ListedParty, MAX_FINDINGS, Reason, Verdict};
 use hansa_types::hash::Digest;
 use hansa_types::model::Score;
 use hansa_types::payment::{self, Account, FindingKind, Party, PartyRole, Payment, PaymentKind};
@@ -65,12 +65,15 @@ pub(crate) struct Ruling {
     reason: Reason,
     /// Which of the data are missing or wrong, where that is the reason.
     finding: Option<FindingKind>,
+    /// The entry of a watch list, where that is the reason.
+    listed: Option<ListedParty>,
     text: String,
 }
 
 /// A listed identifier, or a name like a listed one, as the rules see it.
 pub(crate) struct Listed {
     pub(crate) measure: Measure,
+    pub(crate) party: ListedParty,
     pub(crate) text: String,
 }
 
@@ -128,13 +131,14 @@ fn conclude(scheme: Scheme, policy: &Policy, rulings: Vec<Ruling>, notes: Vec<St
             reasons.push(ruling.reason);
         }
     }
-    let ruled = rulings.into_iter().map(|r| Finding { reason: Some(r.reason), text: clip(r.text) });
-    let noted = notes.into_iter().map(|text| Finding { reason: None, text: clip(text) });
+    let ruled =
+        rulings.into_iter().map(|r| Finding { reason: Some(r.reason), listed: r.listed, text: clip(r.text) });
+    let noted = notes.into_iter().map(|text| Finding { reason: None, listed: None, text: clip(text) });
     let mut findings: Vec<Finding> = ruled.chain(noted).collect();
     if findings.len() > MAX_FINDINGS {
         let more = findings.len() - MAX_FINDINGS + 1;
         findings.truncate(MAX_FINDINGS - 1);
-        findings.push(Finding { reason: None, text: format!("and {more} more") });
+        findings.push(Finding { reason: None, listed: None, text: format!("and {more} more") });
     }
     Ruled { verdict, disposition, reasons, outward_code, findings }
 }
@@ -147,13 +151,17 @@ fn clip(text: String) -> String {
 }
 
 fn hold(reason: Reason, text: String) -> Ruling {
-    Ruling { verdict: Verdict::Investigate, disposition: Disposition::Hold, reason, finding: None, text }
+    let (verdict, disposition) = (Verdict::Investigate, Disposition::Hold);
+    Ruling { verdict, disposition, reason, finding: None, listed: None, text }
 }
 
 /// Lists: a name alone is a question for a person; an identifier is what the list's measure says.
 fn listed(grounds: &Grounds<'_>, refusal: Disposition, rulings: &mut Vec<Ruling>) {
-    rulings.extend(grounds.names.iter().map(|name| hold(Reason::ListedName, name.text.clone())));
-    for Listed { measure, text } in &grounds.identifiers {
+    rulings.extend(grounds.names.iter().map(|name| Ruling {
+        listed: Some(name.party.clone()),
+        ..hold(Reason::ListedName, name.text.clone())
+    }));
+    for Listed { measure, party, text } in &grounds.identifiers {
         let (verdict, disposition) = match measure {
             Measure::Freeze => (Verdict::Block, Disposition::Freeze),
             Measure::Reject => (Verdict::Block, refusal),
@@ -164,6 +172,7 @@ fn listed(grounds: &Grounds<'_>, refusal: Disposition, rulings: &mut Vec<Ruling>
             disposition,
             reason: Reason::ListedIdentifier,
             finding: None,
+            listed: Some(party.clone()),
             text: text.clone(),
         });
     }
@@ -180,7 +189,8 @@ fn signalled(grounds: &Grounds<'_>, rulings: &mut Vec<Ruling>) {
 fn own_rules(grounds: &Grounds<'_>, refusal: Disposition, rulings: &mut Vec<Ruling>) {
     let Grounds { payment, policy, .. } = grounds;
     let mut block = |reason, text| {
-        rulings.push(Ruling { verdict: Verdict::Block, disposition: refusal, reason, finding: None, text });
+        let (verdict, disposition) = (Verdict::Block, refusal);
+        rulings.push(Ruling { verdict, disposition, reason, finding: None, listed: None, text });
     };
     if let (Some(limit), Some(amount)) = (policy.amount_limit, payment.settlement_amount)
         && policy.reference_cents(&amount) > policy.reference_cents(&limit)
@@ -218,7 +228,7 @@ fn data(grounds: &Grounds<'_>, refusal: Disposition, rulings: &mut Vec<Ruling>, 
             Verdict::Investigate => rulings.push(hold(reason, text)),
             Verdict::Block => {
                 let finding = Some(finding.kind);
-                rulings.push(Ruling { verdict, disposition: refusal, reason, finding, text });
+                rulings.push(Ruling { verdict, disposition: refusal, reason, finding, listed: None, text });
             }
         }
     }

@@ -26,6 +26,7 @@ pub mod watchlist;
 pub mod why;
 
 pub use alerts::ActiveAlerts;
+pub use case::{CasePolicy, CaseRules};
 pub use codes::Outward;
 pub use config::{HoldReject, Policy, Scheme};
 pub use decide::Role;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hansa_types::decision::{Decision, ListVersion, MAX_FINDINGS, Reason};
+use hansa_types::decision::{Decision, ListVersion, ListedParty, MAX_FINDINGS, Reason};
 use hansa_types::exception::Exception;
 use hansa_types::habits::Habits;
 use hansa_types::hash::Digest;
@@ -293,7 +293,8 @@ impl Screener {
         let measure = self.lists[hit.hit.list].measure;
         let (score, listed) = (f64::from(hit.hit.score) / 1000.0, &hit.hit.name);
         let text = format!("{} {:?} ~ {} {} {listed:?} {score:.2}", hit.role, hit.name, hit.list, hit.entry);
-        Listed { measure, text }
+        let party = ListedParty { role: hit.role, list: hit.list.clone(), entry: hit.entry.clone() };
+        Listed { measure, party, text }
     }
 
     fn describe_excepted(&self, hit: &NameHit, exception: &Exception) -> String {
@@ -306,7 +307,8 @@ impl Screener {
         let entry = &list.entries[hit.entry];
         let name = entry.names.first().map_or("", |name| name.text.as_str());
         let text = format!("{} {} is on {} as {} {name:?}", hit.role, hit.identifier, list.name, entry.id);
-        Listed { measure: list.measure, text }
+        let party = ListedParty { role: hit.role, list: list.name.clone(), entry: entry.id.clone() };
+        Listed { measure: list.measure, party, text }
     }
 }
 

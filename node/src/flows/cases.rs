@@ -1,22 +1,32 @@
-//! What an officer does with cases, and what follows: alerts close when a case is cleared, a signal may leave when one
-//! is confirmed.
+//! What officers do with cases, and what follows: alerts close when a case is cleared, a signal may leave when one is
+//! confirmed, deadlines that are over are said.
 
 use std::sync::Arc;
 
-use hansa_consensus::Command;
-use hansa_screening::case::{self, Grounds};
-use hansa_types::case::{AlertState, Case, CaseState, DecisionRef, Suspect};
+use hansa_consensus::command::MAX_FOLLOW_UPS;
+use hansa_consensus::{Command, Leaf, Outcome};
+use hansa_screening::case::{self, Ask, By, Grounds};
+use hansa_types::case::{Alert, AlertState, Case, CaseState, Suspect};
 use hansa_types::decision::Decision;
+use hansa_types::hash::Digest;
 use hansa_types::id::{Actor, Timestamp};
 use hansa_types::payment::PaymentKey;
-use hansa_types::record::{DecisionRecord, Record};
+use hansa_types::record::{CaseReadRecord, DecisionRecord, Record};
 use hansa_types::signal::Category;
 
 use super::{inbound, outbound};
 use crate::book::{Book, OwnSignal};
+use crate::events::Event;
 use crate::journal::JournalError;
-use crate::node::Node;
+use crate::node::{Node, policy_actor};
 use crate::terms::Term;
+
+/// In how many seconds a case's reader is recorded once.
+const READ_PERIOD: u64 = 3_600;
+/// The domain of what decides on reviews.
+const REVIEW: &[u8] = b"case-review";
+/// The domain of what makes a record of a reading the only one.
+const READ: &[u8] = b"case-read";
 
 /// Why a case was not opened or changed.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +43,6 @@ pub(crate) enum CaseError {
     /// The step does not follow.
     #[error(transparent)]
     Step(#[from] case::CaseError),
-    /// A signal is asked for without a confirmation.
-    #[error("a signal goes with a confirmation: only a confirmed case is signalled")]
-    NotConfirmed,
     /// The log.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -48,7 +55,71 @@ pub(crate) struct Stepped {
     pub(crate) note: Option<String>,
 }
 
-/// Opens a case by hand on a payment in the log.
+/// A case that what came in opened or joined.
+pub(crate) struct Taken {
+    pub(crate) case: Case,
+    pub(crate) opened: bool,
+}
+
+/// Logs a decision, with the case that it opens or joins in the same command.
+pub(crate) async fn log_decision(node: &Node, record: &DecisionRecord) -> Result<Outcome, JournalError> {
+    let DecisionRecord { decision, payment, .. } = record;
+    let sealed = || {
+        let mut leaf = node.journal.leaf(&Record::Decision(record.clone()))?;
+        leaf.unique = node.journal.unique(&decision.key, &payment.content_hash());
+        Ok::<_, JournalError>(leaf)
+    };
+    // Nearly every decision changes nothing but the log, and waits for nobody.
+    let changes = node.cases.opens(decision) && of_decision(node, &node.book(), record).is_some();
+    if !changes {
+        return node.journal.propose(Command::Append { leaf: sealed()?, follow_up: vec![] }).await;
+    }
+    let logged = node.change(|book| {
+        let taken = of_decision(node, book, record);
+        let follow_up =
+            taken.iter().map(|taken| node.journal.case_leaf(&taken.case)).collect::<Result<_, _>>()?;
+        Ok::<_, JournalError>((Command::Append { leaf: sealed()?, follow_up }, taken))
+    });
+    let (outcome, taken) = logged.await?;
+    if let (Outcome::Appended { .. }, Some(Taken { case, opened })) = (&outcome, taken) {
+        node.events.emit(&Event::CaseTaken { case: case.number, opened });
+    }
+    Ok(outcome)
+}
+
+/// The case that a decision opens or joins; none where the policy wants none, or where it adds nothing to the case.
+fn of_decision(node: &Node, book: &Book, record: &DecisionRecord) -> Option<Taken> {
+    let DecisionRecord { decision, payment, .. } = record;
+    if !node.cases.opens(decision) {
+        return None;
+    }
+    // A signal is about one subject, on either side of the payment.
+    let signalled = |signal: &Digest| book.open_alerts(*signal).map(|alert| alert.subject.clone()).next();
+    let grounds = Grounds::of_decision(&node.cases, &node.screening.current(), decision, payment, signalled);
+    let reasons: Vec<_> = decision.reasons.iter().map(|reason| reason.name()).collect();
+    let note = format!("{}: {}", decision.verdict, reasons.join(", "));
+    take_in(book, book.cases.next_number(), grounds, "screening", decision.decided_at, &note)
+}
+
+/// Opens case `number` on grounds, or has them join the case about their subject; none if they add nothing to it.
+pub(crate) fn take_in(
+    book: &Book,
+    number: u64,
+    grounds: Grounds,
+    policy: &str,
+    now: Timestamp,
+    note: &str,
+) -> Option<Taken> {
+    match book.cases.undecided(grounds.subject.as_ref()) {
+        Some(open) => case::join(open, grounds).map(|case| Taken { case, opened: false }),
+        None => {
+            let case = case::open(number, grounds, policy_actor(policy), now, note);
+            Some(Taken { case, opened: true })
+        }
+    }
+}
+
+/// An officer opens a case on a payment in the log, or adds the payment to the case about its subject.
 pub(crate) async fn open(
     node: &Node,
     key: PaymentKey,
@@ -57,71 +128,133 @@ pub(crate) async fn open(
     note: String,
 ) -> Result<Case, CaseError> {
     let record = decision(node, &key)?.ok_or_else(|| CaseError::NoPayment(key.clone()))?;
-    let subject = case::suspect(&record.payment, suspect);
-    let subject = subject.ok_or_else(|| CaseError::NoAccount(key.clone(), suspect))?;
-    let decision = Some(DecisionRef { key, id: record.decision.id() });
+    let DecisionRecord { decision, payment, .. } = &record;
+    let grounds = Grounds::of_side(&node.cases, &node.screening.current(), decision, payment, suspect);
+    let grounds = grounds.ok_or_else(|| CaseError::NoAccount(key, suspect))?;
     let now = node.now();
     let opened = node.change(|book| {
-        let grounds = Grounds { decision: decision.clone(), signal: None };
-        let case = case::open(book.next_case(), subject.clone(), grounds, actor.clone(), now, &note)?;
+        let (actor, grounds) = (actor.clone(), grounds.clone());
+        let case = match book.cases.undecided(grounds.subject.as_ref()) {
+            Some(open) => case::add(open, grounds, actor, now, &note)?,
+            None => case::open_by_hand(book.cases.next_number(), grounds, actor, now, &note)?,
+        };
         Ok::<_, CaseError>((saving(node, book, &case, now)?, case))
     });
     Ok(opened.await?.1)
 }
 
-/// Takes a case one step further.
+/// Takes a case one step further, or proposes the step to a second officer.
 pub(crate) async fn advance(
     node: &Arc<Node>,
     number: u64,
-    state: CaseState,
+    asked: Ask,
     actor: Actor,
     note: String,
-    signal: Option<Category>,
 ) -> Result<Stepped, CaseError> {
-    if signal.is_some() && state != CaseState::Confirmed {
-        return Err(CaseError::NotConfirmed);
+    let category = asked.signal;
+    let stepped = change(node, number, actor, note, |case, by| {
+        case::ask(&node.cases, case, &asked, by, &draw(node, number))
+    });
+    let case = stepped.await?;
+    match category.filter(|_| case.proposal.is_none()) {
+        Some(category) => Ok(signal(node, case, category).await?),
+        None => Ok(Stepped { note: waits(&case), case, signal: None }),
     }
-    let case = node.book().cases.get(&number).cloned().ok_or(CaseError::NoCase(number))?;
-    // Confirmed before, and the signal did not come about: only the signal is asked for.
-    let only_signal = signal.is_some() && case::state(&case) == CaseState::Confirmed;
-    let case = if only_signal { case } else { step(node, number, state, &actor, &note).await? };
-    let Some(category) = signal else { return Ok(Stepped { case, signal: None, note: None }) };
-    let grown_from = grown_from(node, &case)?;
-    // The confirmation stands whatever becomes of the signal; the officer is told.
-    match outbound::intend(node, &case, grown_from.as_ref(), category).await {
+}
+
+fn waits(case: &Case) -> Option<String> {
+    let proposal = case.proposal.as_ref()?;
+    Some(format!(
+        "{} waits for another officer: `hansa cases approve {number}` or `decline {number}`",
+        proposal.state,
+        number = case.number
+    ))
+}
+
+/// A second officer approves or declines what was proposed.
+pub(crate) async fn answer(
+    node: &Arc<Node>,
+    number: u64,
+    approve: bool,
+    actor: Actor,
+    note: String,
+) -> Result<Stepped, CaseError> {
+    let mut category = None;
+    let answered = change(node, number, actor, note, |case, by| {
+        let (case, proposal) = case::answer(&node.cases, case, approve, by, &draw(node, number))?;
+        category = proposal.signal.filter(|_| approve);
+        Ok(case)
+    });
+    let case = answered.await?;
+    match category {
+        Some(category) => Ok(signal(node, case, category).await?),
+        None => Ok(Stepped { case, signal: None, note: None }),
+    }
+}
+
+/// Somebody else looks at a case that was cleared.
+pub(crate) async fn review(
+    node: &Node,
+    number: u64,
+    passed: bool,
+    actor: Actor,
+    note: String,
+) -> Result<Case, CaseError> {
+    change(node, number, actor, note, |case, by| case::review(case, passed, by)).await
+}
+
+/// Decides on a case as it stands, and logs what it becomes.
+async fn change(
+    node: &Node,
+    number: u64,
+    actor: Actor,
+    note: String,
+    mut decide: impl FnMut(&Case, By) -> Result<Case, case::CaseError>,
+) -> Result<Case, CaseError> {
+    let now = node.now();
+    let changed = node.change(|book| {
+        let case = book.cases.get(number).ok_or(CaseError::NoCase(number))?;
+        let case = decide(case, By { actor: actor.clone(), at: now, note: note.clone() })?;
+        Ok::<_, CaseError>((saving(node, book, &case, now)?, case))
+    });
+    Ok(changed.await?.1)
+}
+
+/// What decides whether a cleared case is looked at again: the same on every replica, and known to nobody else.
+fn draw(node: &Node, number: u64) -> [u8; 32] {
+    node.journal.unique_of(REVIEW, &[&number.to_be_bytes()]).key
+}
+
+/// What logs a case as it now stands; one that is cleared takes the alerts behind it along, in the same command.
+fn saving(node: &Node, book: &Book, case: &Case, now: Timestamp) -> Result<Command, JournalError> {
+    let mut follow_up: Vec<Leaf> = Vec::new();
+    if case.state() == CaseState::Cleared {
+        let behind = |alert: &&Alert| {
+            alert.case == Some(case.number)
+                || case.signals.contains(&alert.signal) && case.subject.as_ref() == Some(&alert.subject)
+        };
+        let open = book.alerts.values().filter(|alert| alert.state == AlertState::Open);
+        for alert in open.filter(behind).take(MAX_FOLLOW_UPS) {
+            let closed = Alert { state: AlertState::Cleared, at: now, ..alert.clone() };
+            follow_up.push(node.journal.alert_leaf(&closed)?);
+        }
+    }
+    Ok(Command::Append { leaf: node.journal.case_leaf(case)?, follow_up })
+}
+
+/// Signals a confirmed case. The confirmation stands whatever becomes of the signal; the officer is told.
+async fn signal(node: &Arc<Node>, case: Case, category: Category) -> Result<Stepped, JournalError> {
+    let decisions: Vec<Decision> =
+        decisions(node, &case)?.into_iter().flatten().map(|record| record.decision).collect();
+    match outbound::intend(node, &case, &decisions, category).await {
         Ok(own) => Ok(Stepped { case, signal: Some(own), note: None }),
         Err(refused) => Ok(Stepped { case, signal: None, note: Some(refused.to_string()) }),
     }
 }
 
-/// Logs one step of a case.
-async fn step(
-    node: &Node,
-    number: u64,
-    state: CaseState,
-    actor: &Actor,
-    note: &str,
-) -> Result<Case, CaseError> {
-    let now = node.now();
-    let stepped = node.change(|book| {
-        let case = book.cases.get(&number).ok_or(CaseError::NoCase(number))?;
-        let case = case::step(case, state, actor.clone(), now, note)?;
-        Ok::<_, CaseError>((saving(node, book, &case, now)?, case))
-    });
-    Ok(stepped.await?.1)
-}
-
-/// What logs a case as it now stands; one that is cleared takes the alerts behind it along, in the same command.
-fn saving(node: &Node, book: &Book, case: &Case, now: Timestamp) -> Result<Command, JournalError> {
-    let cleared = case.signal.filter(|_| case::state(case) == CaseState::Cleared);
-    let closed = cleared.map_or(vec![], |signal| inbound::closing(book, signal, AlertState::Cleared, now));
-    let follow_up = closed.iter().map(|alert| node.journal.alert_leaf(alert)).collect::<Result<_, _>>()?;
-    Ok(Command::Append { leaf: node.journal.case_leaf(case)?, follow_up })
-}
-
-fn grown_from(node: &Node, case: &Case) -> Result<Option<Decision>, JournalError> {
-    let Some(reference) = &case.decision else { return Ok(None) };
-    Ok(decision(node, &reference.key)?.map(|record| record.decision))
+/// The decisions that a case names, in its order; none for one that was erased.
+pub(crate) fn decisions(node: &Node, case: &Case) -> Result<Vec<Option<DecisionRecord>>, JournalError> {
+    case.decisions.iter().map(|named| decision(node, &named.key)).collect()
 }
 
 /// The decision on a payment.
@@ -136,4 +269,41 @@ pub(crate) fn decision(node: &Node, key: &PaymentKey) -> Result<Option<DecisionR
         }
     }
     Ok(None)
+}
+
+/// A case for whoever reads it, once it is recorded who does.
+pub(crate) async fn read(node: &Node, number: u64, actor: Actor) -> Result<Case, CaseError> {
+    let case = node.book().cases.get(number).cloned().ok_or(CaseError::NoCase(number))?;
+    case::check_actor(&actor)?;
+    let at = node.now();
+    let hour = (at.0 / READ_PERIOD).to_be_bytes();
+    let once = node.journal.unique_of(READ, &[&number.to_be_bytes(), &hour, actor.as_str().as_bytes()]);
+    if node.journal.consensus().find_unique(&once.key).map_err(JournalError::from)?.is_none() {
+        let record = CaseReadRecord { case: number, subject: case.subject.clone(), actor, at };
+        let mut leaf = node.journal.leaf(&Record::CaseRead(record))?;
+        leaf.unique = once;
+        node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await?;
+    }
+    Ok(case)
+}
+
+/// Marks the deadlines that are over, and says of each case once that one is.
+pub(crate) async fn watch_deadlines(node: &Node) -> Result<(), JournalError> {
+    let now = node.now();
+    let ended = node.book().cases.ended(now);
+    for number in ended {
+        let marked = node.change(|book| {
+            let case = book.cases.get(number).and_then(|case| case::mark_overdue(case, now));
+            let case = case.ok_or(inbound::Idle::NothingToDo)?;
+            let leaf = node.journal.case_leaf(&case)?;
+            Ok::<_, inbound::Idle>((Command::Append { leaf, follow_up: vec![] }, case))
+        });
+        let Some((_, case)) = inbound::unless_idle(marked.await)? else { continue };
+        for deadline in case.open_deadlines().filter(|deadline| deadline.overdue == Some(now)) {
+            tracing::warn!(case = number, rule = deadline.rule, "a deadline is over");
+            let (rule, duty, due) = (deadline.rule.clone(), deadline.duty, deadline.due);
+            node.events.emit(&Event::DeadlineOver { case: number, rule, duty, due });
+        }
+    }
+    Ok(())
 }

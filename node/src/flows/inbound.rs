@@ -8,7 +8,8 @@ use std::sync::Arc;
 use hansa_consensus::command::MAX_FOLLOW_UPS;
 use hansa_consensus::{Command, Leaf, Outcome};
 use hansa_p2p::{Event as NetworkEvent, MessageId, PeerId, Verdict};
-use hansa_types::case::{Alert, AlertState, Case, CaseState, CaseStep};
+use hansa_screening::case::Grounds;
+use hansa_types::case::{Alert, AlertState};
 use hansa_types::codec::Decode;
 use hansa_types::governance::SYNC_REQUEST;
 use hansa_types::hash::Digest;
@@ -19,6 +20,7 @@ use hansa_types::subject::Subject;
 use hansa_types::verify::{Verified, VerifyError};
 use tokio::sync::mpsc;
 
+use super::cases::{self, Taken};
 use super::governance;
 use super::retraction;
 use super::tags::Match;
@@ -26,7 +28,7 @@ use super::witness;
 use crate::book::{Book, ReceivedSignal};
 use crate::events::Event;
 use crate::journal::JournalError;
-use crate::node::{Node, policy_actor};
+use crate::node::Node;
 
 /// How many messages are verified in one batch.
 const BATCH: usize = 256;
@@ -190,13 +192,15 @@ fn raise(
     now: Timestamp,
 ) -> Result<(Vec<Alert>, Vec<Leaf>), JournalError> {
     let id = signal.id();
-    let mut number = book.next_case();
+    let mut number = book.cases.next_number();
     let mut raised = Vec::new();
     let mut leaves = Vec::new();
     for Match { subject, held } in matches {
         // A case for an account this bank is responsible for; a counterparty's alert only raises payments.
-        let case = held.then(|| opened_by(number, id, subject, now));
-        number += u64::from(*held);
+        let taken = held.then(|| taken_by(book, number, id, subject, now)).flatten();
+        number += u64::from(taken.as_ref().is_some_and(|taken| taken.opened));
+        // One that names as many signals as it may is the alert's all the same.
+        let joined = || book.cases.undecided(Some(subject)).filter(|_| *held).map(|case| case.number);
         let alert = Alert {
             signal: id,
             subject: subject.clone(),
@@ -205,22 +209,21 @@ fn raise(
             category: signal.body.category,
             expires: signal.body.expires,
             state: AlertState::Open,
-            case: case.as_ref().map(|case| case.number),
+            case: taken.as_ref().map(|taken| taken.case.number).or_else(joined),
             at: now,
         };
         leaves.push(node.journal.alert_leaf(&alert)?);
-        if let Some(case) = &case {
-            leaves.push(node.journal.case_leaf(case)?);
+        if let Some(taken) = &taken {
+            leaves.push(node.journal.case_leaf(&taken.case)?);
         }
         raised.push(alert);
     }
     Ok((raised, leaves))
 }
 
-fn opened_by(number: u64, signal: Digest, subject: &Subject, at: Timestamp) -> Case {
+fn taken_by(book: &Book, number: u64, signal: Digest, subject: &Subject, at: Timestamp) -> Option<Taken> {
     let note = format!("signal {signal} matched an account held here");
-    let step = CaseStep { state: CaseState::Open, actor: policy_actor("signal-match"), at, note };
-    Case { number, subject: subject.clone(), decision: None, signal: Some(signal), steps: vec![step] }
+    cases::take_in(book, number, Grounds::of_signal(signal, subject.clone()), "signal-match", at, &note)
 }
 
 fn tell(node: &Node, raised: &[Alert]) {
@@ -260,7 +263,7 @@ pub(crate) async fn rematch(node: &Arc<Node>) -> Result<(), JournalError> {
 }
 
 /// Why a change is not proposed: the log, or somebody else did it.
-enum Idle {
+pub(super) enum Idle {
     Journal(JournalError),
     NothingToDo,
 }
@@ -271,7 +274,7 @@ impl From<JournalError> for Idle {
     }
 }
 
-fn unless_idle<T>(result: Result<T, Idle>) -> Result<Option<T>, JournalError> {
+pub(super) fn unless_idle<T>(result: Result<T, Idle>) -> Result<Option<T>, JournalError> {
     match result {
         Ok(done) => Ok(Some(done)),
         Err(Idle::NothingToDo) => Ok(None),

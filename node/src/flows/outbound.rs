@@ -15,13 +15,14 @@ use hansa_keys::Secret;
 use hansa_p2p::PublishError;
 use hansa_prover::opening::{DecisionOpening, Salt};
 use hansa_prover::prove::{ProveError, Request};
-use hansa_screening::factors::Factor;
+use hansa_screening::case;
 use hansa_types::case::Case;
 use hansa_types::codec::{CodecError, Decode, Encode};
 use hansa_types::codec_struct;
 use hansa_types::decision::Decision;
 use hansa_types::hash::Digest;
 use hansa_types::id::{Epoch, GatewayId, Timestamp};
+use hansa_types::manifest::Manifest;
 use hansa_types::record::{IntentRecord, Operation, Record, ScopeKey, SignalRecord};
 use hansa_types::signal::{Category, Gossip, Severity, Signal, SignalBody, retraction_lock};
 use hansa_types::subject::Subject;
@@ -40,9 +41,6 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// How many pending signals are in memory at once.
 const POOL: usize = 32;
-
-/// What tells other banks nothing about the subject's conduct, and so carries no signal by itself.
-const PRIVATE: [Factor; 2] = [Factor::ListMatch, Factor::MissingOriginator];
 
 /// Why no signal was sent about a case.
 #[derive(Debug, thiserror::Error)]
@@ -118,20 +116,24 @@ struct Payload {
 }
 codec_struct!(Payload { body, witness });
 
-/// Commits a signal about `case`, which grew from `decision`. Whoever leads the group proves it.
+/// Commits a signal about `case`, on that of its decisions which shows most. Whoever leads the group proves it.
 pub(crate) async fn intend(
     node: &Arc<Node>,
     case: &Case,
-    decision: Option<&Decision>,
+    decisions: &[Decision],
     category: Category,
 ) -> Result<OwnSignal, RefusedSignal> {
     let now = node.now();
-    let decision = decision.ok_or(RefusedSignal::NoDecision)?;
-    if !matches!(&case.subject, Subject::Account(account) if tags::subject(account).is_some()) {
-        return Err(RefusedSignal::Subject);
-    }
+    let subject = match &case.subject {
+        Some(Subject::Account(account)) if tags::subject(account).is_some() => case.subject.clone(),
+        _ => None,
+    };
+    let subject = subject.ok_or(RefusedSignal::Subject)?;
+    let manifest = node.manifest();
+    let shows = |decision: &&Decision| shareable(&manifest, decision).unwrap_or(i64::MIN);
+    let decision = decisions.iter().max_by_key(shows).ok_or(RefusedSignal::NoDecision)?;
     let (gateway, epoch, severity) = permitted(node, decision, now)?;
-    let opening = open_commitment(node, case, decision, now).await?;
+    let opening = open_commitment(node, &subject, decision, now).await?;
 
     let preimage = Secret::random(&mut OsRng);
     let reply = Secret::random(&mut OsRng);
@@ -142,7 +144,7 @@ pub(crate) async fn intend(
         epoch,
         expires: node.context().last_expiry(epoch),
         severity,
-        subject: case.subject.kind(),
+        subject: subject.kind(),
         category,
         tag: opening.subject.tag(node.context().scope(gateway, epoch)),
         decision_commitment: opening.commitment(),
@@ -155,7 +157,7 @@ pub(crate) async fn intend(
         let key = ScopeKey { gateway, epoch };
         let counter = node.journal.consensus().next_counter(&key).map_err(JournalError::from)?;
         let own = numbered(node, case, &body, counter, &preimage, now)?;
-        Ok::<_, RefusedSignal>((spending(node, case, &own, counter, &witness)?, own))
+        Ok::<_, RefusedSignal>((spending(node, &subject, &own, counter, &witness)?, own))
     });
     match committed.await? {
         (Outcome::Appended { .. }, own) => Ok(own),
@@ -211,28 +213,31 @@ fn permitted(
     if active < usize::from(minimum) {
         return Err(RefusedSignal::TooFew { gateway, minimum, active });
     }
-    let registered = manifest.model(decision.model_version).filter(|model| model.digest() == decision.model);
-    let model = registered.ok_or(RefusedSignal::Model(decision.model_version))?;
+    let shareable = shareable(manifest, decision).ok_or(RefusedSignal::Model(decision.model_version))?;
     let score = decision.score.0;
-    let contributions = model.contributions(&decision.factors);
-    let private: i64 = PRIVATE.iter().map(|factor| contributions[factor.slot()].max(0)).sum();
-    if score - private < i64::from(manifest.thresholds.low) && score >= i64::from(manifest.thresholds.low) {
+    if shareable < i64::from(manifest.thresholds.low) && score >= i64::from(manifest.thresholds.low) {
         return Err(RefusedSignal::NotShareable);
     }
     // What list hits add must not show in the severity either; a lower one is as provable.
-    let severity = manifest.thresholds.severity(score - private);
+    let severity = manifest.thresholds.severity(shareable);
     let severity = severity.ok_or(RefusedSignal::Score { score, threshold: manifest.thresholds.low })?;
     Ok((gateway, epoch, severity))
+}
+
+/// The score without what other banks must not be told; none under a model that is not registered.
+fn shareable(manifest: &Manifest, decision: &Decision) -> Option<i64> {
+    let model = manifest.model(decision.model_version).filter(|model| model.digest() == decision.model)?;
+    Some(case::shareable(model, decision))
 }
 
 /// What the decision commitment is made of: the subject's secret, and the decision under a fresh salt.
 async fn open_commitment(
     node: &Arc<Node>,
-    case: &Case,
+    subject: &Subject,
     decision: &Decision,
     now: Timestamp,
 ) -> Result<DecisionOpening, RefusedSignal> {
-    let (tags, subject) = (node.clone(), case.subject.clone());
+    let (tags, subject) = (node.clone(), subject.clone());
     let known = tokio::task::spawn_blocking(move || tags.tags.known(&subject, now)).await;
     let known = known.map_err(|error| RefusedSignal::Unexpected(error.to_string()))??;
     let model = node.manifest().model(decision.model_version).cloned();
@@ -248,7 +253,7 @@ async fn open_commitment(
 /// What spends the counter: one entry with the complete signal and the wrapped witness.
 fn spending(
     node: &Node,
-    case: &Case,
+    subject: &Subject,
     own: &OwnSignal,
     counter: u32,
     witness: &WrappedWitness,
@@ -262,7 +267,7 @@ fn spending(
     });
     let mut leaf = node.journal.leaf(&record)?;
     leaf.documents.push(node.journal.document(Collection::OwnSignals, &own.id.0, own));
-    let subject = node.journal.subject_key(&case.subject.digest());
+    let subject = node.journal.subject_key(&subject.digest());
     let plain = Zeroizing::new(witness.to_bytes());
     let witness = node.witness_key.wrap(&own.id.0, &plain, &mut OsRng);
     let intent = Intent {

@@ -24,6 +24,7 @@ use hansa_types::subject::Subject;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::cases;
 use super::inbound;
 use super::tags::{self, Tags};
 use super::without_quorum;
@@ -197,10 +198,8 @@ async fn decide_alone(
     if without {
         return without_quorum::keep(node, record).await;
     }
-    let mut leaf = node.journal.leaf(&Record::Decision(record.clone()))?;
-    leaf.unique = unique;
     let begun = Instant::now();
-    let outcome = match node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await {
+    let outcome = match cases::log_decision(node, &record).await {
         Ok(outcome) => outcome,
         Err(error) => return without_quorum::not_taken(node, record, error).await,
     };

@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use hansa_consensus::{Command, DocumentWrite, Outcome};
+use hansa_types::case::Case;
 use hansa_types::hash::Digest;
 use hansa_types::id::{Actor, Timestamp};
 use hansa_types::record::{ErasureRecord, HoldRecord, Record, RecordClass};
 use hansa_types::subject::Subject;
 
-use crate::book::alert_key;
+use crate::book::{Book, alert_key};
 use crate::journal::{Collection, JournalError};
 use crate::node::Node;
 use crate::terms::{DAY, MINUTE, Term, subjects_of};
@@ -265,7 +266,8 @@ pub(crate) async fn erase(
     let documents = documents_about(node, subject);
     let erased = erase_id(node, id, forget.into_iter().collect(), documents, reason, actor).await?;
     let mut book = node.book_mut();
-    book.cases.retain(|_, case| case.subject != *subject);
+    let about: Vec<u64> = cases_about(&book, subject).map(|case| case.number).collect();
+    about.into_iter().for_each(|number| book.cases.remove(number));
     let gone: Vec<_> = book.alerts.values().filter(|alert| alert.subject == *subject).cloned().collect();
     for alert in gone {
         let key = alert_key(&alert);
@@ -283,13 +285,17 @@ fn documents_about(node: &Node, subject: &Subject) -> Vec<DocumentWrite> {
         key,
         value: None,
     };
-    let cases = book.cases.values().filter(|case| case.subject == *subject);
-    let cases = cases.map(|case| remove(Collection::Cases, case.number.to_be_bytes().to_vec()));
+    let cases =
+        cases_about(&book, subject).map(|case| remove(Collection::Cases, case.number.to_be_bytes().to_vec()));
     let alerts = book.alerts.values().filter(|alert| alert.subject == *subject).map(|alert| {
         let (signal, digest) = alert_key(alert);
         remove(Collection::Alerts, [signal.0, node.journal.subject_key(&digest)].concat())
     });
     cases.chain(alerts).take(hansa_consensus::command::MAX_DOCUMENTS).collect()
+}
+
+fn cases_about<'a>(book: &'a Book, subject: &'a Subject) -> impl Iterator<Item = &'a Case> {
+    book.cases.all().filter(move |case| case.subject.as_ref() == Some(subject))
 }
 
 async fn erase_id(

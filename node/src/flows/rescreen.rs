@@ -13,9 +13,9 @@ use hansa_consensus::{Command, Outcome};
 use hansa_screening::case::{self, Grounds};
 use hansa_screening::watchlist::{Watchlist, diff};
 use hansa_screening::{Assessment, Policy, Screener};
-use hansa_types::case::{DecisionRef, Suspect};
+use hansa_types::case::{CaseDecision, Suspect};
 use hansa_types::codec::Encode;
-use hansa_types::decision::Decision;
+use hansa_types::decision::{Decision, Reason};
 use hansa_types::habits::Habits;
 use hansa_types::hash::Digest;
 use hansa_types::id::Timestamp;
@@ -260,25 +260,28 @@ struct Listed {
     list: String,
     entry: String,
     content: Digest,
+    reason: Reason,
     text: String,
 }
 
 /// The listed entries that an assessment found, each once.
 fn listed(screener: &Screener, assessment: &Assessment) -> Vec<Listed> {
-    let describe = |role: PartyRole, list: usize, entry: usize, found: String| {
+    let describe = |role: PartyRole, list: usize, entry: usize, reason: Reason, found: String| {
         let list = screener.lists().get(list)?;
         let entry = list.entries.get(entry)?;
         let name = entry.names.first().map_or("", |name| name.text.as_str());
         let text = format!("{role} {found}: {} {} {name:?}", list.name, entry.id);
-        Some(Listed { role, list: list.name.clone(), entry: entry.id.clone(), content: entry.digest(), text })
+        let content = entry.digest();
+        Some(Listed { role, list: list.name.clone(), entry: entry.id.clone(), content, reason, text })
     };
     let names = assessment.name_hits.iter().filter_map(|hit| {
         let found = format!("{:?} resembles {:?} by {}/1000", hit.name, hit.hit.name, hit.hit.score);
-        describe(hit.role, hit.hit.list, hit.hit.entry, found)
+        describe(hit.role, hit.hit.list, hit.hit.entry, Reason::ListedName, found)
     });
     let identifiers = assessment.identifier_hits.iter();
-    let identifiers = identifiers
-        .filter_map(|hit| describe(hit.role, hit.list, hit.entry, format!("is {}", hit.identifier)));
+    let identifiers = identifiers.filter_map(|hit| {
+        describe(hit.role, hit.list, hit.entry, Reason::ListedIdentifier, format!("is {}", hit.identifier))
+    });
     let mut all: Vec<Listed> = identifiers.chain(names).collect();
     all.sort_by(|a, b| (&a.list, &a.entry).cmp(&(&b.list, &b.entry)));
     all.dedup_by(|a, b| (&a.list, &a.entry) == (&b.list, &b.entry));
@@ -298,7 +301,9 @@ async fn past_payment(
         }
         _ => (Suspect::Debtor, Suspect::Creditor),
     };
-    let reference = DecisionRef { key: decision.key.clone(), id: decision.id() };
+    let id = decision.id();
+    let (key, verdict, at) = (decision.key.clone(), decision.verdict, decision.decided_at);
+    let reference = CaseDecision { key, id, verdict, at };
     match case::suspect(payment, side).or_else(|| case::suspect(payment, other)) {
         Some(subject) => open(node, &subject, Some(reference), hit, cause).await,
         // Nobody a case could be about: it is at least on record.
@@ -321,7 +326,7 @@ fn parts<'a>(about: &'a [u8], hit: &'a Listed) -> [&'a [u8]; 4] {
 async fn open(
     node: &Node,
     subject: &Subject,
-    decision: Option<DecisionRef>,
+    decision: Option<CaseDecision>,
     hit: &Listed,
     cause: &str,
 ) -> Result<(), RescreenError> {
@@ -339,12 +344,23 @@ async fn open(
     if node.journal.consensus().find_unique(&unique.key).map_err(JournalError::from)?.is_some() {
         return Ok(());
     }
+    let note = format!("{}; screened anew: {cause}", hit.text);
+    let grounds = Grounds {
+        subject: Some(subject.clone()),
+        decision,
+        signals: vec![],
+        reasons: vec![hit.reason],
+        lists: vec![hit.list.clone()],
+        conduct: false,
+        deadlines: vec![],
+    };
     let done = node.change(|book| {
-        let grounds = Grounds { decision: decision.clone(), signal: None };
-        let note = format!("{}; screened anew: {cause}", hit.text);
-        let opened =
-            case::open(book.next_case(), subject.clone(), grounds, policy_actor("rescreen"), now, &note);
-        let mut leaf = node.journal.case_leaf(&opened.map_err(CaseError::from)?)?;
+        let (grounds, actor) = (grounds.clone(), policy_actor("rescreen"));
+        let case = match book.cases.undecided(Some(subject)) {
+            Some(open) => case::add(open, grounds, actor, now, &note).map_err(CaseError::from)?,
+            None => case::open(book.cases.next_number(), grounds, actor, now, &note),
+        };
+        let mut leaf = node.journal.case_leaf(&case)?;
         leaf.unique = unique;
         Ok::<_, CaseError>((Command::Append { leaf, follow_up: vec![] }, ()))
     });

@@ -124,10 +124,8 @@ async fn settle_all(node: &Arc<Node>) -> Result<(), JournalError> {
 
 /// Takes one decision to the log; says whether another one stands there instead.
 async fn settle(node: &Arc<Node>, record: DecisionRecord) -> Result<bool, JournalError> {
-    let DecisionRecord { decision, payment, .. } = &record;
-    let mut leaf = node.journal.leaf(&Record::Decision(record.clone()))?;
-    leaf.unique = node.journal.unique(&decision.key, &payment.content_hash());
-    let outcome = node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await?;
+    let decision = &record.decision;
+    let outcome = super::cases::log_decision(node, &record).await?;
     let (Outcome::Existing { index } | Outcome::Conflict { index }) = outcome else { return Ok(false) };
     node.shown(&outcome).await;
     let standing = match node.journal.read(index)? {

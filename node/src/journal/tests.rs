@@ -1,7 +1,9 @@
 //! Records go in and come out, and the store holds nothing in the clear.
 
 use hansa_consensus::{ConsensusConfig, RecordsConfig};
-use hansa_types::case::{CaseState, CaseStep, DecisionRef};
+use hansa_screening::case::{Grounds, open};
+use hansa_types::case::CaseDecision;
+use hansa_types::decision::Verdict;
 use hansa_types::id::Timestamp;
 use hansa_types::payment::{Account, Payment, TransactionRef};
 use hansa_types::signal::Signal;
@@ -44,18 +46,15 @@ fn account() -> Account {
 fn case(number: u64) -> Case {
     let payment = Payment { message_id: "M1".into(), ..Payment::default() };
     assert!(matches!(payment.key(), PaymentKey::Reference { transaction: TransactionRef::Position(0), .. }));
-    Case {
-        number,
-        subject: Subject::Account(account()),
-        decision: Some(DecisionRef { key: payment.key(), id: Digest([7; 32]) }),
-        signal: None,
-        steps: vec![CaseStep {
-            state: CaseState::Open,
-            actor: "officer.a".parse().unwrap(),
-            at: Timestamp(1),
-            note: "seen".into(),
-        }],
-    }
+    let decision = CaseDecision {
+        key: payment.key(),
+        id: Digest([7; 32]),
+        verdict: Verdict::Investigate,
+        at: Timestamp(1),
+    };
+    let subject = Subject::Account(account());
+    let grounds = Grounds { decision: Some(decision), ..Grounds::of_signal(Digest([9; 32]), subject) };
+    open(number, grounds, "officer.a".parse().unwrap(), Timestamp(1), "seen")
 }
 
 #[tokio::test]
@@ -70,7 +69,7 @@ async fn records_are_found_by_what_they_are_about_and_again_after_a_restart() {
     drop(journal_before);
 
     let journal = journal(folder.path()).await;
-    let key = &case.decision.as_ref().unwrap().key;
+    let key = &case.decisions[0].key;
     for term in [Term::Payment(key), Term::Decision(Digest([7; 32])), Term::Account(&account())] {
         assert_eq!(journal.find(term).unwrap(), [0], "{term:?}");
     }

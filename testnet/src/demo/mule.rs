@@ -80,7 +80,8 @@ impl ParseUetr for String {
     }
 }
 
-/// An officer of bank A opens and confirms a case on the creditor of a payment; its signal leaves.
+/// An officer of bank A opens a case on the creditor of a payment and proposes to confirm it; a second one approves, and
+/// its signal leaves.
 fn signal(stage: &mut Stage, payment: Uetr, why: &str) -> Result<Digest, DemoError> {
     let bank = stage.consortium.banks[A].clone();
     let payment = payment.to_string();
@@ -91,11 +92,14 @@ fn signal(stage: &mut Stage, payment: Uetr, why: &str) -> Result<Digest, DemoErr
     let number = opened.case.number.to_string();
     let confirm = ["cases", "confirm", &number, "--signal", "mule-account"];
     let confirm: Vec<&str> = confirm.into_iter().chain(officer).collect();
-    let confirmed: CaseResult = hansa(&bank, &confirm)?;
+    let _: CaseResult = hansa(&bank, &confirm)?;
+    let confirmed: CaseResult = hansa(&bank, &["cases", "approve", &number, "--actor", "officer.b"])?;
     let intended = confirmed.signal.as_ref().and_then(|signal| signal.id).ok_or_else(|| {
         DemoError::Observed(format!("no signal left: {}", confirmed.note.unwrap_or_default()))
     })?;
-    stage.story.tell(format!("bank-a: officer.a opens and confirms case {number}"));
+    stage.story.tell(format!(
+        "bank-a: officer.a opens case {number} and proposes to confirm it, officer.b approves"
+    ));
     let prove_ms = stage.nodes[A].wait("signal sent", |event| match event {
         Event::SignalSent { signal, prove_ms } if *signal == intended => Some(*prove_ms),
         _ => None,

@@ -27,6 +27,9 @@ pub(crate) const A: usize = 0;
 pub(crate) const B: usize = 1;
 pub(crate) const C: usize = 2;
 
+/// Where Debian puts the library that shows a process another time.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
 /// Makes a consortium whose bank A screens against the samples' list.
 pub(crate) fn consortium(folder: &Path) -> Consortium {
     let list = List {
@@ -62,6 +65,24 @@ pub(crate) fn copy_keys(bank: &Bank, folder: &Path, purposes: &[Purpose]) {
     for purpose in purposes {
         std::fs::copy(from.path(*purpose), to.path(*purpose)).unwrap();
     }
+}
+
+/// The variables that show a node another time.
+pub(crate) fn shifted(by: &str) -> Option<[(&'static str, String); 3]> {
+    if !Path::new(FAKETIME).exists() {
+        println!("SKIPPED: {FAKETIME} is not there (Debian: libfaketime)");
+        return None;
+    }
+    let variables = [("LD_PRELOAD", FAKETIME), ("FAKETIME", by), ("DONT_FAKE_MONOTONIC", "1")];
+    Some(variables.map(|(name, value)| (name, value.to_owned())))
+}
+
+pub(crate) fn start_shifted(bank: &Bank, variables: &[(&'static str, String)]) -> NodeProcess {
+    let variables: Vec<(&str, &str)> =
+        variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut node = NodeProcess::start_in(bank, &["--development"], &variables).unwrap();
+    node.ready().unwrap();
+    node
 }
 
 /// A consortium, and those of its nodes that run.
@@ -150,11 +171,13 @@ impl Group {
         self.hansa::<CaseResult>(at, &open).case.number
     }
 
-    /// An officer confirms a case and asks for a signal.
+    /// An officer proposes to confirm a case and to signal it, and another one approves.
     pub(crate) fn confirm(&self, at: usize, case: u64) -> CaseResult {
         let case = case.to_string();
         let confirm = ["cases", "confirm", &case, "--signal", "mule-account", "--actor", "officer"];
-        self.hansa(at, &confirm)
+        let proposed: CaseResult = self.hansa(at, &confirm);
+        assert!(proposed.case.proposal.is_some() && proposed.signal.is_none(), "{proposed:?}");
+        self.hansa(at, &["cases", "approve", &case, "--actor", "second"])
     }
 
     /// The bank at `at` decides on a transfer, and signals its creditor. The signal may still wait.

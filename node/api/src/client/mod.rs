@@ -4,7 +4,6 @@ mod screening;
 
 use std::time::Duration;
 
-use hansa_types::case::CaseState;
 use hansa_types::hash::Digest;
 use hansa_types::id::Actor;
 use hansa_types::subject::Subject;
@@ -18,11 +17,12 @@ use zeroize::Zeroizing;
 use crate::error::{ProblemBody, ProblemKind};
 use crate::http::PROBLEM_JSON;
 use crate::model::{
-    AlertList, AlertView, BackupList, CaseAction, CaseList, CaseOpening, CaseResult, CaseView, ChangesView,
-    ClusterRequest, ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView,
-    ForkList, ForkView, GovernanceView, HoldView, Leg, LogEntry, LogHistory, LogPage, LogQuery,
-    MessageRequest, ProposalRequest, Readiness, RecordsStatus, RetractRequest, RootView, SignalList,
-    SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission, TraceRequest, VoteRequest,
+    AlertList, AlertView, BackupList, CaseAction, CaseAnswer, CaseFilter, CaseList, CaseOpening, CaseReading,
+    CaseResult, CaseReviewing, CaseSummary, CaseView, ChangesView, ClusterRequest, ClusterResult,
+    ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkList, ForkView, GovernanceView,
+    HoldView, Leg, LogEntry, LogHistory, LogPage, LogQuery, MessageRequest, ProposalRequest, Readiness,
+    RecordsStatus, RetractRequest, RootView, SignalList, SignalView, Status, SubjectAction, SubjectExport,
+    SubjectQuestion, Submission, TraceRequest, VoteRequest,
 };
 use crate::token::ApiToken;
 
@@ -130,12 +130,16 @@ impl Client {
         read::<LogHistory>(&url, request.call()).map(|history| history.entries)
     }
 
-    /// The cases, of one state or all.
-    pub fn cases(&self, state: Option<CaseState>) -> Result<Vec<CaseView>, ClientError> {
+    /// The cases that the filter lets pass.
+    pub fn cases(&self, filter: CaseFilter) -> Result<Vec<CaseSummary>, ClientError> {
         let url = format!("{}/v1/cases", self.base);
         let mut request = self.authorized(self.agent.get(&url));
-        if let Some(state) = state {
+        if let Some(state) = filter.state {
             request = request.query("state", state.name());
+        }
+        let set = [("overdue", filter.overdue), ("review", filter.review), ("proposed", filter.proposed)];
+        for (name, _) in set.into_iter().filter(|(_, set)| *set) {
+            request = request.query(name, "true");
         }
         read::<CaseList>(&url, request.call()).map(|list| list.cases)
     }
@@ -148,6 +152,29 @@ impl Client {
     /// Takes a case a step further.
     pub fn step_case(&self, number: u64, action: &CaseAction) -> Result<CaseResult, ClientError> {
         self.post(&format!("/v1/cases/{number}/steps"), action)
+    }
+
+    /// Approves or declines what another officer proposed.
+    pub fn answer_case(&self, number: u64, answer: &CaseAnswer) -> Result<CaseResult, ClientError> {
+        self.post(&format!("/v1/cases/{number}/answers"), answer)
+    }
+
+    /// Says whether a case was cleared rightly.
+    pub fn review_case(&self, number: u64, reviewing: &CaseReviewing) -> Result<CaseResult, ClientError> {
+        self.post(&format!("/v1/cases/{number}/reviews"), reviewing)
+    }
+
+    /// What is in a case; that `actor` reads it is recorded.
+    pub fn read_case(&self, number: u64, actor: Actor) -> Result<CaseView, ClientError> {
+        self.post(&format!("/v1/cases/{number}/readings"), &CaseReading { actor })
+    }
+
+    /// The draft of a report on a case; that `actor` reads it is recorded.
+    pub fn draft_case(&self, number: u64, actor: Actor) -> Result<String, ClientError> {
+        let url = format!("{}/v1/cases/{number}/drafts", self.base);
+        let request = self.authorized(self.agent.post(&url)).send_json(CaseReading { actor });
+        let (status, body) = bytes(&url, request)?;
+        String::from_utf8(body).map_err(|e| ClientError::Unexpected { url, status, detail: e.to_string() })
     }
 
     /// The alerts.

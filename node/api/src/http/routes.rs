@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use hansa_types::case::CaseState;
 use hansa_types::hash::Digest;
 use hansa_types::payment::AgentId;
 use hansa_types::uetr::Uetr;
@@ -16,9 +15,10 @@ use super::extract::{Asked, Json, Segment, Verbose, Xml};
 use super::media::wants_xml;
 use crate::error::{Problem, ProblemBody, ProblemKind};
 use crate::model::{
-    AlertList, CaseAction, CaseList, CaseOpening, ClusterRequest, EvidenceRequest, ExpiryRequest, ForkList,
-    Leg, LogHistory, LogQuery, MessageRequest, ProposalRequest, Readiness, RetractRequest, SignalList,
-    SubjectAction, SubjectQuestion, TraceRequest, VoteRequest,
+    AlertList, CaseAction, CaseAnswer, CaseFilter, CaseList, CaseOpening, CaseReading, CaseReviewing,
+    ClusterRequest, EvidenceRequest, ExpiryRequest, ForkList, Leg, LogHistory, LogQuery, MessageRequest,
+    ProposalRequest, Readiness, RetractRequest, SignalList, SubjectAction, SubjectQuestion, TraceRequest,
+    VoteRequest,
 };
 use crate::shared::Shared;
 
@@ -104,15 +104,8 @@ pub(super) async fn audit(
     json(StatusCode::OK, &LogHistory { uetr, entries })
 }
 
-/// Which cases are asked for.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CaseQuery {
-    state: Option<CaseState>,
-}
-
-pub(super) async fn cases(State(app): App, Asked(query): Asked<CaseQuery>) -> Answer {
-    json(StatusCode::OK, &CaseList { cases: app.service.cases(query.state).await? })
+pub(super) async fn cases(State(app): App, Asked(filter): Asked<CaseFilter>) -> Answer {
+    json(StatusCode::OK, &CaseList { cases: app.service.cases(filter).await? })
 }
 
 pub(super) async fn open_case(State(app): App, Json(opening): Json<CaseOpening>) -> Answer {
@@ -127,6 +120,39 @@ pub(super) async fn step_case(
     Json(action): Json<CaseAction>,
 ) -> Answer {
     json(StatusCode::OK, &app.service.step_case(number, action).await?)
+}
+
+pub(super) async fn answer_case(
+    State(app): App,
+    Segment(number): Segment<u64>,
+    Json(answer): Json<CaseAnswer>,
+) -> Answer {
+    json(StatusCode::OK, &app.service.answer_case(number, answer).await?)
+}
+
+pub(super) async fn review_case(
+    State(app): App,
+    Segment(number): Segment<u64>,
+    Json(reviewing): Json<CaseReviewing>,
+) -> Answer {
+    json(StatusCode::OK, &app.service.review_case(number, reviewing).await?)
+}
+
+pub(super) async fn read_case(
+    State(app): App,
+    Segment(number): Segment<u64>,
+    Json(reading): Json<CaseReading>,
+) -> Answer {
+    json(StatusCode::OK, &app.service.read_case(number, reading).await?)
+}
+
+pub(super) async fn draft_case(
+    State(app): App,
+    Segment(number): Segment<u64>,
+    Json(reading): Json<CaseReading>,
+) -> Answer {
+    let draft = app.service.draft_case(number, reading).await?;
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], draft).into_response())
 }
 
 pub(super) async fn alerts(State(app): App) -> Answer {

@@ -1,31 +1,47 @@
-//! Cases and alerts: what an officer sees and does.
+//! Cases: what an officer sees and does.
 
-use hansa_types::case::{Alert, AlertState, Case, CaseState, Suspect};
+use hansa_types::case::{
+    Case, CaseAct, CaseDecision, CaseProposal, CaseReview, CaseState, CaseStep, Deadline, Duty, Suspect,
+};
+use hansa_types::decision::{Reason, Verdict};
 use hansa_types::hash::Digest;
-use hansa_types::id::{Actor, Epoch, Timestamp};
+use hansa_types::id::{Actor, Timestamp};
 use hansa_types::payment::PaymentKey;
-use hansa_types::signal::{Category, Severity};
+use hansa_types::signal::Category;
 use hansa_types::subject::Subject;
 use hansa_types::uetr::Uetr;
 use serde::{Deserialize, Serialize};
 
 use super::{Leg, SignalView};
 
-/// A case with every step taken on it.
+/// A case with everything in it: for officers who say who they are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseView {
     /// Its number within the bank, from 1.
     pub number: u64,
     /// Where it stands: the state after the last step.
     pub state: CaseState,
-    /// Whom it is about.
-    pub subject: Subject,
-    /// The decision that it grew from, if one.
+    /// Whom it is about; none where the payment names nobody by account or LEI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decision: Option<DecisionView>,
-    /// The signal that it grew from, if one.
+    pub subject: Option<Subject>,
+    /// The decisions that it is about, oldest first.
+    pub decisions: Vec<DecisionView>,
+    /// The signals that it is about.
+    pub signals: Vec<Digest>,
+    /// The worst verdict of the decisions.
+    pub verdict: Verdict,
+    /// Their reasons.
+    pub reasons: Vec<Reason>,
+    /// The watch lists that were hit.
+    pub lists: Vec<String>,
+    /// What has to be done until when.
+    pub deadlines: Vec<DeadlineView>,
+    /// What waits for a second officer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signal: Option<Digest>,
+    pub proposal: Option<CaseProposalView>,
+    /// Whether it is looked at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<CaseReview>,
     /// Every step; the first opened it.
     pub steps: Vec<CaseStepView>,
 }
@@ -37,11 +53,48 @@ pub struct DecisionView {
     pub payment: PaymentKey,
     /// The decision's digest.
     pub id: Digest,
+    /// What screening concluded.
+    pub verdict: Verdict,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Until when something has to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadlineView {
+    /// The rule that set it.
+    pub rule: String,
+    /// What has to be done.
+    pub duty: Duty,
+    /// The first moment that is too late.
+    pub due: Timestamp,
+    /// When it was done, or the case came to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub met: Option<Timestamp>,
+    /// When it was seen to be over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overdue: Option<Timestamp>,
+}
+
+/// What one officer asked for, and another has to approve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseProposalView {
+    /// The state that is asked for.
+    pub state: CaseState,
+    /// The category of the signal that goes with a confirmation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<Category>,
+    /// Who asked.
+    pub actor: Actor,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// One step of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseStepView {
+    /// What was done.
+    pub act: CaseAct,
     /// The state after it.
     pub state: CaseState,
     /// Who took it.
@@ -54,19 +107,115 @@ pub struct CaseStepView {
 
 impl From<Case> for CaseView {
     fn from(case: Case) -> Self {
+        let state = case.state();
+        let decision =
+            |d: CaseDecision| DecisionView { payment: d.key, id: d.id, verdict: d.verdict, at: d.at };
+        let step = |s: CaseStep| {
+            let CaseStep { act, state, actor, at, note } = s;
+            CaseStepView { act, state, actor, at, note }
+        };
         Self {
             number: case.number,
-            state: case.steps.last().map_or(CaseState::Open, |step| step.state),
+            state,
             subject: case.subject,
-            decision: case.decision.map(|d| DecisionView { payment: d.key, id: d.id }),
-            signal: case.signal,
-            steps: case
-                .steps
-                .into_iter()
-                .map(|s| CaseStepView { state: s.state, actor: s.actor, at: s.at, note: s.note })
-                .collect(),
+            decisions: case.decisions.into_iter().map(decision).collect(),
+            signals: case.signals,
+            verdict: case.verdict,
+            reasons: case.reasons,
+            lists: case.lists,
+            deadlines: case.deadlines.into_iter().map(DeadlineView::from).collect(),
+            proposal: case.proposal.map(CaseProposalView::from),
+            review: case.review,
+            steps: case.steps.into_iter().map(step).collect(),
         }
     }
+}
+
+impl From<Deadline> for DeadlineView {
+    fn from(deadline: Deadline) -> Self {
+        let Deadline { rule, duty, due, met, overdue } = deadline;
+        Self { rule, duty, due, met, overdue }
+    }
+}
+
+impl From<CaseProposal> for CaseProposalView {
+    fn from(proposal: CaseProposal) -> Self {
+        let CaseProposal { state, signal, actor, at } = proposal;
+        Self { state, signal, actor, at }
+    }
+}
+
+/// A case on the work list: enough to pick it, and not what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseSummary {
+    /// Its number.
+    pub number: u64,
+    /// Where it stands.
+    pub state: CaseState,
+    /// Whom it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+    /// The worst verdict of the decisions that it is about.
+    pub verdict: Verdict,
+    /// Their reasons.
+    pub reasons: Vec<Reason>,
+    /// How many decisions it names.
+    pub decisions: u64,
+    /// The signals that it is about.
+    pub signals: Vec<Digest>,
+    /// When it was opened.
+    pub opened: Timestamp,
+    /// Who took it on last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned: Option<Actor>,
+    /// The deadline that ends first of those not met.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<DeadlineView>,
+    /// Whether one is over.
+    pub overdue: bool,
+    /// What waits for a second officer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<CaseProposalView>,
+    /// Whether it is looked at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<CaseReview>,
+}
+
+impl CaseSummary {
+    /// What the list shows of a case.
+    pub fn new(case: &Case, overdue: bool) -> Self {
+        let assigned = case.steps.iter().rfind(|step| step.act == CaseAct::Assign);
+        Self {
+            number: case.number,
+            state: case.state(),
+            subject: case.subject.clone(),
+            verdict: case.verdict,
+            reasons: case.reasons.clone(),
+            decisions: case.decisions.len() as u64,
+            signals: case.signals.clone(),
+            opened: case.steps.first().map_or(Timestamp(0), |step| step.at),
+            assigned: assigned.map(|step| step.actor.clone()),
+            due: case.open_deadlines().min_by_key(|d| d.due).cloned().map(DeadlineView::from),
+            overdue,
+            proposal: case.proposal.clone().map(CaseProposalView::from),
+            review: case.review,
+        }
+    }
+}
+
+/// Which cases are asked for: those for which everything set here holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CaseFilter {
+    /// Of one state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<CaseState>,
+    /// With a deadline that is over.
+    pub overdue: bool,
+    /// That were cleared and wait to be looked at again.
+    pub review: bool,
+    /// In which something waits for a second officer.
+    pub proposed: bool,
 }
 
 /// Opens a case by hand on a payment in the log.
@@ -101,6 +250,44 @@ pub struct CaseAction {
     /// With a confirmation: tell the gateway's other members, in this category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<Category>,
+    /// With a signal: what is known beyond list hits, missing or malformed data and other banks' signals, where
+    /// screening found nothing else.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub grounds: String,
+}
+
+/// Approves or declines what another officer proposed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseAnswer {
+    /// Whether it is approved.
+    pub approve: bool,
+    /// Who answers: not who proposed.
+    pub actor: Actor,
+    /// Why; required to decline.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// Says whether a case was cleared rightly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseReviewing {
+    /// Whether it stands; else it is open anew.
+    pub passed: bool,
+    /// Who says so: nobody who had a part in clearing it.
+    pub actor: Actor,
+    /// Why; required if it does not stand.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// Asks for what is in a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseReading {
+    /// Who reads: it is recorded.
+    pub actor: Actor,
 }
 
 /// What opening or stepping a case led to.
@@ -120,43 +307,5 @@ pub struct CaseResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseList {
     /// By number.
-    pub cases: Vec<CaseView>,
-}
-
-/// A received signal that matched a subject this bank knows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AlertView {
-    /// The signal.
-    pub signal: Digest,
-    /// Who matched.
-    pub subject: Subject,
-    /// Whether this bank holds the account, or has only seen it as a counterparty.
-    pub held_here: bool,
-    /// As the sender said.
-    pub severity: Severity,
-    /// As the sender said.
-    pub category: Category,
-    /// The last epoch in which it counts.
-    pub expires: Epoch,
-    /// Whether it counts.
-    pub state: AlertState,
-    /// The case it opened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub case: Option<u64>,
-    /// When it was raised or changed.
-    pub at: Timestamp,
-}
-
-impl From<Alert> for AlertView {
-    fn from(alert: Alert) -> Self {
-        let Alert { signal, subject, held_here, severity, category, expires, state, case, at } = alert;
-        Self { signal, subject, held_here, severity, category, expires, state, case, at }
-    }
-}
-
-/// The alerts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AlertList {
-    /// Oldest first.
-    pub alerts: Vec<AlertView>,
+    pub cases: Vec<CaseSummary>,
 }

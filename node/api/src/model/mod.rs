@@ -5,6 +5,7 @@
 //! is left out. Requests with unknown fields are refused; readers of answers must ignore fields they do not know, which
 //! is how answers grow. `tests/vectors/` freezes the shapes.
 
+mod alerts;
 mod backups;
 mod cases;
 mod cluster;
@@ -20,9 +21,11 @@ mod signals;
 mod status;
 mod why;
 
+pub use self::alerts::{AlertList, AlertView};
 pub use self::backups::{BackupAttempt, BackupList, BackupView, RootView};
 pub use self::cases::{
-    AlertList, AlertView, CaseAction, CaseList, CaseOpening, CaseResult, CaseStepView, CaseView, DecisionView,
+    CaseAction, CaseAnswer, CaseFilter, CaseList, CaseOpening, CaseProposalView, CaseReading, CaseResult,
+    CaseReviewing, CaseStepView, CaseSummary, CaseView, DeadlineView, DecisionView,
 };
 pub use self::cluster::{
     ClusterAction, ClusterRequest, ClusterResult, ClusterView, ReplicaState, ReplicaView,

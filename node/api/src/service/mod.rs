@@ -3,7 +3,6 @@
 mod screening;
 
 use async_trait::async_trait;
-use hansa_types::case::CaseState;
 use hansa_types::hash::Digest;
 use hansa_types::id::Actor;
 use hansa_types::uetr::Uetr;
@@ -12,11 +11,11 @@ pub use self::screening::ScreeningService;
 use crate::audit::{AuditRequest, TransactionAudit};
 use crate::error::Problem;
 use crate::model::{
-    AlertView, BackupList, CaseAction, CaseOpening, CaseResult, CaseView, ChangesView, ClusterRequest,
-    ClusterResult, ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView,
-    GovernanceView, HoldView, Leg, LogEntry, LogPage, LogQuery, MessageRequest, ProposalRequest, Readiness,
-    RecordsStatus, RootView, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission,
-    TraceRequest, VoteRequest,
+    AlertView, BackupList, CaseAction, CaseAnswer, CaseFilter, CaseOpening, CaseReading, CaseResult,
+    CaseReviewing, CaseSummary, CaseView, ChangesView, ClusterRequest, ClusterResult, ClusterView,
+    ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, GovernanceView, HoldView, Leg,
+    LogEntry, LogPage, LogQuery, MessageRequest, ProposalRequest, Readiness, RecordsStatus, RootView,
+    SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission, TraceRequest, VoteRequest,
 };
 
 /// A node as its interfaces see it.
@@ -67,22 +66,46 @@ pub trait Service: ScreeningService {
     /// As [`Self::evidence`].
     async fn transaction_audit(&self, request: AuditRequest) -> Result<TransactionAudit, Problem>;
 
-    /// The cases, by number: of one state, or all.
-    async fn cases(&self, state: Option<CaseState>) -> Result<Vec<CaseView>, Problem>;
+    /// The cases that the filter lets pass, by number, as a work list.
+    async fn cases(&self, filter: CaseFilter) -> Result<Vec<CaseSummary>, Problem>;
 
-    /// Opens a case by hand.
+    /// Opens a case by hand, or adds the payment to the case about its subject that nobody decided on yet.
     ///
     /// # Errors
     /// [`Problem::not_found`] if the log does not hold the payment, [`Problem::conflict`] if the payment has no such
     /// account.
     async fn open_case(&self, opening: CaseOpening) -> Result<CaseResult, Problem>;
 
-    /// Takes a case one step further. Confirming one may send a signal; the result then carries it, or says in its note
-    /// why none was sent.
+    /// Takes a case one step further, or proposes it where the bank's policy wants a second officer. Confirming one may
+    /// send a signal; the result then carries it, or says in its note why none was sent.
     ///
     /// # Errors
     /// [`Problem::not_found`] for an unknown number, [`Problem::conflict`] if the state may not follow.
     async fn step_case(&self, number: u64, action: CaseAction) -> Result<CaseResult, Problem>;
+
+    /// Approves or declines what another officer proposed; what is approved happens as in [`Self::step_case`].
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] for an unknown number, [`Problem::conflict`] if nothing waits, or for who proposed it.
+    async fn answer_case(&self, number: u64, answer: CaseAnswer) -> Result<CaseResult, Problem>;
+
+    /// Says whether a case that was drawn for review was cleared rightly; if not, it is open anew.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] for an unknown number, [`Problem::conflict`] if it does not wait, or for who cleared it.
+    async fn review_case(&self, number: u64, reviewing: CaseReviewing) -> Result<CaseResult, Problem>;
+
+    /// What is in a case, once the log says who reads it.
+    ///
+    /// # Errors
+    /// [`Problem::not_found`] for an unknown number, [`Problem::unavailable`] if it cannot be recorded.
+    async fn read_case(&self, number: u64, reading: CaseReading) -> Result<CaseView, Problem>;
+
+    /// The neutral draft of a report on a case, as text, once the log says who reads it.
+    ///
+    /// # Errors
+    /// As [`Self::read_case`].
+    async fn draft_case(&self, number: u64, reading: CaseReading) -> Result<String, Problem>;
 
     /// The alerts, oldest first.
     async fn alerts(&self) -> Result<Vec<AlertView>, Problem>;

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use hansa_types::case::CaseState;
 use hansa_types::hash::Digest;
 use hansa_types::id::Epoch;
-use hansa_types::signal::Category;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
@@ -22,16 +21,7 @@ fn every_call_goes_there_and_back() {
     assert_eq!(client.submit(b"one", false).unwrap(), samples::decided().outward());
     assert_eq!(client.history(samples::uetr(), None).unwrap(), [samples::log_entry()]);
     assert_eq!(client.history(samples::uetr(), Some(&samples::leg())).unwrap().len(), 1);
-    assert_eq!(client.cases(None).unwrap(), [CaseView::from(samples::case())]);
-    client.cases(Some(CaseState::Open)).unwrap();
-    assert_eq!(client.open_case(&samples::opening()).unwrap().signal, None);
-    let action = CaseAction {
-        state: CaseState::Confirmed,
-        actor: samples::actor(),
-        note: "fraud".to_owned(),
-        signal: Some(Category::MuleAccount),
-    };
-    assert_eq!(client.step_case(1, &action).unwrap(), samples::case_result());
+    cases_go_there_and_back(&client);
     assert_eq!(client.alerts().unwrap(), [samples::alert()]);
     assert_eq!(client.signals().unwrap(), [samples::signal()]);
     assert_eq!(client.retract(Digest([6; 32]), samples::actor()).unwrap().state, SignalState::Retracted);
@@ -65,10 +55,14 @@ fn every_call_goes_there_and_back() {
         "submit 3 bytes".to_owned(),
         format!("history {uetr} false"),
         format!("history {uetr} true"),
-        "cases None".to_owned(),
-        "cases Some(Open)".to_owned(),
+        "cases None false false false".to_owned(),
+        "cases Some(Open) true true true".to_owned(),
         "open creditor olga@bank-a".to_owned(),
         "step 1 confirmed olga@bank-a \"fraud\"".to_owned(),
+        "answer 1 true olga@bank-a \"agreed\"".to_owned(),
+        "review 1 false olga@bank-a \"another birth date\"".to_owned(),
+        "read 1 olga@bank-a".to_owned(),
+        "draft 1 olga@bank-a".to_owned(),
         format!("retract {} olga@bank-a", "06".repeat(32)),
         format!("evidence {uetr} true"),
         "find None after Some(7)".to_owned(),
@@ -88,6 +82,18 @@ fn every_call_goes_there_and_back() {
     assert_eq!(*node.fake.calls.lock().unwrap(), expected);
 }
 
+fn cases_go_there_and_back(client: &Client) {
+    assert_eq!(client.cases(CaseFilter::default()).unwrap(), [samples::case_summary()]);
+    let filter = CaseFilter { state: Some(CaseState::Open), overdue: true, review: true, proposed: true };
+    client.cases(filter).unwrap();
+    assert_eq!(client.open_case(&samples::opening()).unwrap().signal, None);
+    assert_eq!(client.step_case(1, &samples::case_action()).unwrap(), samples::case_result());
+    assert_eq!(client.answer_case(1, &samples::case_answer()).unwrap(), samples::case_result());
+    assert_eq!(client.review_case(1, &samples::case_reviewing()).unwrap(), samples::case_result());
+    assert_eq!(client.read_case(1, samples::actor()).unwrap(), CaseView::from(samples::case()));
+    assert_eq!(client.draft_case(1, samples::actor()).unwrap(), "DRAFT\n");
+}
+
 #[test]
 fn duplicates_and_not_being_ready_are_answers() {
     let node = Node::start(ApiConfig::default());
@@ -103,8 +109,7 @@ fn refusals_become_readable() {
     let node = Node::start(ApiConfig::default());
     let refusal = node.client().submit(b"malformed", false).unwrap_err();
     assert_eq!(refusal.to_string(), "The request cannot be read: DOCTYPE in line 2\nhint: send it without");
-    let action =
-        CaseAction { state: CaseState::Open, actor: samples::actor(), note: String::new(), signal: None };
+    let action = samples::case_action();
     let missing = node.client().step_case(9, &action).unwrap_err();
     assert!(matches!(&missing, ClientError::Refused(problem) if problem.status == 404), "{missing}");
     let other = ApiToken::generate(&mut ChaCha20Rng::seed_from_u64(8));

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use hansa_types::case::CaseState;
 use hansa_types::hash::{Digest, digest};
 use hansa_types::id::Actor;
 use hansa_types::uetr::Uetr;
@@ -123,9 +122,10 @@ impl Service for Fake {
         Ok(super::grpc::audit(request.zkp_proof))
     }
 
-    async fn cases(&self, state: Option<CaseState>) -> Result<Vec<CaseView>, Problem> {
-        self.note(format!("cases {state:?}"));
-        Ok(vec![samples::case().into()])
+    async fn cases(&self, filter: CaseFilter) -> Result<Vec<CaseSummary>, Problem> {
+        let CaseFilter { state, overdue, review, proposed } = filter;
+        self.note(format!("cases {state:?} {overdue} {review} {proposed}"));
+        Ok(vec![samples::case_summary()])
     }
 
     async fn open_case(&self, opening: CaseOpening) -> Result<CaseResult, Problem> {
@@ -140,6 +140,26 @@ impl Service for Fake {
             2 => Err(Problem::conflict("case 2 is cleared").with_hint("open a new one")),
             _ => Err(Problem::not_found(format!("there is no case {number}"))),
         }
+    }
+
+    async fn answer_case(&self, number: u64, answer: CaseAnswer) -> Result<CaseResult, Problem> {
+        self.note(format!("answer {number} {} {} {:?}", answer.approve, answer.actor, answer.note));
+        Ok(samples::case_result())
+    }
+
+    async fn review_case(&self, number: u64, reviewing: CaseReviewing) -> Result<CaseResult, Problem> {
+        self.note(format!("review {number} {} {} {:?}", reviewing.passed, reviewing.actor, reviewing.note));
+        Ok(samples::case_result())
+    }
+
+    async fn read_case(&self, number: u64, reading: CaseReading) -> Result<CaseView, Problem> {
+        self.note(format!("read {number} {}", reading.actor));
+        Ok(samples::case().into())
+    }
+
+    async fn draft_case(&self, number: u64, reading: CaseReading) -> Result<String, Problem> {
+        self.note(format!("draft {number} {}", reading.actor));
+        Ok("DRAFT\n".to_owned())
     }
 
     async fn alerts(&self) -> Result<Vec<AlertView>, Problem> {

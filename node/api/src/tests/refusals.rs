@@ -80,6 +80,10 @@ fn an_auditor_reads_the_log_and_nothing_else() {
         "GET /v1/cases",
         "POST /v1/cases",
         "POST /v1/cases/1/steps",
+        "POST /v1/cases/1/answers",
+        "POST /v1/cases/1/reviews",
+        "POST /v1/cases/1/readings",
+        "POST /v1/cases/1/drafts",
         "GET /v1/alerts",
         "GET /v1/signals",
         "POST /v1/signals/1/retract",
@@ -195,6 +199,10 @@ fn what_is_no_json_of_the_route_is_refused() {
         ("/v1/cases/1/steps", r#"{"state":"done","actor":"olga"}"#),
         ("/v1/cases/1/steps", r#"{"state":"confirmed","actor":"Olga Müller"}"#),
         ("/v1/cases/1/steps", r#"{"state":"confirmed"}"#),
+        ("/v1/cases/1/answers", r#"{"actor":"olga"}"#),
+        ("/v1/cases/1/reviews", r#"{"passed":"yes","actor":"olga"}"#),
+        ("/v1/cases/1/readings", "{}"),
+        ("/v1/cases/1/drafts", r#"{"actor":""}"#),
         ("/v1/evidence", r#"{"uetr":"no"}"#),
         ("/v1/evidence", &"[".repeat(60_000)),
     ] {
@@ -215,6 +223,7 @@ fn paths_and_queries_are_checked() {
     refused(&get(&format!("/v1/payments/{uetr}/audit?instructing=A")), 400, "malformed");
     refused(&get(&format!("/v1/payments/{uetr}/audit?leg=A")), 400, "malformed");
     refused(&get("/v1/cases?state=done"), 400, "malformed");
+    refused(&get("/v1/cases?overdue=perhaps"), 400, "malformed");
     refused(&node.ask("POST /v1/payments?detail=all", &[XML], "one"), 400, "malformed");
     refused(&node.ask("POST /v1/cases/-1/steps", &[JSON], "{}"), 400, "malformed");
     refused(&node.ask("POST /v1/signals/abc/retract", &[JSON], "{}"), 400, "malformed");

@@ -4,7 +4,10 @@ mod screening;
 
 use std::collections::BTreeMap;
 
-use hansa_types::case::{Alert, AlertState, Case, CaseState, CaseStep, DecisionRef, Suspect};
+use hansa_types::case::{
+    Alert, AlertState, Case, CaseAct, CaseDecision, CaseProposal, CaseReview, CaseState, CaseStep, Deadline,
+    Duty, Suspect,
+};
 use hansa_types::decision::{Decision, Disposition, Finding, Reason, Verdict};
 use hansa_types::governance::{Action, Difference};
 use hansa_types::habits::Habits;
@@ -79,7 +82,11 @@ pub(super) fn decision() -> Decision {
         lists: Vec::new(),
         signals: vec![Digest([5; 32])],
         exceptions: Vec::new(),
-        findings: vec![Finding { reason: Some(Reason::Score), text: "score 420 of 400".to_owned() }],
+        findings: vec![Finding {
+            reason: Some(Reason::Score),
+            listed: None,
+            text: "score 420 of 400".to_owned(),
+        }],
         decided_at: NOW,
     }
 }
@@ -121,17 +128,60 @@ pub(super) fn opening() -> CaseOpening {
 }
 
 pub(super) fn case() -> Case {
-    let step = |state, at, note: &str| CaseStep { state, actor: actor(), at, note: note.to_owned() };
+    let step =
+        |act, state, at, note: &str| CaseStep { act, state, actor: actor(), at, note: note.to_owned() };
+    let deadline = |rule: &str, duty, met| Deadline {
+        rule: rule.to_owned(),
+        duty,
+        due: Timestamp(NOW.0 + 86_400),
+        met,
+        overdue: None,
+    };
+    let later = Timestamp(NOW.0 + 60);
     Case {
         number: 1,
-        subject: Subject::Account(account()),
-        decision: Some(DecisionRef { key: key(), id: DECISION }),
-        signal: None,
+        subject: Some(Subject::Account(account())),
+        decisions: vec![CaseDecision { key: key(), id: DECISION, verdict: Verdict::Block, at: NOW }],
+        signals: vec![Digest([6; 32])],
+        verdict: Verdict::Block,
+        reasons: vec![Reason::ListedIdentifier, Reason::Score],
+        lists: vec!["ofac-sdn".to_owned()],
+        conduct: true,
+        deadlines: vec![
+            deadline("ofac-blocked", Duty::Report, None),
+            deadline("sct-held", Duty::Decide, Some(later)),
+        ],
+        proposal: Some(CaseProposal { state: CaseState::Reported, signal: None, actor: actor(), at: later }),
+        review: None,
         steps: vec![
-            step(CaseState::Open, NOW, "customer called"),
-            step(CaseState::Confirmed, Timestamp(NOW.0 + 60), "fraud"),
+            step(CaseAct::Open, CaseState::Open, NOW, "customer called"),
+            step(CaseAct::Assign, CaseState::Assigned, NOW, ""),
+            step(CaseAct::Decide, CaseState::Confirmed, later, "fraud"),
+            step(CaseAct::Propose, CaseState::Confirmed, later, "reported on paper"),
         ],
     }
+}
+
+pub(super) fn case_summary() -> CaseSummary {
+    CaseSummary { review: Some(CaseReview::Waiting), ..CaseSummary::new(&case(), true) }
+}
+
+pub(super) fn case_action() -> CaseAction {
+    CaseAction {
+        state: CaseState::Confirmed,
+        actor: actor(),
+        note: "fraud".to_owned(),
+        signal: Some(Category::MuleAccount),
+        grounds: "forwarded within the hour".to_owned(),
+    }
+}
+
+pub(super) fn case_answer() -> CaseAnswer {
+    CaseAnswer { approve: true, actor: actor(), note: "agreed".to_owned() }
+}
+
+pub(super) fn case_reviewing() -> CaseReviewing {
+    CaseReviewing { passed: false, actor: actor(), note: "another birth date".to_owned() }
 }
 
 pub(super) fn fork() -> ForkView {

@@ -29,6 +29,7 @@ fn answers_keep_their_shape() {
     frozen(&samples::decided().outward(), vector!("submission"));
     frozen(&LogHistory { uetr: samples::uetr(), entries: vec![] }, vector!("history"));
     frozen(&samples::case_result(), vector!("case-result"));
+    frozen(&CaseList { cases: vec![samples::case_summary()] }, vector!("cases"));
     frozen(&AlertList { alerts: vec![samples::alert()] }, vector!("alerts"));
     frozen(&SignalList { signals: vec![samples::signal()] }, vector!("signals"));
     frozen(&LogPage { entries: vec![samples::found()], next: Some(41) }, vector!("log-page"));
@@ -63,13 +64,10 @@ fn requests_keep_their_shape() {
     frozen(&samples::joining(), vector!("cluster-request"));
     frozen(&samples::proposal_request(), vector!("proposal-request"));
     frozen(&samples::vote_request(), vector!("vote-request"));
-    let action = CaseAction {
-        state: hansa_types::case::CaseState::Confirmed,
-        actor: samples::actor(),
-        note: "fraud".to_owned(),
-        signal: Some(hansa_types::signal::Category::MuleAccount),
-    };
-    frozen(&action, vector!("case-action"));
+    frozen(&samples::case_action(), vector!("case-action"));
+    frozen(&samples::case_answer(), vector!("case-answer"));
+    frozen(&samples::case_reviewing(), vector!("case-reviewing"));
+    frozen(&CaseReading { actor: samples::actor() }, vector!("case-reading"));
     frozen(
         &EvidenceRequest { uetr: samples::uetr(), leg: Some(samples::leg()) },
         vector!("evidence-request"),

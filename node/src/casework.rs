@@ -1,0 +1,109 @@
+//! Cases as the interfaces see them: requests in, flows run, views out.
+
+use std::sync::Arc;
+
+use hansa_api::Problem;
+use hansa_api::model::{
+    CaseAction, CaseAnswer, CaseFilter, CaseOpening, CaseReading, CaseResult, CaseReviewing, CaseSummary,
+};
+use hansa_screening::case::Ask;
+use hansa_screening::case::draft::{self, Facts, Received};
+use hansa_types::case::{Case, CaseReview};
+use hansa_types::payment::PaymentKey;
+
+use crate::flows::cases::{self, CaseError};
+use crate::journal::JournalError;
+use crate::node::Node;
+use crate::service::{NodeService, journal_problem};
+
+/// The work list: what is in each case stays in it.
+pub(crate) fn list(node: &Node, filter: &CaseFilter) -> Vec<CaseSummary> {
+    let book = node.book();
+    let wanted = |case: &&Case| {
+        filter.state.is_none_or(|state| case.state() == state)
+            && (!filter.overdue || book.cases.is_overdue(case.number))
+            && (!filter.review || case.review == Some(CaseReview::Waiting))
+            && (!filter.proposed || case.proposal.is_some())
+    };
+    let summary = |case| CaseSummary::new(case, book.cases.is_overdue(case.number));
+    book.cases.all().filter(wanted).map(summary).collect()
+}
+
+/// Opens a case by hand on the payment under `key`.
+pub(crate) async fn open(node: &Node, key: PaymentKey, opening: CaseOpening) -> Result<CaseResult, Problem> {
+    let CaseOpening { suspect, actor, note, .. } = opening;
+    let case = cases::open(node, key, suspect, actor, note).await.map_err(problem)?;
+    Ok(CaseResult { case: case.into(), signal: None, note: None })
+}
+
+/// Takes a case one step further.
+pub(crate) async fn step(
+    service: &NodeService,
+    number: u64,
+    action: CaseAction,
+) -> Result<CaseResult, Problem> {
+    let CaseAction { state, actor, note, signal, grounds } = action;
+    let asked = Ask { to: state, signal, grounds };
+    let stepped = cases::advance(&service.0, number, asked, actor, note).await.map_err(problem)?;
+    Ok(result(service, stepped))
+}
+
+/// Approves or declines what was proposed.
+pub(crate) async fn answer(
+    service: &NodeService,
+    number: u64,
+    answer: CaseAnswer,
+) -> Result<CaseResult, Problem> {
+    let CaseAnswer { approve, actor, note } = answer;
+    let stepped = cases::answer(&service.0, number, approve, actor, note).await.map_err(problem)?;
+    Ok(result(service, stepped))
+}
+
+fn result(service: &NodeService, stepped: cases::Stepped) -> CaseResult {
+    let signal = stepped.signal.as_ref().map(|own| service.own_view(own));
+    CaseResult { case: stepped.case.into(), signal, note: stepped.note }
+}
+
+/// Says whether a case was cleared rightly.
+pub(crate) async fn review(
+    node: &Node,
+    number: u64,
+    reviewing: CaseReviewing,
+) -> Result<CaseResult, Problem> {
+    let CaseReviewing { passed, actor, note } = reviewing;
+    let case = cases::review(node, number, passed, actor, note).await.map_err(problem)?;
+    Ok(CaseResult { case: case.into(), signal: None, note: None })
+}
+
+/// A case, for a reader who is recorded.
+pub(crate) async fn read(node: &Node, number: u64, reading: CaseReading) -> Result<Case, Problem> {
+    cases::read(node, number, reading.actor).await.map_err(problem)
+}
+
+/// The neutral draft of a report on a case, for a reader who is recorded.
+pub(crate) async fn draft(node: &Arc<Node>, number: u64, reading: CaseReading) -> Result<String, Problem> {
+    let case = read(node, number, reading).await?;
+    let decisions = cases::decisions(node, &case).map_err(journal_problem)?;
+    let book = node.book();
+    let known = case.signals.iter().filter_map(|signal| book.received.get(signal));
+    let received: Vec<Received> = known
+        .map(|received| {
+            let body = &received.signal.body;
+            let (gateway, severity, category) = (body.gateway, body.severity, body.category);
+            Received { gateway, at: received.at, severity, category }
+        })
+        .collect();
+    drop(book);
+    let (bank, at) = (&node.bank, node.now());
+    Ok(draft::write(&Facts { bank, case: &case, decisions: &decisions, received: &received, at }))
+}
+
+fn problem(error: CaseError) -> Problem {
+    match error {
+        CaseError::NoCase(_) | CaseError::NoPayment(_) => Problem::not_found(error.to_string()),
+        CaseError::NoAccount(..) | CaseError::Step(_) => Problem::conflict(error.to_string()),
+        CaseError::Journal(JournalError::Seal(error)) => Problem::conflict(error.to_string())
+            .with_hint("write less; a case that is full goes on in a new one"),
+        CaseError::Journal(error) => journal_problem(error),
+    }
+}
