@@ -327,7 +327,8 @@ fn a_payment_sent_again_gets_the_same_answer_and_is_not_logged_again() {
         assert_eq!(again, PaymentAnswer { status: AnswerStatus::Repeated, ..first.clone() });
     }
     assert_eq!(node.log(), before, "neither size nor root may change");
-    assert_eq!(node.classes(uetr(200)), [RecordClass::Decision]);
+    let decisions = node.classes(uetr(200)).into_iter().filter(|class| *class == RecordClass::Decision);
+    assert_eq!(decisions.count(), 1);
 }
 
 #[test]
@@ -392,7 +393,10 @@ fn identical_payments_at_once_are_decided_once() {
         let of =
             |answer: &PaymentAnswer| (answer.verdict, answer.outward_code.clone(), answer.internal.clone());
         assert!(answers.iter().all(|answer| of(answer) == of(decided[0])), "round {round}: {answers:?}");
-        assert_eq!(node.classes(uetr(300 + round)), [RecordClass::Decision]);
+        // With the case that it joins, as long as that has room for it.
+        let classes = node.classes(uetr(300 + round));
+        let logged = [RecordClass::Decision, RecordClass::Case];
+        assert!(!classes.is_empty() && logged.starts_with(&classes), "{classes:?}");
         assert_eq!(node.log().0, size + 1);
     }
 }
