@@ -164,8 +164,11 @@ fn about(record: &Record) -> Vec<Term<'_>> {
         }
         Record::Refusal(refusal) => payment(&refusal.key),
         Record::Case(case) => {
-            let decisions =
-                case.decisions.iter().flat_map(|d| payment(&d.key).into_iter().chain([Term::Decision(d.id)]));
+            // As long as nobody acted on it, a case's record says what joined it, and is found with that payment alone;
+            // what is done to it is found with all.
+            let joined = if case.steps.len() > 1 { case.decisions.len() } else { 1 };
+            let decisions = case.decisions.iter().rev().take(joined);
+            let decisions = decisions.flat_map(|d| payment(&d.key).into_iter().chain([Term::Decision(d.id)]));
             let signals = case.signals.iter().copied().map(Term::Signal);
             decisions.chain(signals).chain(case.subject.as_ref().map(Term::of_subject)).collect()
         }

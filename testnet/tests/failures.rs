@@ -164,8 +164,8 @@ fn what_was_decided_otherwise_without_a_quorum_is_recorded() {
     assert_eq!(Some(index), stands.internal.unwrap().log_index);
     let history = fleet.client(others[1]).history(uetr(1), None).unwrap();
     let classes: Vec<_> = history.iter().map(|entry| entry.class).collect();
-    assert_eq!(classes, [RecordClass::Decision, RecordClass::Operation]);
-    let recorded = history[1].record.to_string();
+    assert_eq!(classes, [RecordClass::Decision, RecordClass::Case, RecordClass::Operation]);
+    let recorded = history[2].record.to_string();
     assert!(recorded.contains("reconcile-conflict") && recorded.contains("CLEAR"), "{recorded}");
     let answer = fleet.pay(left, &to_b(1, HARMLESS, MULE));
     assert_eq!(
