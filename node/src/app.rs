@@ -69,6 +69,7 @@ pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
         let mut registry = Registry::default();
         let network_metrics = NetworkMetrics::register(&mut registry);
         let (node, changes) = build(config, development, &mut registry, network_metrics.clone()).await?;
+        node.screening.current().lists().iter().for_each(|list| node.metrics.screening.list(list));
         let metrics = ApiMetrics::register(registry.sub_registry_with_prefix(API_PREFIX));
         let keys = KeyFolder::new(&config.node.keys);
         let token = keys.secret(Purpose::Api)?;
@@ -136,7 +137,6 @@ async fn build(
     }
     let (prover, governed) = proof_keys(config, manifest)?;
     let retention = Retention::with(&config.records.retention, manifest.development)?;
-    let cases = CaseRules::new(config.cases.clone())?;
     let (archive, screening) = open_screening(config)?;
     let customers = CustomerFile::open(&config.node.customers, config.node.customers_max_age_hours)?;
 
@@ -185,7 +185,7 @@ async fn build(
         proving: Proving::new(prover, &config.signalling),
         journal,
         screening,
-        cases,
+        cases: CaseRules::new(config.cases.clone())?,
         archive,
         retention,
         logins: Arc::default(),
@@ -196,7 +196,6 @@ async fn build(
         network,
         addresses,
     });
-    node.screening.current().lists().iter().for_each(|list| node.metrics.screening.list(list));
     Ok((node, changes))
 }
 

@@ -8,7 +8,7 @@ use hansa_types::id::Epoch;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
-use super::fake::Node;
+use super::node::Node;
 use super::samples;
 use crate::model::*;
 use crate::{ApiConfig, ApiToken, Client, ClientError};

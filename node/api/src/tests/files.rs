@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::fake::Node;
+use super::node::Node;
 use crate::error::ProblemBody;
 use crate::kafka::KafkaConfig;
 use crate::model::Submission;

@@ -11,7 +11,7 @@ use hansa_types::model::Factors;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt as _;
 
-use super::fake::Node;
+use super::node::Node;
 use super::samples;
 use crate::audit::{FactorView, ModelSnapshot, SignalProof, TransactionAudit};
 use crate::grpc::proto::screen_stream_response::Outcome;

@@ -14,7 +14,7 @@ use rdkafka::message::{Headers as _, OwnedMessage};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
-use super::fake::Node;
+use super::node::Node;
 use super::samples;
 use crate::kafka::KafkaConfig;
 use crate::model::{PaymentAnswer, Submission};

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use super::fake::{Node, Raw};
+use super::node::{Node, Raw};
 use crate::config::ConfigError;
 use crate::{ApiConfig, ServeError};
 

@@ -7,6 +7,7 @@ mod files;
 mod grpc;
 mod kafka;
 mod life;
+mod node;
 mod noise;
 mod refusals;
 mod samples;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use proptest::prelude::*;
 
-use super::fake::{Node, Raw};
+use super::node::{Node, Raw};
 use crate::ApiConfig;
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use super::fake::{Node, Raw};
+use super::node::{Node, Raw};
 use super::samples;
 use crate::ApiConfig;
 

@@ -2,7 +2,7 @@
 
 use hansa_types::id::Timestamp;
 
-use super::fake::Node;
+use super::node::Node;
 use super::samples;
 use crate::ApiConfig;
 use crate::model::*;

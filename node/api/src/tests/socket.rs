@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use super::fake::{Node, Raw};
+use super::node::{Node, Raw};
 use crate::error::SocketError;
 use crate::{ApiConfig, ServeError};
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::fake::Node;
+use super::node::Node;
 use super::samples;
 use crate::ApiConfig;
 
