@@ -35,10 +35,12 @@ pub enum LoadError {
         source: CodecError,
     },
     /// A watch list.
-    #[error("watch list {name}: {source}")]
+    #[error("watch list {name}, {}: {source}", .path.as_ref().map_or("as imported".into(), |path| path.display().to_string()))]
     List {
         /// Which list.
         name: String,
+        /// The configuration's file, if it is from there.
+        path: Option<PathBuf>,
         /// What is wrong with it.
         source: ListError,
     },
@@ -105,7 +107,10 @@ pub(crate) fn loaded(config: &ScreeningConfig, archive: Option<&Archive>) -> Res
     for list in &config.lists {
         let files = newest(list, archive)?;
         let parsed = parse_list(&files);
-        let parsed = parsed.map_err(|source| LoadError::List { name: list.name.clone(), source })?;
+        let parsed = parsed.map_err(|source| {
+            let path = list.path.clone().filter(|_| list.date == Some(files.date));
+            LoadError::List { name: list.name.clone(), path, source }
+        })?;
         raw.push((parsed.version(), files));
         lists.push(parsed);
     }

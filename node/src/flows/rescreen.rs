@@ -355,10 +355,16 @@ async fn open(
         deadlines: vec![],
     };
     let done = node.change(|book| {
-        let (grounds, actor) = (grounds.clone(), policy_actor("rescreen"));
+        let open =
+            |grounds| case::open(book.cases.next_number(), grounds, policy_actor("rescreen"), now, &note);
         let case = match book.cases.undecided(Some(subject)) {
-            Some(open) => case::add(open, grounds, actor, now, &note).map_err(CaseError::from)?,
-            None => case::open(book.cases.next_number(), grounds, actor, now, &note),
+            // A case that is full goes on in a new one.
+            Some(known) => {
+                let actor = policy_actor("rescreen");
+                case::add_by_policy(known, grounds.clone(), actor, now, &note)
+                    .unwrap_or_else(|_| open(grounds.clone()))
+            }
+            None => open(grounds.clone()),
         };
         let mut leaf = node.journal.case_leaf(&case)?;
         leaf.unique = unique;

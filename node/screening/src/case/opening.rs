@@ -217,8 +217,19 @@ pub fn add(
     at: Timestamp,
     note: &str,
 ) -> Result<Case, CaseError> {
-    check_note(note)?;
     check_actor(&actor)?;
+    add_by_policy(case, grounds, actor, at, note)
+}
+
+/// The case with what a policy found about its subject, and a note of what that was.
+pub fn add_by_policy(
+    case: &Case,
+    grounds: Grounds,
+    actor: Actor,
+    at: Timestamp,
+    note: &str,
+) -> Result<Case, CaseError> {
+    check_note(note)?;
     check_time(case, at)?;
     let mut next = join(case, grounds).unwrap_or_else(|| case.clone());
     let state = case.state();
