@@ -68,7 +68,7 @@ pub struct ListVersion {
     pub name: String,
     /// Its publication date, `YYYY-MM-DD`.
     pub date: String,
-    /// The digest of its canonical entries.
+    /// The digest of what it demands and of its canonical entries.
     pub digest: Digest,
 }
 codec_struct!(ListVersion { name, date, digest });

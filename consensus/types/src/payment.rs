@@ -257,5 +257,11 @@ mod tests {
         assert!(Account::from_bytes(&loose.to_bytes()).is_err());
         let valid = Account::InvalidIban("DE89370400440532013000".to_owned());
         assert!(Account::from_bytes(&valid.to_bytes()).is_err());
+        let misplaced = Account::Other { scheme: "X".to_owned(), id: "DE89370400440532013000".to_owned() };
+        for other in [loose, valid, misplaced] {
+            assert!(Account::from_bytes(&other.to_bytes()).is_err(), "{other:?}");
+            let json = serde_json::to_string(&other).unwrap();
+            assert!(serde_json::from_str::<Account>(&json).is_err(), "{json}");
+        }
     }
 }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
 use crate::codec_enum;
+use crate::country::Country;
+use crate::date::Date;
 use crate::hash::{Digest, digest_of};
 use crate::lei::Lei;
 use crate::payment::Account;
@@ -29,7 +31,7 @@ pub const MAX_PERSON_NAME: usize = 140;
 
 /// A subject in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "Written")]
 pub enum Subject {
     /// An account.
     Account(Account),
@@ -43,8 +45,44 @@ pub enum Subject {
         /// The birth date.
         birth_date: String,
         /// The country of the identity document.
-        country: crate::country::Country,
+        country: Country,
     },
+}
+
+/// A subject as somebody wrote it: it may be beyond its bounds.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Written {
+    Account(Account),
+    Organisation(Lei),
+    Person { name: String, birth_date: String, country: Country },
+}
+
+impl TryFrom<Written> for Subject {
+    type Error = CodecError;
+
+    fn try_from(written: Written) -> Result<Self, CodecError> {
+        Ok(match written {
+            Written::Account(account) => Self::Account(account),
+            Written::Organisation(lei) => Self::Organisation(lei),
+            Written::Person { name, birth_date, country } => {
+                let length = name.len();
+                if length > MAX_PERSON_NAME {
+                    return Err(CodecError::TooLong {
+                        what: "person's name",
+                        length,
+                        limit: MAX_PERSON_NAME,
+                    });
+                }
+                if Date::try_from(birth_date.as_str()).map(|date| date.to_string()).as_ref()
+                    != Ok(&birth_date)
+                {
+                    return Err(CodecError::invalid("person's birth date", "YYYY-MM-DD is wanted"));
+                }
+                Self::Person { name, birth_date, country }
+            }
+        })
+    }
 }
 
 impl Subject {
@@ -80,20 +118,41 @@ impl Encode for Subject {
 
 impl Decode for Subject {
     fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
-        Ok(match SubjectKind::decode(input)? {
-            SubjectKind::Account => Self::Account(Account::decode(input)?),
-            SubjectKind::Organisation => Self::Organisation(Lei::decode(input)?),
-            SubjectKind::Person => {
-                let name = String::decode(input)?;
-                if name.len() > MAX_PERSON_NAME {
-                    return Err(CodecError::TooLong {
-                        what: "person's name",
-                        length: name.len(),
-                        limit: MAX_PERSON_NAME,
-                    });
-                }
-                Self::Person { name, birth_date: String::decode(input)?, country: Decode::decode(input)? }
-            }
-        })
+        let written = match SubjectKind::decode(input)? {
+            SubjectKind::Account => Written::Account(Account::decode(input)?),
+            SubjectKind::Organisation => Written::Organisation(Lei::decode(input)?),
+            SubjectKind::Person => Written::Person {
+                name: String::decode(input)?,
+                birth_date: String::decode(input)?,
+                country: Country::decode(input)?,
+            },
+        };
+        written.try_into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(name: &str, birth_date: &str) -> Subject {
+        let country = "DE".try_into().unwrap();
+        Subject::Person { name: name.to_owned(), birth_date: birth_date.to_owned(), country }
+    }
+
+    #[test]
+    fn what_the_codec_refuses_json_refuses_too() {
+        let loose = Account::Other { scheme: "bban".to_owned(), id: "12 34".to_owned() };
+        let long = person(&"A".repeat(MAX_PERSON_NAME + 1), "1980-02-03");
+        for wrong in [Subject::Account(loose), long, person("ANN", "3.2.1980"), person("ANN", "1980-02-03Z")]
+        {
+            assert!(Subject::from_bytes(&wrong.to_bytes()).is_err(), "{wrong:?}");
+            let json = serde_json::to_string(&wrong).unwrap();
+            assert!(serde_json::from_str::<Subject>(&json).is_err(), "{json}");
+        }
+        let right = person("ANN OTHER", "1980-02-03");
+        assert_eq!(Subject::from_bytes(&right.to_bytes()).as_ref(), Ok(&right));
+        let json = serde_json::to_string(&right).unwrap();
+        assert_eq!(serde_json::from_str::<Subject>(&json).unwrap(), right);
     }
 }

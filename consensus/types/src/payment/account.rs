@@ -12,7 +12,7 @@ use crate::iban::Iban;
 
 /// A payment account, in the one form that every bank derives alike.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "Written")]
 pub enum Account {
     /// By its IBAN.
     Iban(Iban),
@@ -26,6 +26,36 @@ pub enum Account {
     },
     /// What stood where an IBAN belongs and is none: upper case, without spaces.
     InvalidIban(String),
+}
+
+/// An account as somebody wrote it: it may not be in canonical form.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Written {
+    Iban(Iban),
+    Other { scheme: String, id: String },
+    InvalidIban(String),
+}
+
+impl TryFrom<Written> for Account {
+    type Error = CodecError;
+
+    /// What is not in canonical form is refused, wherever it comes from: it would name another account than it seems.
+    fn try_from(written: Written) -> Result<Self, CodecError> {
+        let (account, canonical) = match written {
+            Written::Iban(iban) => (Self::Iban(iban), true),
+            Written::Other { scheme, id } => {
+                let canonical =
+                    compact(&scheme) == scheme && compact(&id) == id && Iban::try_from(id.as_str()).is_err();
+                (Self::Other { scheme, id }, canonical)
+            }
+            Written::InvalidIban(text) => {
+                let canonical = compact(&text) == text && Iban::try_from(text.as_str()).is_err();
+                (Self::InvalidIban(text), canonical)
+            }
+        };
+        if canonical { Ok(account) } else { Err(CodecError::invalid("account", "not in canonical form")) }
+    }
 }
 
 /// Upper case without white space: how account numbers are compared.
@@ -97,17 +127,12 @@ impl Encode for Account {
 
 impl Decode for Account {
     fn decode(input: &mut Reader<'_>) -> Result<Self, CodecError> {
-        let account = match input.u8()? {
-            1 => return Iban::decode(input).map(Self::Iban),
-            2 => Self::Other { scheme: String::decode(input)?, id: String::decode(input)? },
-            3 => Self::InvalidIban(String::decode(input)?),
+        let written = match input.u8()? {
+            1 => Written::Iban(Iban::decode(input)?),
+            2 => Written::Other { scheme: String::decode(input)?, id: String::decode(input)? },
+            3 => Written::InvalidIban(String::decode(input)?),
             tag => return Err(CodecError::invalid("account", format!("{tag} is no kind of account"))),
         };
-        let canonical = match &account {
-            Self::Other { scheme, id } => compact(scheme) == *scheme && compact(id) == *id,
-            Self::InvalidIban(text) => compact(text) == *text && Iban::try_from(text.as_str()).is_err(),
-            Self::Iban(_) => true,
-        };
-        if canonical { Ok(account) } else { Err(CodecError::invalid("account", "not in canonical form")) }
+        written.try_into()
     }
 }
