@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use hansa_api::Problem;
 use hansa_api::model::{
-    BacktestRequest, BacktestView, DriftQuery, DriftView, MAX_VERDICTS, ModelView, SampleQuery, SampleView,
-    SampledView, Shares, VerdictView, VerdictsRequest, VerdictsView,
+    BacktestRequest, BacktestView, DriftQuery, DriftView, MAX_VERDICTS, ModelReload, ModelView, SampleQuery,
+    SampleView, SampledView, Shares, VerdictView, VerdictsRequest, VerdictsView,
 };
 use hansa_screening::RiskModel;
-use hansa_screening::drift::{Shift, psi};
+use hansa_screening::drift::Shift;
 use hansa_screening::factors::Factor;
 use hansa_types::decision::Decision;
-use hansa_types::id::Actor;
 use hansa_types::record::{DecisionRecord, Record};
 use hansa_types::uetr::Uetr;
 use tokio::task::spawn_blocking;
@@ -43,9 +42,9 @@ pub(crate) fn model(node: &Node) -> ModelView {
     }
 }
 
-pub(crate) async fn reload(node: &Arc<Node>, actor: &Actor) -> Result<ModelView, Problem> {
-    match model::reload(node, actor).await {
-        Ok(_) => Ok(model(node)),
+pub(crate) async fn reload(node: &Arc<Node>, request: ModelReload) -> Result<ModelView, Problem> {
+    match model::reload(node, &request.actor, !request.unwatched).await {
+        Ok(()) => Ok(model(node)),
         Err(error @ (ModelError::Load(_) | ModelError::Screener(_))) => {
             Err(Problem::malformed(error.to_string()))
         }
@@ -57,21 +56,19 @@ pub(crate) async fn reload(node: &Arc<Node>, actor: &Actor) -> Result<ModelView,
 pub(crate) async fn backtest(node: &Arc<Node>, request: BacktestRequest) -> Result<BacktestView, Problem> {
     let BacktestRequest { model, since } = request;
     let model = RiskModel::parse(&model).map_err(|error| Problem::malformed(error.to_string()))?;
-    let Backtest { was, is, newly_held, no_longer } =
+    let Backtest { was, is, newly_held, no_longer, truncated } =
         looking(node, move |node| decided::backtest(node, &model, since)).await?;
     let shift = Shift::between(&was, &is);
     Ok(BacktestView {
         decisions: was.len() as u64,
         was: shares(shift.alerts.0, shift.blocks.0),
         is: shares(shift.alerts.1, shift.blocks.1),
-        psi: psi(
-            &was.iter().map(|scored| scored.score).collect::<Vec<_>>(),
-            &is.iter().map(|scored| scored.score).collect::<Vec<_>>(),
-        ),
+        psi: shift.psi,
         newly_held: newly_held.0,
         newly_held_payments: newly_held.1,
         no_longer_held: no_longer.0,
         no_longer_held_payments: no_longer.1,
+        truncated,
     })
 }
 
@@ -90,6 +87,7 @@ pub(crate) async fn drift(node: &Arc<Node>, query: DriftQuery) -> Result<DriftVi
         was: side(|(before, _)| before),
         is: side(|(_, after)| after),
         factors: drift.factors.into_iter().map(|(factor, psi)| (factor.to_string(), psi)).collect(),
+        truncated: drift.truncated,
     })
 }
 
@@ -108,6 +106,7 @@ pub(crate) async fn sample(node: &Arc<Node>, query: SampleQuery) -> Result<Sampl
         threshold: node.screening.current().model().hold_threshold.0,
         below: sample.below.iter().map(view).collect(),
         above: sample.above.iter().map(view).collect(),
+        truncated: sample.truncated,
     })
 }
 

@@ -5,8 +5,8 @@ use hansa_api::model::{
     BacktestRequest, BacktestView, CustomerChange, CustomerChangeView, CustomerChanges, CustomerImport,
     CustomersView, DriftQuery, DriftView, ExceptionRequest, ExceptionView, FindingView, FlipView, Leg,
     ListChangeView, ListDiffQuery, ListEntryView, ListImport, ListVersionView, ListView, ListsView,
-    ModelView, OutcomeView, ReplayView, SampleQuery, SampleView, SummandView, VerdictsRequest, VerdictsView,
-    WhyView, WithdrawalRequest, WithoutView,
+    ModelReload, ModelView, OutcomeView, ReplayView, SampleQuery, SampleView, SummandView, VerdictsRequest,
+    VerdictsView, WhyView, WithdrawalRequest, WithoutView,
 };
 use hansa_api::{Problem, ScreeningService};
 use hansa_screening::watchlist::diff::{self, Diff};
@@ -139,8 +139,8 @@ impl ScreeningService for NodeService {
         Ok(risk::model(&self.0))
     }
 
-    async fn reload_model(&self, actor: Actor) -> Result<ModelView, Problem> {
-        risk::reload(&self.0, &actor).await
+    async fn reload_model(&self, request: ModelReload) -> Result<ModelView, Problem> {
+        risk::reload(&self.0, request).await
     }
 
     async fn backtest(&self, request: BacktestRequest) -> Result<BacktestView, Problem> {

@@ -91,12 +91,21 @@ fn a_model_that_decides_much_otherwise_is_taken_back_and_stays_so() {
     let again: SampleView = group.hansa(A, &["model", "sample", "--points", "1000", "--count", "3"]);
     assert_eq!(again, sample, "who is drawn does not depend on who asks");
 
+    let none: DriftView = group.hansa(A, &["model", "drift", "--days", "0", "--reference", "1"]);
+    assert_eq!(none.decisions, (2 * ENOUGH + 1, 0));
+
+    // Whoever wants it all the same says so.
+    let kept = ["model", "reload", "--unwatched", "--actor", "officer"];
+    let reloaded: ModelView = group.hansa(A, &kept);
+    assert!(reloaded.version == 2 && reloaded.watched_until.is_none(), "{reloaded:?}");
+    assert_eq!(pay_many(&group, 3_000, 1), 1);
+
     // A broken file is refused, and the model in use stays.
     std::fs::write(&file, "version = 4").unwrap();
     let config = group.bank(A).config().display().to_string();
     let ended = run("hansa", &["--config", &config, "model", "reload", "--actor", "officer"]);
     assert!(ended.code == 1 && ended.stderr.contains("stays"), "{ended:?}");
-    assert_eq!(group.hansa::<ModelView>(A, &["model", "status"]).version, 1);
+    assert_eq!(group.hansa::<ModelView>(A, &["model", "status"]).version, 2);
     group.stop(A);
 }
 

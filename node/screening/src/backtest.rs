@@ -1,15 +1,14 @@
 //! What another model would have made of decisions taken: the factors are on record, so its score is a sum of them.
 
 use hansa_types::decision::{Decision, Reason, Verdict};
-use hansa_types::model::Score;
 
 use crate::drift::Scored;
 use crate::model::RiskModel;
 
 /// What `model` makes of a decision that was taken: its score, and the verdict if that had been the score.
 pub fn under(model: &RiskModel, decision: &Decision) -> Scored {
-    let Score(score) = model.model.score(&decision.factors);
-    let held = score >= model.hold_threshold.0;
+    let score = model.model.score(&decision.factors);
+    let held = score >= model.hold_threshold;
     let otherwise = decision.reasons.iter().any(|reason| *reason != Reason::Score);
     let verdict = match (decision.verdict, otherwise) {
         (Verdict::Block, _) => Verdict::Block,
@@ -17,11 +16,12 @@ pub fn under(model: &RiskModel, decision: &Decision) -> Scored {
         (_, false) if held => Verdict::Investigate,
         (_, false) => Verdict::Clear,
     };
-    Scored { score, verdict }
+    Scored::new(score, model.hold_threshold, verdict)
 }
 
 #[cfg(test)]
 mod tests {
+    use hansa_types::model::Score;
     use hansa_types::payment::Payment;
 
     use super::*;

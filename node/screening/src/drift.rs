@@ -5,6 +5,7 @@
 //! part of a decision.
 
 use hansa_types::decision::{Decision, Verdict};
+use hansa_types::model::Score;
 use serde::Serialize;
 
 /// From which index on a distribution counts as shifted.
@@ -15,21 +16,28 @@ const SHARE_FACTOR: f64 = 2.0;
 const SHARE_CHANGE: f64 = 0.01;
 /// Into how many bins the reference is cut.
 const BINS: usize = 10;
+const MILLION: i64 = 1_000_000;
 /// What an empty bin counts as, so that the logarithm exists.
 const EMPTY: f64 = 1e-4;
 
 /// What is remembered of one decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scored {
-    /// The score.
+    /// The score in millionths of the threshold, so that two models that differ in scale alone score alike.
     pub score: i64,
     /// What was concluded.
     pub verdict: Verdict,
 }
 
-impl From<&Decision> for Scored {
-    fn from(decision: &Decision) -> Self {
-        Self { score: decision.score.0, verdict: decision.verdict }
+impl Scored {
+    /// A score and a verdict, where payments are held from `threshold` on.
+    pub fn new(score: Score, threshold: Score, verdict: Verdict) -> Self {
+        Self { score: score.0.saturating_mul(MILLION) / threshold.0.max(1), verdict }
+    }
+
+    /// What is remembered of a decision.
+    pub fn of(decision: &Decision, threshold: Score) -> Self {
+        Self::new(decision.score, threshold, decision.verdict)
     }
 }
 
@@ -118,6 +126,18 @@ mod tests {
         assert!(same.psi < 0.01 && !same.is_large(), "{same:?}");
         let moved = Shift::between(&before, &scored(500..1500));
         assert!(moved.psi > SHIFTED && moved.is_large() && moved.alerts == (0.0, 0.5), "{moved:?}");
+    }
+
+    #[test]
+    fn a_model_of_another_scale_is_no_shift() {
+        let scored = |scale: i64| {
+            let all =
+                (0..1000).map(|score| Scored::new(Score(score * scale), Score(900 * scale), Verdict::Clear));
+            all.collect::<Vec<_>>()
+        };
+        assert_eq!(scored(1), scored(7));
+        assert_eq!(Shift::between(&scored(1), &scored(1000)).psi, 0.0);
+        assert_eq!(Scored::new(Score(i64::MAX), Score(0), Verdict::Clear).score, i64::MAX, "no overflow");
     }
 
     #[test]

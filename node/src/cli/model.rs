@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use hansa_api::model::{
-    BacktestRequest, BacktestView, DriftQuery, DriftView, ModelView, SampleQuery, SampleView, SampledView,
+    BacktestRequest, BacktestView, DriftQuery, DriftView, ModelReload, ModelView, SampleQuery, SampleView,
+    SampledView,
 };
 use hansa_screening::RiskModel;
 use hansa_screening::factors::Factor;
@@ -56,6 +57,9 @@ pub enum ModelCommand {
         /// Who.
         #[arg(long)]
         actor: Actor,
+        /// It is to stay, however differently payments are decided; also ends a watch that is going on.
+        #[arg(long)]
+        unwatched: bool,
     },
     /// Whether the last days' scores and factors are distributed as those of the days before.
     #[command(
@@ -117,7 +121,9 @@ pub(super) fn execute(command: ModelCommand, config: &Path, out: &Output) -> Res
             let request = BacktestRequest { model: read(&file)?.1, since: ago(days) };
             out.print(&client()?.backtest(&request)?, backtest);
         }
-        ModelCommand::Reload { actor } => out.print(&client()?.reload_model(actor)?, status),
+        ModelCommand::Reload { actor, unwatched } => {
+            out.print(&client()?.reload_model(&ModelReload { actor, unwatched })?, status);
+        }
         ModelCommand::Drift { days, reference } => {
             let query = DriftQuery { before: ago(days.saturating_add(reference)), since: ago(days) };
             out.print(&client()?.drift(&query)?, drift);
@@ -202,6 +208,12 @@ fn diff(changes: &[Reweighed]) -> String {
     table(&["", "before", "after"], &changes.iter().map(row).collect::<Vec<_>>(), "they are the same")
 }
 
+/// Said where not everything that was asked for was looked at.
+fn truncation(truncated: bool) -> Option<String> {
+    truncated
+        .then(|| "there are more decisions than were looked at: ask for fewer days to see all".to_owned())
+}
+
 fn backtest(view: &BacktestView) -> String {
     let named =
         |payments: &[String]| payments.iter().map(|payment| format!("  {payment}")).collect::<Vec<_>>();
@@ -216,6 +228,7 @@ fn backtest(view: &BacktestView) -> String {
     lines.extend(named(&view.newly_held_payments));
     lines.push(format!("{} were held and would not be", view.no_longer_held));
     lines.extend(named(&view.no_longer_held_payments));
+    lines.extend(truncation(view.truncated));
     lines.join("\n")
 }
 
@@ -233,7 +246,11 @@ fn drift(view: &DriftView) -> String {
     });
     let row = |(factor, psi): (&String, &f64)| vec![factor.clone(), format!("{psi:.3}")];
     let factors = table(&["factor", "index"], &view.factors.iter().map(row).collect::<Vec<_>>(), "");
-    [Some(first), alerts, Some(factors)].into_iter().flatten().collect::<Vec<_>>().join("\n")
+    [Some(first), alerts, Some(factors), truncation(view.truncated)]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn sample(view: &SampleView) -> String {
@@ -249,9 +266,11 @@ fn sample(view: &SampleView) -> String {
         payments.iter().map(row).collect::<Vec<_>>()
     };
     let rows = [rows("below", &view.below), rows("above", &view.above)].concat();
-    format!(
-        "threshold {}\n{}",
-        view.threshold,
-        table(&["", "score", "decided", "payment"], &rows, "nobody is near")
-    )
+    let threshold = format!("threshold {}", view.threshold);
+    let rows = table(&["", "score", "decided", "payment"], &rows, "nobody is near");
+    [Some(threshold), Some(rows), truncation(view.truncated)]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("\n")
 }

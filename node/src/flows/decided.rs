@@ -7,28 +7,32 @@ use hansa_screening::RiskModel;
 use hansa_screening::backtest::under;
 use hansa_screening::drift::{Scored, Shift, psi};
 use hansa_screening::factors::Factor;
-use hansa_types::decision::{Decision, Verdict};
+use hansa_types::decision::{Decision, Reason, Verdict};
 use hansa_types::id::Timestamp;
+use hansa_types::model::{Factors, Score};
 use hansa_types::record::{DecisionRecord, Record};
 
 use crate::journal::JournalError;
 use crate::node::Node;
+use crate::terms::{DAY, Term};
 
 /// How many decisions in a row must be older than asked for before the search goes no further back.
 const OLDER: u32 = 1_000;
-/// The most decisions that are looked at.
-const MAX_DECISIONS: usize = 1_000_000;
+/// The most decisions that are looked at, on either side where two sides are compared.
+const MAX_DECISIONS: usize = 500_000;
 /// How many payments are named.
 const NAMED: usize = 20;
 
-/// Shows decisions since `oldest`, newest first, until `visit` has enough.
-pub(crate) fn newest_first(
+/// Shows decisions since `oldest`, newest first and back from the index `from`, until `visit` has enough. Says whether it
+/// had before all were shown.
+fn newest_first(
     node: &Node,
+    from: u64,
     oldest: Timestamp,
     mut visit: impl FnMut(Decision) -> ControlFlow<()>,
-) -> Result<(), JournalError> {
+) -> Result<bool, JournalError> {
     let mut older = 0;
-    for index in (0..node.journal.consensus().size()).rev() {
+    for index in (0..from).rev() {
         let read = match node.journal.read(index) {
             Err(JournalError::Erased(_)) => None,
             read => read?,
@@ -43,10 +47,31 @@ pub(crate) fn newest_first(
         }
         older = 0;
         if visit(decision).is_break() {
-            break;
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
+}
+
+/// The end of the log.
+fn newest(node: &Node) -> u64 {
+    node.journal.consensus().size()
+}
+
+/// An index that what came about before `at` is below, as near as days tell.
+fn after(node: &Node, at: Timestamp) -> Result<u64, JournalError> {
+    for day in at.0 / DAY + 1..=node.now().0 / DAY {
+        let term = node.journal.term(&Term::Day(day));
+        if let Some(first) = node.journal.consensus().find_term(&term, 1)?.first() {
+            // Records of a day may come in a little before the last of the day before.
+            return Ok(newest(node).min(first + u64::from(OLDER)));
+        }
+    }
+    Ok(newest(node))
+}
+
+fn current_threshold(node: &Node) -> Score {
+    node.screening.current().model().hold_threshold
 }
 
 /// What a model would have made of the decisions since a moment.
@@ -57,6 +82,8 @@ pub(crate) struct Backtest {
     /// Payments that would be held and were not, and those that were and would not be: the first of them.
     pub(crate) newly_held: (u64, Vec<String>),
     pub(crate) no_longer: (u64, Vec<String>),
+    /// There are more decisions than were looked at.
+    pub(crate) truncated: bool,
 }
 
 pub(crate) fn backtest(
@@ -64,9 +91,13 @@ pub(crate) fn backtest(
     model: &RiskModel,
     since: Timestamp,
 ) -> Result<Backtest, JournalError> {
+    let threshold = current_threshold(node);
     let mut test = Backtest::default();
-    newest_first(node, since, |decision| {
-        let (was, is) = (Scored::from(&decision), under(model, &decision));
+    let truncated = newest_first(node, newest(node), since, |decision| {
+        if test.was.len() >= MAX_DECISIONS {
+            return ControlFlow::Break(());
+        }
+        let (was, is) = (Scored::of(&decision, threshold), under(model, &decision));
         let changed = match (was.verdict, is.verdict) {
             (Verdict::Clear, Verdict::Investigate) => Some(&mut test.newly_held),
             (Verdict::Investigate, Verdict::Clear) => Some(&mut test.no_longer),
@@ -80,9 +111,9 @@ pub(crate) fn backtest(
         }
         test.was.push(was);
         test.is.push(is);
-        enough(test.was.len())
+        ControlFlow::Continue(())
     })?;
-    Ok(test)
+    Ok(Backtest { truncated, ..test })
 }
 
 /// How the decisions since `since` differ from those between `before` and then.
@@ -92,32 +123,59 @@ pub(crate) struct Drift {
     pub(crate) shift: Option<Shift>,
     /// The stability index of each factor that was ever not 0.
     pub(crate) factors: Vec<(Factor, f64)>,
+    /// A side has more decisions than were looked at.
+    pub(crate) truncated: bool,
+}
+
+/// What is compared of the decisions of one side.
+#[derive(Default)]
+struct Side {
+    scored: Vec<Scored>,
+    factors: Vec<Factors>,
+}
+
+impl Side {
+    /// The newest decisions within a stretch of time, back from the index `from`; and whether there are more.
+    fn read(
+        node: &Node,
+        from: u64,
+        between: std::ops::Range<Timestamp>,
+    ) -> Result<(Self, bool), JournalError> {
+        let threshold = current_threshold(node);
+        let mut side = Self::default();
+        let truncated = newest_first(node, from, between.start, |decision| {
+            if side.scored.len() >= MAX_DECISIONS {
+                return ControlFlow::Break(());
+            }
+            if decision.decided_at < between.end {
+                side.scored.push(Scored::of(&decision, threshold));
+                side.factors.push(decision.factors);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok((side, truncated))
+    }
+
+    fn values(&self, factor: Factor) -> Vec<i64> {
+        self.factors.iter().map(|factors| i64::from(factors.0[factor.slot()])).collect()
+    }
 }
 
 pub(crate) fn drift(node: &Arc<Node>, before: Timestamp, since: Timestamp) -> Result<Drift, JournalError> {
-    let mut sides: [Vec<Decision>; 2] = Default::default();
-    let mut seen = 0;
-    newest_first(node, before, |mut decision| {
-        // Only numbers are compared.
-        decision.findings.clear();
-        sides[usize::from(decision.decided_at >= since)].push(decision);
-        seen += 1;
-        enough(seen)
-    })?;
-    let [older, newer] = &sides;
-    let scored = |side: &[Decision]| side.iter().map(Scored::from).collect::<Vec<_>>();
-    let shift =
-        (!older.is_empty() && !newer.is_empty()).then(|| Shift::between(&scored(older), &scored(newer)));
+    let (newer, more) = Side::read(node, newest(node), since..Timestamp(u64::MAX))?;
+    let (older, older_more) = Side::read(node, after(node, since)?, before..since)?;
+    let both = !older.scored.is_empty() && !newer.scored.is_empty();
     let factor = |factor: &Factor| {
-        let values = |side: &[Decision]| {
-            side.iter().map(|decision| i64::from(decision.factors.0[factor.slot()])).collect::<Vec<_>>()
-        };
-        let (before, after) = (values(older), values(newer));
+        let (before, after) = (older.values(*factor), newer.values(*factor));
         let used = before.iter().chain(&after).any(|value| *value != 0);
         used.then(|| (*factor, psi(&before, &after)))
     };
-    let factors = Factor::ALL.iter().filter_map(factor).collect();
-    Ok(Drift { decisions: (older.len(), newer.len()), shift, factors })
+    Ok(Drift {
+        decisions: (older.scored.len(), newer.scored.len()),
+        shift: both.then(|| Shift::between(&older.scored, &newer.scored)),
+        factors: Factor::ALL.iter().filter_map(factor).collect(),
+        truncated: more || older_more,
+    })
 }
 
 /// Payments near the threshold, to be looked at by a person.
@@ -127,6 +185,8 @@ pub(crate) struct Sample {
     pub(crate) below: Vec<Decision>,
     /// At it and above: what may be held for nothing.
     pub(crate) above: Vec<Decision>,
+    /// There are more decisions than were looked at.
+    pub(crate) truncated: bool,
 }
 
 /// Draws up to `count` payments of the decisions since `since` on either side of the threshold, within `points` of it. Who
@@ -137,15 +197,17 @@ pub(crate) fn sample(
     points: u32,
     count: usize,
 ) -> Result<Sample, JournalError> {
-    let threshold = node.screening.current().model().hold_threshold.0;
+    let Score(threshold) = current_threshold(node);
     let points = i64::from(points);
     let mut sides: [Vec<([u8; 32], Decision)>; 2] = Default::default();
     let mut seen = 0;
-    newest_first(node, since, |decision| {
+    let truncated = newest_first(node, newest(node), since, |decision| {
+        if seen >= MAX_DECISIONS {
+            return ControlFlow::Break(());
+        }
         seen += 1;
         let distance = decision.score.0 - threshold;
-        let scored_alone =
-            decision.reasons.iter().all(|reason| *reason == hansa_types::decision::Reason::Score);
+        let scored_alone = decision.reasons.iter().all(|reason| *reason == Reason::Score);
         if scored_alone && (-points..=points).contains(&distance) {
             let lot = node.journal.unique_of(b"sample", &[&decision.id().0]).key;
             let side = &mut sides[usize::from(distance >= 0)];
@@ -154,20 +216,16 @@ pub(crate) fn sample(
                 keep_lowest(side, count);
             }
         }
-        enough(seen)
+        ControlFlow::Continue(())
     })?;
     let [below, above] = sides.map(|mut side| {
         keep_lowest(&mut side, count);
         side.into_iter().map(|(_, decision)| decision).collect()
     });
-    Ok(Sample { below, above })
+    Ok(Sample { below, above, truncated })
 }
 
 fn keep_lowest(side: &mut Vec<([u8; 32], Decision)>, count: usize) {
     side.sort_by_key(|(lot, _)| *lot);
     side.truncate(count);
-}
-
-fn enough(seen: usize) -> ControlFlow<()> {
-    if seen >= MAX_DECISIONS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }

@@ -60,7 +60,7 @@ struct Trial {
     since: Timestamp,
     /// The model before, and its file.
     before: (RiskModel, Vec<u8>),
-    /// What was decided by it.
+    /// What was decided by that one.
     decided: Vec<Scored>,
 }
 
@@ -97,21 +97,36 @@ impl Watching {
         });
     }
 
-    /// What the watch comes to at `now`.
+    /// What the watch comes to at `now`. It goes on until it is told that it ended.
     fn judge(&self, now: Timestamp) -> Option<Outcome> {
         self.with(|state| {
             let trial = state.trial.as_ref()?;
             let enough = trial.decided.len() >= ENOUGH && state.recent.len() >= ENOUGH;
             let shift = enough.then(|| Shift::between(&trial.decided, state.recent.make_contiguous()));
             if let Some(shift) = shift.filter(Shift::is_large) {
-                return Some(Outcome::RollBack(shift, state.trial.take()?.before));
+                return Some(Outcome::RollBack(shift, trial.before.clone()));
             }
-            if now.0 < trial.since.0 + WATCHED {
-                return None;
-            }
-            state.trial = None;
-            Some(Outcome::Keep(shift))
+            (now.0 >= trial.since.0 + WATCHED).then_some(Outcome::Keep(shift))
         })
+    }
+
+    /// The model in use stays: from here on it is what others are compared with.
+    fn kept(&self) {
+        self.with(|state| state.trial = None);
+    }
+
+    /// Another model decides from here on, and nothing is compared with what was decided before.
+    fn unwatched(&self) {
+        self.with(|state| *state = State::default());
+    }
+
+    /// The model before decides again: what it decided is what others are compared with.
+    fn rolled_back(&self) {
+        self.with(|state| {
+            if let Some(trial) = state.trial.take() {
+                state.recent = trial.decided.into();
+            }
+        });
     }
 }
 
@@ -123,28 +138,34 @@ enum Outcome {
     RollBack(Shift, (RiskModel, Vec<u8>)),
 }
 
-/// Reads the model's file again, and takes it over if it is another one. Says whether it is.
-pub(crate) async fn reload(node: &Arc<Node>, actor: &Actor) -> Result<bool, ModelError> {
+/// Reads the model's file again, and takes it over if it is another one. It is watched, unless it is to stay whatever comes
+/// of it: then a watch that is going on ends too.
+pub(crate) async fn reload(node: &Arc<Node>, actor: &Actor, watched: bool) -> Result<(), ModelError> {
     let mut file = node.screening.changing.lock().await;
     let reading = node.clone();
     let (model, bytes) = spawn_blocking(move || load::model(&reading.screening.config)).await??;
     let before = node.screening.current().model().clone();
     if model == before {
-        return Ok(false);
+        if !watched && node.watching.until().is_some() {
+            node.watching.kept();
+            drop(file);
+            tell(node, "model-kept", &before, &before, &format!("by {actor}")).await?;
+        }
+        return Ok(());
     }
     swap(node, model.clone(), bytes.clone()).await?;
+    let replaced = (before.clone(), std::mem::replace(&mut *file, bytes));
+    match watched {
+        true => node.watching.begin(node.now(), replaced),
+        false => node.watching.unwatched(),
+    }
     node.archive.no_roll_back()?;
-    node.watching.begin(node.now(), (before.clone(), std::mem::replace(&mut *file, bytes)));
     drop(file);
-    tell(
-        node,
-        "model-changed",
-        &before,
-        &model,
-        &format!("by {actor}; watched for {} minutes", WATCHED / 60),
-    )
-    .await?;
-    Ok(true)
+    let watch = match watched {
+        true => format!("watched for {} minutes", WATCHED / 60),
+        false => "not watched".to_owned(),
+    };
+    tell(node, "model-changed", &before, &model, &format!("by {actor}; {watch}")).await
 }
 
 /// Watches new models.
@@ -160,11 +181,16 @@ pub(crate) async fn run(node: Arc<Node>) {
 }
 
 async fn look(node: &Arc<Node>) -> Result<(), ModelError> {
-    let Some(outcome) = node.watching.judge(node.now()) else { return Ok(()) };
+    if node.watching.until().is_none() {
+        return Ok(());
+    }
+    // Nobody changes the model between the judgement and what follows from it.
     let mut file = node.screening.changing.lock().await;
+    let Some(outcome) = node.watching.judge(node.now()) else { return Ok(()) };
     let current = node.screening.current().model().clone();
     match outcome {
         Outcome::Keep(shift) => {
+            node.watching.kept();
             let why = match shift {
                 Some(shift) => format!("kept: {}", said(&shift)),
                 None => format!("kept: fewer than {ENOUGH} decisions to compare"),
@@ -173,6 +199,7 @@ async fn look(node: &Arc<Node>) -> Result<(), ModelError> {
         }
         Outcome::RollBack(shift, (before, bytes)) => {
             swap(node, before.clone(), bytes.clone()).await?;
+            node.watching.rolled_back();
             let refused = std::mem::replace(&mut *file, bytes);
             node.archive.roll_back(&refused, &file)?;
             node.metrics.screening.model_rolled_back();
@@ -244,6 +271,7 @@ mod tests {
         decide(&watching, ENOUGH, Verdict::Clear);
         assert!(watching.judge(Timestamp(100 + WATCHED - 1)).is_none());
         assert!(matches!(watching.judge(Timestamp(100 + WATCHED)), Some(Outcome::Keep(Some(_)))));
+        watching.kept();
         assert!(watching.until().is_none() && watching.judge(Timestamp(u64::MAX)).is_none());
     }
 
@@ -257,10 +285,28 @@ mod tests {
         // Another model meanwhile: what was before the first is what is gone back to.
         watching.begin(Timestamp(102), (RiskModel::default_model(), b"between".to_vec()));
         decide(&watching, ENOUGH, Verdict::Investigate);
-        let Some(Outcome::RollBack(shift, (_, file))) = watching.judge(Timestamp(103)) else {
-            panic!("all payments are held where none was")
-        };
-        assert_eq!((shift.alerts, &file[..]), ((0.0, 1.0), &b"before"[..]));
+        // What could not be taken back is judged again.
+        for _ in 0..2 {
+            let Some(Outcome::RollBack(shift, (_, file))) = watching.judge(Timestamp(103)) else {
+                panic!("all payments are held where none was")
+            };
+            assert_eq!((shift.alerts, &file[..]), ((0.0, 1.0), &b"before"[..]));
+        }
+        watching.rolled_back();
         assert!(watching.until().is_none());
+        // The next model is compared with the one that decides again, not with the one that was taken back.
+        begin(&watching, 200);
+        decide(&watching, ENOUGH, Verdict::Investigate);
+        assert!(matches!(watching.judge(Timestamp(201)), Some(Outcome::RollBack(..))));
+    }
+
+    #[test]
+    fn a_model_that_is_not_watched_stays_whatever_it_decides() {
+        let watching = Watching::default();
+        decide(&watching, ENOUGH, Verdict::Clear);
+        begin(&watching, 100);
+        watching.unwatched();
+        decide(&watching, ENOUGH, Verdict::Investigate);
+        assert!(watching.until().is_none() && watching.judge(Timestamp(101)).is_none());
     }
 }

@@ -231,7 +231,7 @@ fn assess(node: &Node, payment: &Payment) -> (Decision, Habits) {
         past.run_ahead(&screener, &assessed.decision, payment);
         (assessed.decision, assessed.habits)
     };
-    node.watching.decided(Scored::from(&decision));
+    node.watching.decided(Scored::of(&decision, screener.model().hold_threshold));
     if let Some(challenger) = &node.screening.challenger {
         let held = |model: &RiskModel| model.model.score(&decision.factors) >= model.hold_threshold;
         node.metrics.screening.challenged(held(screener.model()), held(challenger));

@@ -10,8 +10,8 @@ use crate::http::CANONICAL;
 use crate::model::{
     ActorRequest, BacktestRequest, BacktestView, CustomerChangeView, CustomerChanges, CustomerImport,
     CustomersView, DriftQuery, DriftView, ExceptionList, ExceptionRequest, ExceptionView, Leg,
-    ListChangeView, ListDiffQuery, ListEntryView, ListImport, ListsView, ModelView, ReplayView, SampleQuery,
-    SampleView, VerdictsRequest, VerdictsView, WhyView, WithdrawalRequest,
+    ListChangeView, ListDiffQuery, ListEntryView, ListImport, ListsView, ModelReload, ModelView, ReplayView,
+    SampleQuery, SampleView, VerdictsRequest, VerdictsView, WhyView, WithdrawalRequest,
 };
 
 impl Client {
@@ -88,8 +88,8 @@ impl Client {
     }
 
     /// Has the model's file read again.
-    pub fn reload_model(&self, actor: Actor) -> Result<ModelView, ClientError> {
-        self.post("/v1/model/reload", &ActorRequest { actor })
+    pub fn reload_model(&self, request: &ModelReload) -> Result<ModelView, ClientError> {
+        self.post("/v1/model/reload", request)
     }
 
     /// What another model would have made of decisions taken.

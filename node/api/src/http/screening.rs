@@ -14,7 +14,8 @@ use super::extract::{Asked, Canonical, Json, Segment};
 use super::routes::{Answer, App, LegQuery, json};
 use crate::model::{
     ActorRequest, BacktestRequest, CustomerChanges, CustomerImport, DriftQuery, ExceptionList,
-    ExceptionRequest, ListDiffQuery, ListImport, SampleQuery, VerdictsRequest, WithdrawalRequest,
+    ExceptionRequest, ListDiffQuery, ListImport, ModelReload, SampleQuery, VerdictsRequest,
+    WithdrawalRequest,
 };
 use crate::shared::Shared;
 
@@ -115,8 +116,8 @@ async fn model(State(app): App) -> Answer {
     json(StatusCode::OK, &app.service.model().await?)
 }
 
-async fn reload_model(State(app): App, Json(request): Json<ActorRequest>) -> Answer {
-    json(StatusCode::OK, &app.service.reload_model(request.actor).await?)
+async fn reload_model(State(app): App, Json(request): Json<ModelReload>) -> Answer {
+    json(StatusCode::OK, &app.service.reload_model(request).await?)
 }
 
 async fn backtest(State(app): App, Json(request): Json<BacktestRequest>) -> Answer {

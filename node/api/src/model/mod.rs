@@ -52,8 +52,8 @@ pub use self::records::{
     SubjectAction, SubjectExport, SubjectQuestion,
 };
 pub use self::risk::{
-    BacktestRequest, BacktestView, DriftQuery, DriftView, MAX_VERDICTS, ModelView, SampleQuery, SampleView,
-    SampledView, Shares, VerdictView, VerdictsRequest, VerdictsView,
+    BacktestRequest, BacktestView, DriftQuery, DriftView, MAX_VERDICTS, ModelReload, ModelView, SampleQuery,
+    SampleView, SampledView, Shares, VerdictView, VerdictsRequest, VerdictsView,
 };
 pub use self::signals::{Direction, RetractRequest, SignalList, SignalState, SignalView, TraceRequest};
 pub use self::status::{

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hansa_types::decision::{Reason, Verdict};
 use hansa_types::hash::Digest;
-use hansa_types::id::Timestamp;
+use hansa_types::id::{Actor, Timestamp};
 use hansa_types::uetr::Uetr;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,17 @@ pub struct ModelView {
     /// The version of the challenger that is scored beside it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub challenger: Option<u32>,
+}
+
+/// The configuration's model is to be read again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelReload {
+    /// Who asks.
+    pub actor: Actor,
+    /// It stays, however differently payments are decided.
+    #[serde(default)]
+    pub unwatched: bool,
 }
 
 /// A model to be tried on decisions taken.
@@ -67,6 +78,8 @@ pub struct BacktestView {
     pub no_longer_held: u64,
     /// The first of them.
     pub no_longer_held_payments: Vec<String>,
+    /// There are more decisions than were looked at: these are the newest.
+    pub truncated: bool,
 }
 
 /// Which decisions are compared: those since `since` with those between `before` and then.
@@ -97,6 +110,8 @@ pub struct DriftView {
     pub is: Option<Shares>,
     /// The stability index of each factor in use.
     pub factors: BTreeMap<String, f64>,
+    /// There are more decisions than were looked at: these are the newest.
+    pub truncated: bool,
 }
 
 /// Which payments to draw.
@@ -131,6 +146,8 @@ pub struct SampleView {
     pub below: Vec<SampledView>,
     /// At it and above.
     pub above: Vec<SampledView>,
+    /// There are more decisions than were looked at: these are the newest.
+    pub truncated: bool,
 }
 
 /// Payments whose verdicts are asked for.

@@ -9,8 +9,8 @@ use crate::error::Problem;
 use crate::model::{
     BacktestRequest, BacktestView, CustomerChangeView, CustomerChanges, CustomerImport, CustomersView,
     DriftQuery, DriftView, ExceptionRequest, ExceptionView, Leg, ListChangeView, ListDiffQuery,
-    ListEntryView, ListImport, ListsView, ModelView, ReplayView, SampleQuery, SampleView, VerdictsRequest,
-    VerdictsView, WhyView, WithdrawalRequest,
+    ListEntryView, ListImport, ListsView, ModelReload, ModelView, ReplayView, SampleQuery, SampleView,
+    VerdictsRequest, VerdictsView, WhyView, WithdrawalRequest,
 };
 
 /// Screening as a node's interfaces see it. What [`super::Service`] says of calls holds for these.
@@ -90,7 +90,7 @@ pub trait ScreeningService: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Problem::malformed`] for a file that is broken.
-    async fn reload_model(&self, actor: Actor) -> Result<ModelView, Problem>;
+    async fn reload_model(&self, request: ModelReload) -> Result<ModelView, Problem>;
 
     /// What another model would have made of decisions taken.
     ///

@@ -71,8 +71,8 @@ impl ScreeningService for Fake {
         Ok(samples::model())
     }
 
-    async fn reload_model(&self, actor: Actor) -> Result<ModelView, Problem> {
-        self.note(format!("reload {actor}"));
+    async fn reload_model(&self, request: ModelReload) -> Result<ModelView, Problem> {
+        self.note(format!("reload {} unwatched={}", request.actor, request.unwatched));
         Ok(samples::model())
     }
 

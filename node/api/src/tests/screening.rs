@@ -35,7 +35,10 @@ fn every_call_around_screening_goes_there_and_back() {
     assert_eq!(client.why(samples::uetr(), Some(&samples::leg())).unwrap(), samples::why());
     assert_eq!(client.replay(samples::uetr(), None).unwrap(), samples::replay());
     assert_eq!(client.model().unwrap(), samples::model());
-    assert_eq!(client.reload_model(samples::actor()).unwrap(), samples::model());
+    assert_eq!(
+        client.reload_model(&ModelReload { actor: samples::actor(), unwatched: true }).unwrap(),
+        samples::model()
+    );
     let request = BacktestRequest { model: "m".to_owned(), since: samples::NOW };
     assert_eq!(client.backtest(&request).unwrap(), samples::backtest());
     let query = DriftQuery { before: Timestamp(1), since: Timestamp(2) };
@@ -50,7 +53,7 @@ fn every_call_around_screening_goes_there_and_back() {
         "import own list/ä 2026-11-20 olga@bank-a true true 3 Some([1]); fetch ofac-sdn olga@bank-a; \
          diff ofac-sdn Some(\"2026-11-20\") None; entry ofac-sdn 3/6 &; customers olga@bank-a false 7; \
          change olga@bank-a 2; grant ofac-sdn 36 1; withdraw {id} forged; why {uetr} true; replay {uetr} false; \
-         reload olga@bank-a; backtest m {}; drift 1 2; sample 3 4 5; verdicts 1",
+         reload olga@bank-a unwatched=true; backtest m {}; drift 1 2; sample 3 4 5; verdicts 1",
         samples::NOW.0
     );
     assert_eq!(calls, wanted);

@@ -83,6 +83,8 @@ fn requests_keep_their_shape() {
     frozen(&query, vector!("log-query"));
     frozen(&samples::customer_changes(), vector!("customer-changes"));
     frozen(&samples::exception_request(), vector!("exception-request"));
+    let reload = ModelReload { actor: samples::actor(), unwatched: true };
+    frozen(&reload, vector!("model-reload"));
     let backtest = BacktestRequest { model: "version = 2".to_owned(), since: samples::NOW };
     frozen(&backtest, vector!("backtest-request"));
     frozen(&VerdictsRequest { uetrs: vec![samples::uetr()] }, vector!("verdicts-request"));

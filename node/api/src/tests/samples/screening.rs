@@ -152,6 +152,7 @@ pub(in crate::tests) fn backtest() -> BacktestView {
         newly_held_payments: vec![key().to_string()],
         no_longer_held: 0,
         no_longer_held_payments: vec![],
+        truncated: false,
     }
 }
 
@@ -163,12 +164,13 @@ pub(in crate::tests) fn drift() -> DriftView {
         was: Some(shares(2.0)),
         is: Some(shares(9.0)),
         factors: [("structuring".to_owned(), 0.5)].into(),
+        truncated: true,
     }
 }
 
 pub(in crate::tests) fn sample() -> SampleView {
     let drawn = SampledView { payment: key().to_string(), score: 399, decided_at: NOW };
-    SampleView { threshold: 400, below: vec![drawn], above: vec![] }
+    SampleView { threshold: 400, below: vec![drawn], above: vec![], truncated: false }
 }
 
 pub(in crate::tests) fn verdicts() -> VerdictsView {
