@@ -373,6 +373,9 @@ pub(crate) fn spawn_duties(
 /// it may all the same.
 async fn log_start(node: &Node, config: &Config) -> Result<(), StartError> {
     let manifest = load::read(&config.node.manifest)?;
+    if let Err(error) = lists::log_offline(node).await {
+        tracing::warn!(%error, "who brought lists while this node did not run is not in the log; the next start says it");
+    }
     match record_start(node, &manifest, config).await {
         Err(JournalError::Propose(error @ ProposeError::NoQuorum { .. })) => {
             tracing::warn!(%error, "this start is not in the log");

@@ -172,6 +172,9 @@ pub enum Event {
         entries: u64,
         /// Cases that were opened.
         cases: u64,
+        /// Why it was not gone on with, if it was not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stopped: Option<String>,
     },
     /// A payment was not decided within its scheme's time.
     DeadlineMissed {

@@ -1,5 +1,6 @@
 //! What screening works with, read from the files that the configuration names: watch lists, model.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use hansa_api::model::ListFiles;
@@ -12,7 +13,7 @@ use hansa_types::date::Date;
 use hansa_types::decision::ListVersion;
 use hansa_types::governance::{Message, SyncResponse};
 
-use crate::archive::{Archive, ArchiveError, BasisError};
+use crate::archive::{Archive, ArchiveError, BasisError, InUse};
 use crate::config::{ListConfig, ListFormat, ScreeningConfig};
 
 /// Why something to screen with cannot be loaded.
@@ -49,6 +50,9 @@ pub enum LoadError {
         "watch list {0}: there is none yet: `hansa lists import {0}` or `hansa lists fetch {0}` brings one"
     )]
     NoList(String),
+    /// Two lists of one name.
+    #[error("watch list {0} stands twice in [[screening.lists]]: decisions name lists by their names")]
+    Twice(String),
     /// Half of what says where a list is.
     #[error("watch list {0}: path and date belong together: name both, or neither")]
     HalfList(String),
@@ -68,6 +72,9 @@ pub enum LoadError {
         /// What is wrong with it.
         source: ModelError,
     },
+    /// Whether the model was taken back cannot be told.
+    #[error("the model: {0}; or remove the note, and the configuration's model decides")]
+    RolledBack(BasisError),
     /// The policy, or how the parts go together.
     #[error(transparent)]
     Screener(#[from] ScreenerError),
@@ -103,8 +110,11 @@ impl Loaded {
 /// A screener over everything that the configuration names, with the files; lists that `archive` has newer versions of
 /// in use are taken from there.
 pub(crate) fn loaded(config: &ScreeningConfig, archive: Option<&Archive>) -> Result<Loaded, LoadError> {
-    let (mut lists, mut raw) = (Vec::new(), Vec::new());
+    let (mut lists, mut raw, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
     for list in &config.lists {
+        if !names.insert(&list.name) {
+            return Err(LoadError::Twice(list.name.clone()));
+        }
         let files = newest(list, archive)?;
         let parsed = parse_list(&files);
         let parsed = parsed.map_err(|source| {
@@ -136,12 +146,14 @@ fn model_unless_rolled_back(
     archive: &Archive,
 ) -> Result<(RiskModel, Vec<u8>), LoadError> {
     let (configured, bytes) = model(config)?;
-    let Some(before) = archive.instead_of(&bytes) else { return Ok((configured, bytes)) };
+    let Some(before) = archive.instead_of(&bytes).map_err(LoadError::RolledBack)? else {
+        return Ok((configured, bytes));
+    };
     let refuse = |source| LoadError::Model { path: config.model.clone().unwrap_or_default(), source };
     let text = str::from_utf8(&before).map_err(|error| refuse(ModelError::Form(error.to_string())))?;
     let model = RiskModel::parse(text).map_err(refuse)?;
     tracing::warn!(
-        "model {} was taken back: model {} decides. `hansa model reload` takes it over again",
+        "model {} was taken back: model {} decides. `hansa model reload --unwatched` takes it over for good",
         configured.model.version,
         model.model.version
     );
@@ -175,15 +187,27 @@ pub(crate) fn newest(list: &ListConfig, archive: Option<&Archive>) -> Result<Raw
         (None, None) => None,
         _ => return Err(LoadError::HalfList(list.name.clone())),
     };
-    let in_use = archive.map(|archive| archive.list_in_use(&list.name)).transpose();
-    let in_use = in_use.map_err(|source| LoadError::Archived { name: list.name.clone(), source })?.flatten();
-    match (configured, in_use) {
-        (Some(configured), Some(in_use)) => {
-            Ok(if in_use.date >= configured.date { in_use } else { configured })
+    match (configured, later(list, archive)?) {
+        (Some(configured), Some((over, later))) => {
+            let first = later.date >= configured.date || over == Some(configured.date);
+            Ok(if first { later } else { configured })
         }
-        (Some(only), None) | (None, Some(only)) => Ok(only),
+        (Some(configured), None) => Ok(configured),
+        (None, Some((_, later))) => Ok(later),
         (None, None) => Err(LoadError::NoList(list.name.clone())),
     }
+}
+
+/// The version of a list that came after the configuration's files, if one did, and the date of the files that it comes
+/// before although it is older. What it demands is what the configuration says now.
+fn later(list: &ListConfig, archive: Option<&Archive>) -> Result<Option<(Option<Date>, RawList)>, LoadError> {
+    let archived = |source| LoadError::Archived { name: list.name.clone(), source };
+    let Some(archive) = archive else { return Ok(None) };
+    let Some(InUse { version, over, .. }) = archive.in_use(&list.name).map_err(archived)? else {
+        return Ok(None);
+    };
+    let raw = archive.list(&version).map_err(archived)?;
+    Ok(Some((over, RawList { measure: list.measure, ..raw })))
 }
 
 /// A list as its files are, with what is needed to read them again.
@@ -231,11 +255,14 @@ pub(crate) fn parse_list(raw: &RawList) -> Result<Watchlist, ListError> {
     let ListFiles { main, aliases, addresses, comments } = &raw.files;
     let [alt, add, comments] = [aliases, addresses, comments].map(|file| file.as_deref());
     let files = ofac::Files { sdn: main.as_slice(), alt, add, comments };
-    match raw.format {
+    let mut list = match raw.format {
         ListFormat::OfacCsv => ofac::load(raw.date, &files),
         ListFormat::OfacConsolidated => ofac::load_consolidated(raw.date, &files),
         ListFormat::UnXml => un::load(raw.date, main),
         ListFormat::EuCsv => eu::load(&raw.name, raw.date, main),
         ListFormat::Csv => table::load(&raw.name, raw.date, raw.measure, main),
-    }
+    }?;
+    // Whatever its publisher calls it: decisions, the archive and the commands know it by the bank's name.
+    list.name.clone_from(&raw.name);
+    Ok(list)
 }

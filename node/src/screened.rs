@@ -161,7 +161,8 @@ impl ScreeningService for NodeService {
 
     async fn why(&self, uetr: Uetr, leg: Option<Leg>) -> Result<WhyView, Problem> {
         let key = self.one_leg(uetr, leg.as_ref())?;
-        let Reasons { recorded, why, today } = again::why(&self.0, &key).await.map_err(again_problem)?;
+        let Reasons { recorded, why, today } =
+            again::why(&self.0, key.clone()).await.map_err(again_problem)?;
         let Why { assessment: _, summands, threshold, flips, without } = why;
         let finding = |finding: &hansa_types::decision::Finding| FindingView {
             reason: finding.reason,
@@ -185,7 +186,7 @@ impl ScreeningService for NodeService {
 
     async fn replay(&self, uetr: Uetr, leg: Option<Leg>) -> Result<ReplayView, Problem> {
         let key = self.one_leg(uetr, leg.as_ref())?;
-        let replay = again::replay(&self.0, &key).await.map_err(again_problem)?;
+        let replay = again::replay(&self.0, key.clone()).await.map_err(again_problem)?;
         Ok(ReplayView {
             payment: key.to_string(),
             decided_at: replay.recorded.decided_at,

@@ -44,6 +44,8 @@ pub(crate) enum Term<'a> {
     Class(RecordClass),
     /// The lists, the model and the rules that a decision was taken with.
     Basis(Digest),
+    /// An exception by its id.
+    Exception(Digest),
 }
 
 impl Term<'_> {
@@ -62,6 +64,7 @@ impl Term<'_> {
             Self::Day(day) => (b"day\0", day.to_bytes()),
             Self::Class(class) => (b"class\0", class.to_bytes()),
             Self::Basis(basis) => (b"basis\0", basis.to_bytes()),
+            Self::Exception(id) => (b"exception\0", id.to_bytes()),
         }
     }
 
@@ -181,7 +184,9 @@ fn about(record: &Record) -> Vec<Term<'_>> {
             vec![Term::Signal(record.signal), Term::Nullifier(record.retraction.nullifier)]
         }
         Record::Alert(alert) => vec![Term::Signal(alert.signal), Term::of_subject(&alert.subject)],
-        Record::Exception(record) => vec![Term::of_subject(&record.exception.subject)],
+        Record::Exception(record) => {
+            vec![Term::of_subject(&record.exception.subject), Term::Exception(record.exception.id())]
+        }
         Record::CaseRead(read) => read.subject.iter().map(Term::of_subject).collect(),
         Record::Operation(_)
         | Record::Governance(_)

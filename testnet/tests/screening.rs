@@ -226,6 +226,9 @@ fn an_exception_is_granted_for_one_account_shown_and_withdrawn() {
     assert!(!withdrawn.holds);
     let left: Vec<ExceptionView> = group.hansa(A, &["exceptions", "list"]);
     assert_eq!(left.len(), 0);
+    // Whoever was let pass under it is looked at again.
+    let noted = notes(&group);
+    assert!(noted.iter().any(|note| note.contains("was withdrawn: passport forged")), "{noted:?}");
     assert_eq!(group.pay(A, &to_b(3, HARMLESS, LISTED)).verdict, Some(Verdict::Investigate));
     group.stop(A);
 }

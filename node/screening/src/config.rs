@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hansa_types::bic::Bic;
-use hansa_types::codec_enum;
 use hansa_types::decision::Verdict;
 use hansa_types::iban::Iban;
 use hansa_types::money::{Money, UNITS_PER_ONE};
 use hansa_types::payment::FindingKind;
-use serde::{Deserialize, Serialize};
+use hansa_types::{codec_enum, codec_struct};
+use serde::Deserialize;
 
 use crate::names::DEFAULT_THRESHOLD;
 
@@ -40,7 +40,7 @@ pub enum HoldReject {
 codec_enum!(HoldReject { Unspecified = 1, "MS03", Regulatory = 2, "RR04" });
 
 /// The policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// The scheme of payments that do not say theirs ([`Scheme::of`]).
@@ -70,6 +70,20 @@ pub struct Policy {
     /// The windows of behaviour.
     pub windows: Windows,
 }
+codec_struct!(Policy {
+    scheme,
+    hold_reject,
+    bics,
+    name_threshold,
+    skip_lists,
+    required,
+    missing_data,
+    invalid_data,
+    amount_limit,
+    blocked_accounts,
+    rates,
+    windows
+});
 
 impl Default for Policy {
     fn default() -> Self {
@@ -107,7 +121,7 @@ impl Default for Policy {
 }
 
 /// How far back each factor looks, and what it takes for unusual.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Windows {
     /// Hours of velocity, and of money that comes and goes.
@@ -123,6 +137,14 @@ pub struct Windows {
     /// Payments that an account must have been seen in before its habits count.
     pub habit_payments: u32,
 }
+codec_struct!(Windows {
+    velocity_hours,
+    pattern_days,
+    dormant_days,
+    reporting_threshold,
+    structuring_percent,
+    habit_payments
+});
 
 impl Default for Windows {
     fn default() -> Self {

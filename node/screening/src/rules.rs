@@ -3,9 +3,9 @@
 //! A decision names its rules by digest, and the archive keeps them, so that a decision can be taken again years later:
 //! by the same rules, or by today's.
 
-use hansa_types::hash::{Digest, digest};
+use hansa_types::codec_struct;
+use hansa_types::hash::{Digest, digest_of};
 use hansa_types::model::Score;
-use serde::{Deserialize, Serialize};
 
 use crate::config::Policy;
 use crate::factors::fatf;
@@ -15,8 +15,7 @@ use crate::model::RiskModel;
 pub const ENGINE: u32 = 1;
 
 /// The rules of one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// [`ENGINE`] of the release.
     pub engine: u32,
@@ -27,6 +26,7 @@ pub struct Rules {
     /// The bank's policy, with every value spelt out.
     pub policy: Policy,
 }
+codec_struct!(Rules { engine, fatf, hold_threshold, policy });
 
 impl Rules {
     /// The rules of this release under `policy` and `model`.
@@ -39,24 +39,16 @@ impl Rules {
         }
     }
 
-    /// The rules as they are kept: JSON without blanks, maps and sets in ascending order.
-    pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("rules are strings and numbers, and maps by strings")
-    }
-
-    /// Reads rules as they are kept.
-    pub fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(json)
-    }
-
     /// What decisions cite.
     pub fn digest(&self) -> Digest {
-        digest("hansa/rules/v1", &[&self.to_json()])
+        digest_of("hansa/rules/v1", self)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hansa_types::codec::{Decode, Encode};
+
     use super::*;
     use crate::config::Scheme;
 
@@ -69,7 +61,7 @@ mod tests {
             ..Policy::default()
         };
         let rules = Rules::new(&policy, &RiskModel::default_model());
-        let read = Rules::from_json(&rules.to_json()).unwrap();
+        let read = Rules::from_bytes(&rules.to_bytes()).unwrap();
         assert_eq!((&read, read.digest()), (&rules, rules.digest()));
     }
 

@@ -1,14 +1,27 @@
 //! Files that are written whole or not at all.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use super::ArchiveError;
 
-/// The content of a file, if it can be read.
-pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
-    fs::read(path).ok()
+/// The content of a file; none if there is no such file. One that is there and cannot be read is an error: what it says
+/// must not be taken for unsaid.
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, ArchiveError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ArchiveError { path: path.to_owned(), source }),
+    }
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), ArchiveError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done.map_err(|source| ArchiveError { path: path.to_owned(), source }),
+    }
 }
 
 /// Writes a file whole and durably, unless it is there.

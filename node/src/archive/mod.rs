@@ -6,25 +6,24 @@
 //! folder, where a backup finds it.
 
 mod files;
+mod prune;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use hansa_screening::{RiskModel, Rules, Scheme, Screener, ScreenerError};
 use hansa_types::codec::{CodecError, Decode, Encode, Reader, Writer};
 use hansa_types::codec_struct;
+use hansa_types::date::Date;
 use hansa_types::decision::{Decision, ListVersion};
 use hansa_types::hash::{Digest, digest, digest_of};
-use hansa_types::id::Timestamp;
+use hansa_types::id::Actor;
 
-use self::files::{keep, read};
-use crate::journal::{Journal, JournalError};
+use self::files::{keep, read, remove};
 use crate::load::{self, RawList};
-use crate::retention::Retention;
-use crate::terms::{Term, basis, basis_of};
+use crate::terms::{basis, basis_of};
 
 const LISTS: &str = "lists";
 const MODELS: &str = "models";
@@ -39,8 +38,6 @@ const MODEL_FILE: &str = "hansa/model-file/v1";
 const MAX_LISTS: usize = hansa_types::decision::MAX_FINDINGS;
 /// The longest model file.
 const MAX_MODEL: usize = 1 << 20;
-/// How many erased decisions are stepped over in search of the last one of a basis that can be read.
-const MAX_ERASED: usize = 1_000;
 
 /// Why the archive cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +58,9 @@ pub enum BasisError {
     /// Something is there and is not what the decision cites.
     #[error("{0} in this replica's archive is damaged: copy it from another replica, or from a backup")]
     Damaged(String),
+    /// It cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// Policy or model that this release refuses.
     #[error("this release does not take them any more: {0}")]
     Screener(#[from] ScreenerError),
@@ -104,6 +104,17 @@ struct ArchivedList {
     raw: RawList,
 }
 codec_struct!(ArchivedList { version, raw });
+
+/// A version of a list that came after the configuration's files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InUse {
+    pub(crate) version: ListVersion,
+    /// The date of the configuration's files, if it was to come before those although it is older.
+    pub(crate) over: Option<Date>,
+    /// Who brought it while the node did not run: the log does not say so yet.
+    pub(crate) unlogged: Option<Actor>,
+}
+codec_struct!(InUse { version, over, unlogged });
 
 /// A model that was taken back, by the digest of its file, and the file of the one in its place.
 struct RolledBack {
@@ -151,23 +162,22 @@ impl Archive {
         keep(&self.dir.join(LISTS).join(list_name(version)), &bytes.into_bytes())
     }
 
-    /// Keeps in mind that this version of a list is in use, rather than the configuration's files.
-    pub(crate) fn use_list(&self, version: &ListVersion) -> Result<(), ArchiveError> {
-        keep(&self.dir.join(IN_USE).join(hex::encode(&version.name)), &version.to_bytes())
+    /// Keeps in mind that a version of a list is in use, rather than the configuration's files.
+    pub(crate) fn use_list(&self, in_use: &InUse) -> Result<(), ArchiveError> {
+        keep(&self.dir.join(IN_USE).join(hex::encode(&in_use.version.name)), &in_use.to_bytes())
     }
 
-    /// The list called `name` that came after the configuration's files, if one did.
-    pub(crate) fn list_in_use(&self, name: &str) -> Result<Option<RawList>, BasisError> {
-        let Some(bytes) = read(&self.dir.join(IN_USE).join(hex::encode(name))) else { return Ok(None) };
-        let damaged = || BasisError::Damaged(format!("the note of which {name} is in use"));
-        let version = ListVersion::from_bytes(&bytes).map_err(|_| damaged())?;
-        self.list(&version).map(Some)
+    /// Which version of the list called `name` came after the configuration's files, if one did.
+    pub(crate) fn in_use(&self, name: &str) -> Result<Option<InUse>, BasisError> {
+        let note = read(&self.dir.join(IN_USE).join(hex::encode(name)))?;
+        let damaged = |_| BasisError::Damaged(format!("the note of which {name} is in use"));
+        note.map(|note| InUse::from_bytes(&note).map_err(damaged)).transpose()
     }
 
     /// A list as its files were.
     pub(crate) fn list(&self, version: &ListVersion) -> Result<RawList, BasisError> {
         let what = || format!("the list {} of {} ({})", version.name, version.date, version.digest);
-        let bytes = read(&self.dir.join(LISTS).join(list_name(version)));
+        let bytes = read(&self.dir.join(LISTS).join(list_name(version)))?;
         let bytes = bytes.ok_or_else(|| BasisError::Missing(what()))?;
         let archived = ArchivedList::from_bytes(&bytes).map_err(|_| BasisError::Damaged(what()))?;
         let whole = load::parse_list(&archived.raw).is_ok_and(|list| list.version() == *version);
@@ -192,19 +202,15 @@ impl Archive {
 
     /// A model was taken over on purpose: no other is in use in its place.
     pub(crate) fn no_roll_back(&self) -> Result<(), ArchiveError> {
-        let path = self.dir.join(ROLLED_BACK);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(ArchiveError { path, source })
-            }
-            _ => Ok(()),
-        }
+        remove(&self.dir.join(ROLLED_BACK))
     }
 
     /// The file of the model that is in use in place of the one in `file`, if that was taken back.
-    pub(crate) fn instead_of(&self, file: &[u8]) -> Option<Vec<u8>> {
-        let note = RolledBack::from_bytes(&read(&self.dir.join(ROLLED_BACK))?).ok()?;
-        (note.refused == digest(MODEL_FILE, &[file])).then_some(note.model)
+    pub(crate) fn instead_of(&self, file: &[u8]) -> Result<Option<Vec<u8>>, BasisError> {
+        let Some(note) = read(&self.dir.join(ROLLED_BACK))? else { return Ok(None) };
+        let damaged = |_| BasisError::Damaged("the note of which model was taken back".to_owned());
+        let note = RolledBack::from_bytes(&note).map_err(damaged)?;
+        Ok((note.refused == digest(MODEL_FILE, &[file])).then_some(note.model))
     }
 
     /// Keeps what `screener` decides by, before it decides anything. Its lists are here already; `model` is the file.
@@ -212,15 +218,17 @@ impl Archive {
         let cited = screener.model().model.digest();
         keep(&self.dir.join(MODELS).join(cited.to_string()), model)?;
         let rules = screener.rules().digest();
-        keep(&self.dir.join(RULES).join(rules.to_string()), &screener.rules().to_json())?;
-        let mut current = BTreeSet::new();
+        keep(&self.dir.join(RULES).join(rules.to_string()), &screener.rules().to_bytes())?;
+        // Held throughout: what is being adopted must not be taken for unused.
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut adopted = BTreeSet::new();
         for scheme in Scheme::ALL.iter().copied() {
             let basis = Basis { lists: screener.consulted(scheme), model: cited, rules };
-            if current.insert(basis.name()) {
+            if adopted.insert(basis.name()) {
                 keep(&self.dir.join(BASES).join(basis.name().to_string()), &basis.to_bytes())?;
             }
         }
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = current;
+        *current = adopted;
         Ok(())
     }
 
@@ -244,7 +252,7 @@ impl Archive {
 
     fn model(&self, digest: &Digest) -> Result<RiskModel, BasisError> {
         let what = || format!("the model {digest}");
-        let bytes = read(&self.dir.join(MODELS).join(digest.to_string()));
+        let bytes = read(&self.dir.join(MODELS).join(digest.to_string()))?;
         let bytes = bytes.ok_or_else(|| BasisError::Missing(what()))?;
         let text = str::from_utf8(&bytes).ok().filter(|text| text.len() <= MAX_MODEL);
         let model = text.and_then(|text| RiskModel::parse(text).ok());
@@ -253,9 +261,9 @@ impl Archive {
 
     fn rules(&self, digest: &Digest) -> Result<Rules, BasisError> {
         let what = || format!("the rules {digest}");
-        let bytes = read(&self.dir.join(RULES).join(digest.to_string()));
+        let bytes = read(&self.dir.join(RULES).join(digest.to_string()))?;
         let bytes = bytes.ok_or_else(|| BasisError::Missing(what()))?;
-        let rules = Rules::from_json(&bytes).ok().filter(|rules| rules.digest() == *digest);
+        let rules = Rules::from_bytes(&bytes).ok().filter(|rules| rules.digest() == *digest);
         rules.ok_or_else(|| BasisError::Damaged(what()))
     }
 
@@ -290,51 +298,17 @@ impl Archive {
         Ok(missing)
     }
 
-    /// Removes what no decision is based on that is still kept. Returns how many files went.
-    pub(crate) fn prune(
-        &self,
-        journal: &Journal,
-        retention: &Retention,
-        now: Timestamp,
-    ) -> Result<u64, JournalError> {
-        let failed = |error: ArchiveError| JournalError::Archive(error.to_string());
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (mut kept, mut gone) = (Vec::new(), Vec::new());
-        for (name, basis) in self.bases().map_err(failed)? {
-            let last = last_cited(journal, &name)?;
-            let cited = last.is_some_and(|at| retention.longest_decision(at) > now);
-            if cited || current.contains(&name) { kept.push(basis) } else { gone.push((name, basis)) }
-        }
-        let in_use = self.in_use().map_err(failed)?;
-        let lists = kept.iter().flat_map(|basis| &basis.lists).chain(&in_use);
-        let lists: BTreeSet<String> = lists.map(list_name).collect();
-        let models: BTreeSet<Digest> = kept.iter().map(|basis| basis.model).collect();
-        let rules: BTreeSet<Digest> = kept.iter().map(|basis| basis.rules).collect();
-        let mut files = BTreeSet::new();
-        for (name, basis) in gone {
-            files.insert(self.dir.join(BASES).join(name.to_string()));
-            let unused = basis.lists.iter().map(list_name).filter(|list| !lists.contains(list));
-            files.extend(unused.map(|list| self.dir.join(LISTS).join(list)));
-            if !models.contains(&basis.model) {
-                files.insert(self.dir.join(MODELS).join(basis.model.to_string()));
-            }
-            if !rules.contains(&basis.rules) {
-                files.insert(self.dir.join(RULES).join(basis.rules.to_string()));
-            }
-        }
-        for path in &files {
-            fs::remove_file(path).map_err(|source| failed(ArchiveError { path: path.clone(), source }))?;
-        }
-        Ok(files.len() as u64)
-    }
-
     /// The versions that are in use rather than the configuration's files.
-    fn in_use(&self) -> Result<Vec<ListVersion>, ArchiveError> {
+    fn all_in_use(&self) -> Result<Vec<ListVersion>, ArchiveError> {
         let path = self.dir.join(IN_USE);
         let failed = |source| ArchiveError { path: path.clone(), source };
         let entries = fs::read_dir(&path).map_err(failed)?;
         let notes: Result<Vec<_>, _> = entries.map(|entry| fs::read(entry?.path())).collect();
-        Ok(notes.map_err(failed)?.iter().filter_map(|note| ListVersion::from_bytes(note).ok()).collect())
+        Ok(notes
+            .map_err(failed)?
+            .iter()
+            .filter_map(|note| Some(InUse::from_bytes(note).ok()?.version))
+            .collect())
     }
 
     fn bases(&self) -> Result<Vec<(Digest, Basis)>, ArchiveError> {
@@ -361,126 +335,5 @@ fn list_name(version: &ListVersion) -> String {
     digest_of("hansa/archived-list/v1", version).to_string()
 }
 
-/// When the last decision on a basis was taken that can be read: the future, if none of the last ones can be.
-fn last_cited(journal: &Journal, basis: &Digest) -> Result<Option<Timestamp>, JournalError> {
-    let term = journal.term(&Term::Basis(*basis));
-    let mut before = journal.consensus().size();
-    for _ in 0..MAX_ERASED {
-        let Some(index) = last_under(journal, &term, before)? else { return Ok(None) };
-        match journal.read(index) {
-            Ok(Some((_, record))) => return Ok(Some(record.at())),
-            Ok(None) | Err(JournalError::Erased(_)) => before = index,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Some(Timestamp(u64::MAX)))
-}
-
-/// The last leaf under a term below `before`: a search by halves, one seek each.
-fn last_under(journal: &Journal, term: &[u8; 32], before: u64) -> Result<Option<u64>, JournalError> {
-    let first_from = |from: u64| {
-        let mut found = None;
-        journal.consensus().visit_term(term, from, |index| {
-            found = Some(index).filter(|index| *index < before);
-            ControlFlow::Break(())
-        })?;
-        Ok::<_, JournalError>(found)
-    };
-    let Some(mut last) = first_from(0)? else { return Ok(None) };
-    let (mut low, mut high) = (last + 1, before);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match first_from(middle)? {
-            Some(index) => {
-                last = index;
-                low = index + 1;
-            }
-            None => high = middle,
-        }
-    }
-    Ok(Some(last))
-}
-
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use hansa_screening::History;
-    use hansa_screening::Known;
-    use hansa_screening::model::DEFAULT;
-    use hansa_screening::watchlist::Measure;
-    use hansa_types::payment::Payment;
-
-    use hansa_api::model::ListFiles;
-
-    use super::*;
-    use crate::config::{ListConfig, ListFormat, ScreeningConfig};
-
-    const LIST: &str = include_str!("../../../testnet/samples/watchlist.csv");
-
-    /// The archive in `folder`, opened as a start does, and the screener that it holds.
-    fn open(folder: &Path) -> (Archive, Screener) {
-        let path = folder.join("list.csv");
-        fs::write(&path, LIST).unwrap();
-        let list = ListConfig {
-            date: Some("2026-11-20".try_into().unwrap()),
-            path: Some(path),
-            measure: Measure::Freeze,
-            ..ListConfig::new("samples", ListFormat::Csv)
-        };
-        let archive = Archive::open(folder.join("archive")).unwrap();
-        let config = ScreeningConfig { lists: vec![list], ..ScreeningConfig::default() };
-        let loaded = load::loaded(&config, Some(&archive)).unwrap();
-        loaded.keep(&archive).unwrap();
-        (archive, loaded.screener)
-    }
-
-    #[test]
-    fn what_was_loaded_is_kept_whole_and_what_is_damaged_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = folder.path().join("archive");
-        let (archive, screener) = open(folder.path());
-        assert_eq!(archive.missing().unwrap(), [""; 0]);
-        let version = screener.lists()[0].version();
-        let list = dir.join(LISTS).join(list_name(&version));
-        let whole = fs::read(&list).unwrap();
-        fs::write(&list, &whole[..whole.len() - 40]).unwrap();
-        let model = dir.join(MODELS).join(RiskModel::default_model().model.digest().to_string());
-        assert_eq!(fs::read_to_string(&model).unwrap(), DEFAULT);
-        fs::remove_file(&model).unwrap();
-        let missing = archive.missing().unwrap();
-        assert!(missing.len() == 2 && missing[0].contains("the list samples of 2026-11-20"), "{missing:?}");
-        assert_eq!(open(folder.path()).0.missing().unwrap(), [""; 0], "the next start writes them again");
-    }
-
-    #[test]
-    fn a_decision_is_taken_again_by_what_it_cites() {
-        let folder = tempfile::tempdir().unwrap();
-        let (archive, screener) = open(folder.path());
-        let decide = |screener: &Screener| {
-            screener.assess(&Payment::default(), &History::default(), Known::default(), Timestamp(9)).decision
-        };
-        let decision = decide(&screener);
-        assert_eq!(decide(&archive.screener_of(&decision).unwrap()), decision);
-        let unknown = Decision { rules: Digest([1; 32]), ..decision };
-        assert!(matches!(archive.screener_of(&unknown), Err(BasisError::Missing(_))));
-    }
-
-    #[test]
-    fn a_list_in_use_comes_before_older_files() {
-        let folder = tempfile::tempdir().unwrap();
-        let (archive, screener) = open(folder.path());
-        let files = ListFiles { main: LIST.into(), ..ListFiles::default() };
-        let config = ListConfig::new("samples", ListFormat::Csv);
-        let newer = RawList::new(&config, "2026-11-21".try_into().unwrap(), files);
-        let version = load::parse_list(&newer).unwrap().version();
-        archive.add_list(&version, &newer).unwrap();
-        archive.use_list(&version).unwrap();
-        let in_use = load::parse_list(&archive.list_in_use("samples").unwrap().unwrap()).unwrap();
-        assert_eq!(in_use.version(), version);
-        let (archive, with_newer) = open(folder.path());
-        assert_eq!(with_newer.lists()[0].date.to_string(), "2026-11-21");
-        assert_eq!(archive.versions("samples").unwrap().len(), 2);
-        assert_eq!(screener.lists()[0].date.to_string(), "2026-11-20");
-    }
-}
+mod tests;

@@ -109,7 +109,8 @@ pub(super) fn execute(command: ListsCommand, config: &Path, out: &Output) -> Res
             out.print(&running_or(client.import_list(name, &import), offline)?, change);
         }
         ListsCommand::Fetch { name, actor } => {
-            let offline = || lists::fetch_offline(&opened(config)?, &name).map_err(CliError::from);
+            let by = actor.clone();
+            let offline = || lists::fetch_offline(&opened(config)?, &name, by).map_err(CliError::from);
             out.print(&running_or(client.fetch_list(&name, actor), offline)?, change);
         }
         ListsCommand::Diff { name, from, to } => {

@@ -10,8 +10,9 @@ use hansa_types::case::{Alert, AlertState};
 use hansa_types::codec::Encode;
 use hansa_types::decision::Decision;
 use hansa_types::exception::Exception;
+use hansa_types::hash::Digest;
 use hansa_types::payment::PaymentKey;
-use hansa_types::record::{DecisionRecord, Record, RecordClass};
+use hansa_types::record::{DecisionRecord, Record};
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::cases;
@@ -86,12 +87,12 @@ impl Replay {
 }
 
 /// Takes the decision on a payment again, by what it was taken with.
-pub(crate) async fn replay(node: &Arc<Node>, key: &PaymentKey) -> Result<Replay, AgainError> {
-    let (record, known) = recorded(node, key)?;
-    let archive = node.clone();
+pub(crate) async fn replay(node: &Arc<Node>, key: PaymentKey) -> Result<Replay, AgainError> {
+    let node = node.clone();
     spawn_blocking(move || {
+        let (record, known) = recorded(&node, &key)?;
         let DecisionRecord { decision, payment, habits } = record;
-        let screener = archive.archive.screener_of(&decision)?;
+        let screener = node.archive.screener_of(&decision)?;
         let replayed = screener.judge(&payment, habits, known.borrow(), decision.decided_at).decision;
         Ok(Replay { recorded: decision, replayed })
     })
@@ -99,17 +100,16 @@ pub(crate) async fn replay(node: &Arc<Node>, key: &PaymentKey) -> Result<Replay,
 }
 
 /// Explains the decision on a payment.
-pub(crate) async fn why(node: &Arc<Node>, key: &PaymentKey) -> Result<Reasons, AgainError> {
-    let (record, known) = recorded(node, key)?;
-    let archive = node.clone();
-    let now = node.now();
+pub(crate) async fn why(node: &Arc<Node>, key: PaymentKey) -> Result<Reasons, AgainError> {
+    let node = node.clone();
     spawn_blocking(move || {
+        let (record, known) = recorded(&node, &key)?;
         let DecisionRecord { decision, payment, habits } = record;
-        let screener = archive.archive.screener_of(&decision)?;
+        let screener = node.archive.screener_of(&decision)?;
         let why = explain(&screener, &payment, habits, known.borrow(), decision.decided_at);
         // Signals and exceptions too are today's.
-        let today = archive.screening.current();
-        let today = today.judge(&payment, habits, archive.book().known(), now).decision;
+        let today = node.screening.current();
+        let today = today.judge(&payment, habits, node.book().known(), node.now()).decision;
         Ok(Reasons { recorded: decision, why, today })
     })
     .await?
@@ -135,26 +135,21 @@ fn recorded(node: &Node, key: &PaymentKey) -> Result<(DecisionRecord, Then), Aga
         let cited = book.alerts.values().filter(|alert| record.decision.signals.contains(&alert.signal));
         cited.map(|alert| Alert { state: AlertState::Open, ..alert.clone() }).collect()
     };
-    let exceptions = exceptions(node, &record.decision)?;
-    Ok((record, Then { alerts: ActiveAlerts::new(&alerts), exceptions }))
+    let exceptions: Result<Vec<_>, _> =
+        record.decision.exceptions.iter().map(|id| exception(node, id)).collect();
+    Ok((record, Then { alerts: ActiveAlerts::new(&alerts), exceptions: Exceptions::new(exceptions?) }))
 }
 
-fn exceptions(node: &Node, decision: &Decision) -> Result<Exceptions, AgainError> {
-    if decision.exceptions.is_empty() {
-        return Ok(Exceptions::default());
-    }
-    let mut found: Vec<Exception> = Vec::new();
-    for index in node.journal.find(Term::Class(RecordClass::Exception))? {
+/// An exception as it was granted, whatever became of it.
+fn exception(node: &Node, id: &Digest) -> Result<Exception, AgainError> {
+    for index in node.journal.find(Term::Exception(*id))? {
         match node.journal.read(index) {
-            Ok(Some((_, Record::Exception(record))))
-                if decision.exceptions.contains(&record.exception.id()) =>
-            {
-                found.push(record.exception);
+            Ok(Some((_, Record::Exception(record)))) if record.exception.id() == *id => {
+                return Ok(record.exception);
             }
             Ok(_) | Err(JournalError::Erased(_)) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    let all = decision.exceptions.iter().all(|id| found.iter().any(|exception| exception.id() == *id));
-    if all { Ok(Exceptions::new(found)) } else { Err(AgainError::Exception) }
+    Err(AgainError::Exception)
 }

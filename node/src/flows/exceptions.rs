@@ -2,12 +2,14 @@
 
 use hansa_consensus::Command;
 use hansa_screening::watchlist::Entry;
+use hansa_types::decision::Reason;
 use hansa_types::exception::Exception;
 use hansa_types::hash::Digest;
 use hansa_types::id::{Actor, Timestamp};
 use hansa_types::record::{ExceptionRecord, Withdrawal};
 use hansa_types::subject::Subject;
 
+use super::rescreen;
 use crate::journal::JournalError;
 use crate::node::Node;
 
@@ -94,7 +96,13 @@ pub(crate) async fn withdraw(
         let withdrawal = Withdrawal { actor: actor.clone(), reason: reason.clone(), at };
         let record = ExceptionRecord { exception: exception.clone(), withdrawn: Some(withdrawal) };
         let leaf = node.journal.exception_leaf(&record)?;
-        Ok::<_, ExceptionError>((Command::Append { leaf, follow_up: vec![] }, exception))
+        // Whoever was let pass under it is looked at again: screening anew told of these hits before.
+        let Exception { subject, list, entry, .. } = &exception;
+        let note = format!("the exception against {list} {entry} was withdrawn: {reason}");
+        let grounds = rescreen::listed_grounds(subject, None, Reason::ListedName, list);
+        let case = rescreen::noted(book, subject, grounds, "exceptions", at, &note);
+        let follow_up = vec![node.journal.case_leaf(&case)?];
+        Ok::<_, ExceptionError>((Command::Append { leaf, follow_up }, exception))
     });
     Ok(withdrawn.await?.1)
 }

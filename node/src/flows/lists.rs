@@ -16,7 +16,7 @@ use hansa_types::decision::ListVersion;
 use hansa_types::id::{Actor, Timestamp};
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, InUse};
 use crate::config::{Config, FetchConfig, ListConfig, ScreeningConfig};
 use crate::events::Event;
 use crate::journal::JournalError;
@@ -163,30 +163,32 @@ pub(crate) fn import_offline(
     import: &ListImport,
 ) -> Result<ListChangeView, ListsError> {
     let list = named(&config.screening, name)?;
-    let ListImport { date, force, preview, files, .. } = import.clone();
-    store(archive, list, RawList::new(list, date, files), force, preview)
+    let ListImport { date, actor, force, preview, files } = import.clone();
+    let raw = RawList::new(list, date, files);
+    let after = parse_list(&raw).map_err(|source| ListsError::Broken { list: name.to_owned(), source })?;
+    store(archive, list, Arrived { raw, after, force }, preview, actor)
 }
 
 /// As [`fetch_now`], for a node that does not run.
 pub(crate) fn fetch_offline(
     (config, archive): &(Config, Archive),
     name: &str,
+    actor: Actor,
 ) -> Result<ListChangeView, ListsError> {
     let list = named(&config.screening, name)?;
     let source = list.fetch.as_ref().ok_or_else(|| ListsError::NoSource(name.to_owned()))?;
     let (modified, files) = get(source).map_err(|source| failed_to_fetch(list, source))?;
-    let raw = RawList::new(list, Date::of(modified.unwrap_or(now())), files);
-    store(archive, list, raw, false, false)
+    let (raw, after) = parse_dated(RawList::new(list, Date::of(modified.unwrap_or(now())), files))?;
+    store(archive, list, Arrived { raw, after, force: false }, false, actor)
 }
 
 fn store(
     archive: &Archive,
     list: &ListConfig,
-    raw: RawList,
-    force: bool,
+    Arrived { raw, after, force }: Arrived,
     preview: bool,
+    actor: Actor,
 ) -> Result<ListChangeView, ListsError> {
-    let (raw, after) = parse_dated(raw)?;
     // The first version of a list follows nothing.
     let before = newest(list, Some(archive)).ok().and_then(|raw| parse_list(&raw).ok());
     if let Some(before) = before.as_ref().filter(|_| !force) {
@@ -194,9 +196,28 @@ fn store(
     }
     if !preview {
         archive.add_list(&after.version(), &raw)?;
-        archive.use_list(&after.version())?;
+        archive.use_list(&InUse { unlogged: Some(actor), ..in_use_of(list, &after) })?;
     }
     Ok(change_view(before.as_ref(), &after, !preview))
+}
+
+/// The note that a version is in use, before the configuration's files even where they are of a later day.
+fn in_use_of(config: &ListConfig, list: &Watchlist) -> InUse {
+    let over = config.date.filter(|date| *date > list.date);
+    InUse { version: list.version(), over, unlogged: None }
+}
+
+/// Logs who brought lists while the node did not run.
+pub(crate) async fn log_offline(node: &Node) -> Result<(), ListsError> {
+    for list in &node.screening.config.lists {
+        let Ok(Some(in_use)) = node.archive.in_use(&list.name) else { continue };
+        let Some(actor) = &in_use.unlogged else { continue };
+        let ListVersion { name, date, digest } = &in_use.version;
+        let detail = format!("{name} of {date} ({digest}), while the node did not run; by {actor}");
+        node.log_operation("list-changed", detail).await?;
+        node.archive.use_list(&InUse { unlogged: None, ..in_use })?;
+    }
+    Ok(())
 }
 
 /// A version that is whole.
@@ -286,7 +307,7 @@ async fn take_over(node: &Arc<Node>, arrived: Arrived, actor: &Actor) -> Result<
         let screener = Screener::new(current.policy().clone(), lists.collect(), current.model().clone())?;
         making.archive.add_list(&swapped.version(), &raw)?;
         making.archive.adopt(&screener, &model)?;
-        making.archive.use_list(&swapped.version())?;
+        making.archive.use_list(&in_use_of(named(&making.screening.config, &swapped.name)?, &swapped))?;
         making.screening.swap(screener);
         Ok::<_, ListsError>(())
     });

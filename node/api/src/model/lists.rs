@@ -127,7 +127,7 @@ pub struct RescreeningView {
     pub entries: (u64, u64),
     /// Cases that were opened.
     pub cases: u64,
-    /// Why it broke off; it is begun again at the next start.
+    /// Why it broke off: it is begun again, unless it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

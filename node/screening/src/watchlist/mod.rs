@@ -198,6 +198,19 @@ pub struct Watchlist {
     digest: Digest,
 }
 
+/// What a list's digest is of: who is on it, and what that leads to.
+struct Content<'a> {
+    measure: Measure,
+    entries: &'a Vec<Entry>,
+}
+
+impl Encode for Content<'_> {
+    fn encode(&self, out: &mut Writer) {
+        self.measure.encode(out);
+        self.entries.encode(out);
+    }
+}
+
 impl Watchlist {
     /// A list of `entries`, refused if there are none or an id stands twice.
     pub fn new(name: &str, date: Date, measure: Measure, mut entries: Vec<Entry>) -> Result<Self, ListError> {
@@ -216,7 +229,7 @@ impl Watchlist {
             entry.identifiers.sort_unstable();
             entry.identifiers.dedup();
         }
-        let digest = digest_of("hansa/watchlist/v1", &entries);
+        let digest = digest_of("hansa/watchlist/v2", &Content { measure, entries: &entries });
         Ok(Self { name: name.to_owned(), date, measure, entries, orphans: 0, digest })
     }
 
@@ -225,7 +238,7 @@ impl Watchlist {
         ListVersion { name: self.name.clone(), date: self.date.to_string(), digest: self.digest }
     }
 
-    /// The digest of the canonical entries.
+    /// The digest of measure and canonical entries.
     pub fn digest(&self) -> Digest {
         self.digest
     }
