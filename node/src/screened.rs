@@ -19,7 +19,7 @@ use hansa_types::id::Actor;
 use hansa_types::uetr::Uetr;
 
 use crate::config::ListConfig;
-use crate::customers::{self, Customer, Customers};
+use crate::customers::{self, Customer, Customers, FileError};
 use crate::flows::again::{self, AgainError, Reasons};
 use crate::flows::customers::{Counts, CustomersError, import};
 use crate::flows::exceptions::{self, ExceptionError, Grant};
@@ -95,14 +95,16 @@ impl ScreeningService for NodeService {
         let parsed = tokio::task::spawn_blocking(move || customers::parse(&file));
         let parsed = parsed.await.map_err(|error| Problem::internal(error.to_string()))?;
         let after = parsed.map_err(|error| Problem::malformed(error.to_string()))?;
-        let counts = import(&self.0, |_| after, force, &actor).await.map_err(customers_problem)?;
+        let counts = import(&self.0, |_| after, true, force, &actor)
+            .await
+            .map_err(|error| customers_problem(&error))?;
         Ok(counts_view(&self.0, counts))
     }
 
     async fn change_customers(&self, request: CustomerChanges) -> Result<CustomerChangeView, Problem> {
         let CustomerChanges { actor, changes } = request;
         let changes: Vec<_> = changes.into_iter().map(read_change).collect::<Result<_, _>>()?;
-        let apply = |before: &Customers| {
+        let apply = move |before: &Customers| {
             let mut after = before.clone();
             for (account, customer) in changes {
                 match customer {
@@ -113,7 +115,8 @@ impl ScreeningService for NodeService {
             after
         };
         // A feed that closes accounts says which: there is nothing to be suspicious of.
-        let counts = import(&self.0, apply, true, &actor).await.map_err(customers_problem)?;
+        let counts =
+            import(&self.0, apply, false, true, &actor).await.map_err(|error| customers_problem(&error))?;
         Ok(counts_view(&self.0, counts))
     }
 
@@ -291,8 +294,9 @@ fn read_change(change: CustomerChange) -> Result<(hansa_types::payment::Account,
     let account = |text: &str| customers::parse_account(text).map_err(Problem::malformed);
     match change {
         CustomerChange::Put { account: text, name, birth_date, country } => {
-            if name.trim().is_empty() {
-                return Err(Problem::malformed(format!("account {text}: the name is missing")));
+            let name = name.trim().to_owned();
+            if name.is_empty() {
+                return Err(Problem::malformed("a name is missing"));
             }
             Ok((account(&text)?, Some(Customer { name, birth_date, country })))
         }
@@ -332,10 +336,11 @@ fn lists_problem(error: ListsError) -> Problem {
     }
 }
 
-fn customers_problem(error: CustomersError) -> Problem {
+fn customers_problem(error: &CustomersError) -> Problem {
     match error {
-        CustomersError::Shrunken { .. } => Problem::conflict(error.to_string()),
-        CustomersError::Journal(error) => journal_problem(error),
+        CustomersError::Shrunken { .. } | CustomersError::Refused(_) => Problem::conflict(error.to_string()),
+        CustomersError::File(FileError::Unwritable) => Problem::malformed(error.to_string()),
+        CustomersError::Tags(_) => Problem::unavailable(error.to_string(), RETRY_SECONDS),
         CustomersError::File(_) | CustomersError::Failed(_) => Problem::internal(error.to_string()),
     }
 }

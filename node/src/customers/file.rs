@@ -33,6 +33,9 @@ pub enum FileError {
         /// What is wrong with it.
         source: CustomersError,
     },
+    /// A value that would be read back as another.
+    #[error("the customers hold a value that their file cannot: a name that begins or ends with a blank?")]
+    Unwritable,
     /// Absurdly large.
     #[error("{path}: {bytes} bytes: at most {MAX_FILE} are read")]
     TooLarge {
@@ -51,7 +54,16 @@ pub(crate) struct Stamp {
     length: u64,
 }
 
+/// A state of the file, and what stands in it.
+pub(crate) struct Look {
+    pub(crate) stamp: Stamp,
+    pub(crate) read: Result<Customers, FileError>,
+}
+
 impl Stamp {
+    /// There is no file.
+    const ABSENT: Self = Self { modified: 0, length: 0 };
+
     /// When the file was last written.
     pub(crate) fn modified(&self) -> Timestamp {
         Timestamp(u64::try_from(self.modified / 1_000_000_000).unwrap_or(u64::MAX))
@@ -64,7 +76,7 @@ pub(crate) struct CustomerFile {
     /// After how many hours the file is stale.
     pub(crate) max_age_hours: Option<u32>,
     current: RwLock<Arc<Customers>>,
-    /// The state of the file that was looked at last, and why it was refused if it was.
+    /// The state of the file that was settled last, and why it was refused if it was.
     seen: Mutex<(Stamp, Option<String>)>,
     /// Held by whoever changes it.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -95,16 +107,13 @@ impl CustomerFile {
         customers
     }
 
-    /// The file, if it is in another state than the one looked at last; an error if that cannot be used.
-    pub(crate) fn look(&self) -> Option<Result<Customers, FileError>> {
-        let known = self.seen().0;
-        match stamp(&self.path) {
-            Ok(now) if now == known => None,
-            _ => Some(read(&self.path).map(|(customers, now)| {
-                self.saw(now, None);
-                customers
-            })),
-        }
+    /// The file, if it is in another state than the one that was settled last ([`Self::settle`]).
+    pub(crate) fn look(&self) -> Option<Look> {
+        let stamp = stamp(&self.path).unwrap_or(Stamp::ABSENT);
+        (stamp != self.seen().0).then(|| match read(&self.path) {
+            Ok((customers, stamp)) => Look { stamp, read: Ok(customers) },
+            Err(error) => Look { stamp, read: Err(error) },
+        })
     }
 
     /// Writes another file in its place, whole and durably.
@@ -112,6 +121,10 @@ impl CustomerFile {
         let failed = |source| FileError::File { path: self.path.clone(), source };
         let wrong = |source| FileError::Customers { path: self.path.clone(), source };
         let bytes = write(customers).map_err(wrong)?;
+        // The next start reads it.
+        if parse(&bytes).map_err(wrong)? != *customers {
+            return Err(FileError::Unwritable);
+        }
         let new = self.path.with_extension("new");
         let put = || {
             let mut file =
@@ -122,22 +135,17 @@ impl CustomerFile {
             fs::File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
         };
         put().map_err(failed)?;
-        self.saw(stamp(&self.path).map_err(failed)?, None);
+        self.settle(stamp(&self.path).map_err(failed)?, None);
         Ok(())
     }
 
-    /// The state looked at last was refused.
-    pub(crate) fn refuse(&self, reason: String) {
-        let now = stamp(&self.path).unwrap_or(self.seen().0);
-        self.saw(now, Some(reason));
-    }
-
-    /// The state of the file that was looked at last, and why it was refused if it was.
+    /// The state of the file that was settled last, and why it was refused if it was.
     pub(crate) fn seen(&self) -> (Stamp, Option<String>) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn saw(&self, stamp: Stamp, refused: Option<String>) {
+    /// A state of the file is in use, or refused for a reason: it is not looked at again.
+    pub(crate) fn settle(&self, stamp: Stamp, refused: Option<String>) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = (stamp, refused);
     }
 }
@@ -166,22 +174,44 @@ mod tests {
 
     const ONE: &str = "account,name,birth_date,country\nBBAN:1,Ann,,\n";
 
+    /// Looks at the file, and settles what was found.
+    fn seen_anew(file: &CustomerFile) -> Option<Result<usize, String>> {
+        let Look { stamp, read } = file.look()?;
+        let found = read.map(|customers| customers.len()).map_err(|error| error.to_string());
+        file.settle(stamp, found.clone().err());
+        Some(found)
+    }
+
     #[test]
-    fn a_change_of_the_file_is_seen_once() {
+    fn a_change_of_the_file_is_seen_until_it_is_settled() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("customers.csv");
         fs::write(&path, ONE).unwrap();
         let file = CustomerFile::open(&path, None).unwrap();
         assert!(file.look().is_none());
         fs::write(&path, format!("{ONE}BBAN:2,Bob,,\n")).unwrap();
-        assert_eq!(file.look().unwrap().unwrap().len(), 2);
-        assert!(file.look().is_none());
+        assert!(file.look().is_some() && file.look().is_some(), "nobody settled it");
+        assert_eq!(seen_anew(&file), Some(Ok(2)));
+        assert_eq!(seen_anew(&file), None);
         fs::write(&path, "nonsense").unwrap();
-        let error = file.look().unwrap().unwrap_err().to_string();
-        assert!(error.contains("first line must be"), "{error}");
-        file.refuse(error);
-        assert!(file.look().is_none() && file.seen().1.is_some());
+        let error = seen_anew(&file).unwrap().unwrap_err();
+        assert!(error.contains("first line must be") && seen_anew(&file).is_none(), "{error}");
+        fs::remove_file(&path).unwrap();
+        assert!(seen_anew(&file).unwrap().is_err() && seen_anew(&file).is_none(), "told once");
+        assert!(file.seen().1.is_some());
         assert_eq!(file.current().len(), 1, "what was in use stays in use");
+    }
+
+    #[test]
+    fn what_a_start_would_not_read_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("customers.csv");
+        fs::write(&path, ONE).unwrap();
+        let file = CustomerFile::open(&path, None).unwrap();
+        let mut customers = (*file.current()).clone();
+        customers.values_mut().for_each(|customer| customer.name = " Ann".to_owned());
+        assert!(matches!(file.replace(&customers), Err(FileError::Unwritable)));
+        assert_eq!(fs::read_to_string(&path).unwrap(), ONE);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use hansa_types::country::Country;
 use hansa_types::date::Date;
 use hansa_types::payment::{Account, Birth, Party, Payment};
 
-pub(crate) use self::file::{CustomerFile, FileError};
+pub(crate) use self::file::{CustomerFile, FileError, Look};
 
 /// The file's first line.
 pub(crate) const HEADER: [&str; 4] = ["account", "name", "birth_date", "country"];
@@ -70,12 +70,17 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Customers, CustomersError> {
         let line = row.position().map_or(0, csv::Position::line);
         let refuse = |what: String| CustomersError::Line { line, what };
         let field = |i: usize| row.get(i).filter(|text| !text.is_empty());
-        let account = parse_account(field(0).unwrap_or("")).map_err(refuse)?;
-        let country = field(3).map(Country::try_from).transpose().map_err(|e| refuse(e.to_string()))?;
-        let name = field(1).ok_or_else(|| refuse("the name is missing".into()))?.to_owned();
-        let birth_date = field(2).map(Date::try_from).transpose().map_err(|e| refuse(e.to_string()))?;
+        // The values are a customer's: what is said of them goes into logs.
+        let wrong = |what: &str| refuse(what.to_owned());
+        let account = parse_account(field(0).unwrap_or(""));
+        let account = account.map_err(|_| wrong("the account is neither an IBAN nor SCHEME:NUMBER"))?;
+        let name = field(1).ok_or_else(|| wrong("the name is missing"))?.to_owned();
+        let birth_date = field(2).map(Date::try_from).transpose();
+        let birth_date = birth_date.map_err(|_| wrong("the birth date is not YYYY-MM-DD"))?;
+        let country = field(3).map(Country::try_from).transpose();
+        let country = country.map_err(|_| wrong("the country is no ISO 3166 code of two letters"))?;
         match customers.entry(account) {
-            Entry::Occupied(entry) => return Err(refuse(format!("account {} stands twice", entry.key()))),
+            Entry::Occupied(_) => return Err(wrong("the account stands twice")),
             Entry::Vacant(entry) => entry.insert(Customer { name, birth_date, country }),
         };
     }
@@ -121,6 +126,9 @@ pub(crate) fn changes(before: &Customers, after: &Customers) -> Changes {
 
 pub(crate) fn parse_account(text: &str) -> Result<Account, String> {
     if let Some((scheme, number)) = text.split_once(':') {
+        if scheme.trim().is_empty() || number.trim().is_empty() {
+            return Err(format!("{text:?}: both are wanted of SCHEME:NUMBER"));
+        }
         return Ok(Account::other(Some(scheme), None, number));
     }
     match Account::from_iban_text(text) {
@@ -167,18 +175,24 @@ mod tests {
     #[test]
     fn a_wrong_line_refuses_the_file_and_is_named() {
         let cases = [
+            ("account,name,birth_date,country\n:1234,A,,\n", "line 2: the account"),
+            ("account,name,birth_date,country\nBBAN: ,A,,\n", "line 2: the account"),
+            ("account,name,birth_date,country\nBBAN:1234,A,,Germany\n", "line 2: the country"),
             ("account,name,birth_date,country\nGB82WEST12345698765432,A,3.2.1980,\n", "line 2"),
             ("name,account\n", "first line"),
             ("account,name,birth_date,country\nGB00WEST12345698765432,A,,\n", "line 2"),
             ("account,name,birth_date,country\nGB82WEST12345698765432,,,\n", "line 2: the name"),
             (
                 "account,name,birth_date,country\nGB82WEST12345698765432,A,,\nGB82WEST12345698765432,B,,\n",
-                "line 3: account",
+                "line 3: the account stands twice",
             ),
         ];
         for (file, expected) in cases {
             let error = parse(file.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
+            for value in ["GB", "3.2.1980", "1234"] {
+                assert!(!error.contains(value), "a customer's data in {error}");
+            }
         }
     }
 }

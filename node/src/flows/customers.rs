@@ -8,9 +8,8 @@ use hansa_types::id::Actor;
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::{inbound, tags};
-use crate::customers::{Changes, Customers, FileError, changes};
+use crate::customers::{Changes, Customers, FileError, Look, changes};
 use crate::events::Event;
-use crate::journal::JournalError;
 use crate::node::{Node, policy_actor};
 
 /// How often the file is looked at.
@@ -35,9 +34,12 @@ pub(crate) enum CustomersError {
         /// How many are known.
         known: usize,
     },
-    /// The log.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
+    /// The file as it is now cannot be used.
+    #[error("the customers' file as it is now is refused ({0}): correct it first, or import a whole one")]
+    Refused(String),
+    /// Those who are new could not be tagged.
+    #[error("new accounts could not be tagged, so they are not taken over yet: {0}")]
+    Tags(String),
     /// A part failed.
     #[error("the customers were not taken over: {0}")]
     Failed(#[from] JoinError),
@@ -58,41 +60,57 @@ pub(crate) async fn run(node: Arc<Node>) {
     let actor = policy_actor("customers");
     loop {
         ticks.tick().await;
-        if let Err(error) = look(&node, &actor).await {
-            tracing::warn!(%error, "the customers' file was not taken over; those known stay");
-            node.customers.refuse(error.to_string());
-            node.metrics.screening.customers_refused();
-            node.events.emit(&Event::CustomersRefused { reason: error.to_string() });
-        }
+        let _changing = node.customers.changing.lock().await;
+        follow(&node, &actor).await;
     }
 }
 
-async fn look(node: &Arc<Node>, actor: &Actor) -> Result<(), CustomersError> {
-    let _changing = node.customers.changing.lock().await;
+/// Takes over the file if it changed. One that cannot be used is refused once; what failed otherwise is tried again.
+async fn follow(node: &Arc<Node>, actor: &Actor) {
     let looking = node.clone();
-    let Some(found) = spawn_blocking(move || looking.customers.look()).await? else { return Ok(()) };
-    let after = found?;
-    sensible(&node.customers.current(), &after)?;
-    take_over(node, after, actor).await.map(drop)
+    let Ok(Some(Look { stamp, read })) = spawn_blocking(move || looking.customers.look()).await else {
+        return;
+    };
+    let taken = match read {
+        Ok(after) => take_over(node, |_| after, Rules { force: false, write: false }, actor).await,
+        Err(error) => Err(error.into()),
+    };
+    match taken {
+        Ok(_) => node.customers.settle(stamp, None),
+        Err(error @ (CustomersError::File(_) | CustomersError::Shrunken { .. })) => {
+            tracing::warn!(%error, "the customers' file was not taken over; those known stay");
+            node.customers.settle(stamp, Some(error.to_string()));
+            node.metrics.screening.customers_refused();
+            node.events.emit(&Event::CustomersRefused { reason: error.to_string() });
+        }
+        Err(error) => tracing::warn!(%error, "the customers' file was not taken over; it is tried again"),
+    }
 }
 
 /// Takes over the customers that `change` makes of those known, and writes them to the file; fewer than before only if
-/// `force`.
+/// `force`. A file that changed meanwhile is taken over first, and nothing is built on one that was refused, unless
+/// `whole` takes its place.
 pub(crate) async fn import(
     node: &Arc<Node>,
-    change: impl FnOnce(&Customers) -> Customers,
+    change: impl FnOnce(&Customers) -> Customers + Send + 'static,
+    whole: bool,
     force: bool,
     actor: &Actor,
 ) -> Result<Counts, CustomersError> {
     let _changing = node.customers.changing.lock().await;
-    let before = node.customers.current();
-    let after = change(&before);
-    if !force {
-        sensible(&before, &after)?;
+    follow(node, actor).await;
+    if let Some(reason) = node.customers.seen().1.filter(|_| !whole) {
+        return Err(CustomersError::Refused(reason));
     }
-    let (writing, written) = (node.clone(), after.clone());
-    spawn_blocking(move || writing.customers.replace(&written)).await??;
-    take_over(node, after, actor).await
+    take_over(node, change, Rules { force, write: true }, actor).await
+}
+
+/// How customers are taken over.
+struct Rules {
+    /// There may be much fewer.
+    force: bool,
+    /// They are written to the file.
+    write: bool,
 }
 
 fn sensible(before: &Customers, after: &Customers) -> Result<(), CustomersError> {
@@ -103,28 +121,52 @@ fn sensible(before: &Customers, after: &Customers) -> Result<(), CustomersError>
     Ok(())
 }
 
-async fn take_over(node: &Arc<Node>, after: Customers, actor: &Actor) -> Result<Counts, CustomersError> {
-    let before = node.customers.current();
-    let Changes { added, changed, closed } = changes(&before, &after);
+/// Puts customers in use once all that can fail is done: those who are new are tagged before, and the file is written.
+async fn take_over(
+    node: &Arc<Node>,
+    change: impl FnOnce(&Customers) -> Customers + Send + 'static,
+    Rules { force, write }: Rules,
+    actor: &Actor,
+) -> Result<Counts, CustomersError> {
+    let (taking, now) = (node.clone(), node.now());
+    let taken = spawn_blocking(move || {
+        let before = taking.customers.current();
+        let after = change(&before);
+        if !force {
+            sensible(&before, &after)?;
+        }
+        let found = changes(&before, &after);
+        let held = found.added.keys().filter_map(tags::subject).map(|subject| (subject, true, now)).collect();
+        taking.tags.learn(held).map_err(|error| CustomersError::Tags(error.to_string()))?;
+        if write {
+            taking.customers.replace(&after)?;
+        }
+        taking.customers.swap(after);
+        found.closed.iter().filter_map(tags::subject).for_each(|subject| taking.tags.release(&subject));
+        Ok::<_, CustomersError>(found)
+    });
+    let Changes { added, changed, closed } = taken.await??;
     let counts = Counts { added: added.len(), changed: changed.len(), closed: closed.len() };
-    node.customers.swap(after);
     if counts == Counts::default() {
         return Ok(counts);
     }
-    let (learning, now) = (node.clone(), node.now());
-    let held: Vec<_> = added.keys().filter_map(tags::subject).map(|subject| (subject, true, now)).collect();
-    let learnt = spawn_blocking(move || {
-        closed.iter().filter_map(tags::subject).for_each(|subject| learning.tags.release(&subject));
-        learning.tags.learn(held)
-    });
-    learnt.await?.map_err(|error| JournalError::Tags(error.to_string()))?;
-    if node.leads() {
-        inbound::rematch(node).await?;
-    }
     node.rescreening.customers_changed(added.into_iter().chain(changed));
-    let Counts { added, changed, closed } = counts;
-    node.events.emit(&Event::CustomersChanged { added, changed, closed });
-    let detail = format!("{added} accounts added, {changed} changed, {closed} closed; by {actor}");
-    node.log_operation("customers-changed", detail).await?;
+    tell(node, counts, actor).await;
     Ok(counts)
+}
+
+/// Says what changed, and matches who is new with the signals on record. The customers are in use whatever fails here.
+async fn tell(node: &Arc<Node>, Counts { added, changed, closed }: Counts, actor: &Actor) {
+    node.events.emit(&Event::CustomersChanged { added, changed, closed });
+    if node.leads()
+        && let Err(error) = inbound::rematch(node).await
+    {
+        tracing::error!(%error, "new customers were not matched with signals; they are when next one comes or somebody leads");
+        node.metrics.lost("counterparty");
+    }
+    let detail = format!("{added} accounts added, {changed} changed, {closed} closed; by {actor}");
+    if let Err(error) = node.log_operation("customers-changed", detail).await {
+        tracing::error!(%error, "the log does not say that customers changed");
+        node.metrics.lost("operation");
+    }
 }
