@@ -23,6 +23,7 @@ mod server;
 pub mod service;
 mod shared;
 pub mod token;
+mod tries;
 
 #[cfg(test)]
 mod tests;

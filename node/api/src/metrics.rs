@@ -224,13 +224,18 @@ pub struct KafkaMetrics {
     records: Family<RecordFate, Counter>,
     partitions: Gauge,
     paused: Gauge,
+    failures: Counter,
 }
 
 impl KafkaMetrics {
     /// Registers the counters under `kafka_` in `registry`.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics =
-            Self { records: Family::default(), partitions: Gauge::default(), paused: Gauge::default() };
+        let metrics = Self {
+            records: Family::default(),
+            partitions: Gauge::default(),
+            paused: Gauge::default(),
+            failures: Counter::default(),
+        };
         let topic = KafkaConfig::default().messages;
         drop(metrics.records.get_or_create(&RecordFate { topic, fate: "done" }));
         let kafka = registry.sub_registry_with_prefix("kafka");
@@ -241,7 +246,17 @@ impl KafkaMetrics {
             "Partitions that are not read from until some records are settled",
             metrics.paused.clone(),
         );
+        kafka.register(
+            "failures",
+            "Times that the clients of the brokers failed, or were refused, and were replaced",
+            metrics.failures.clone(),
+        );
         metrics
+    }
+
+    /// Counts clients that are of no use any more.
+    pub(crate) fn failed(&self) {
+        self.failures.inc();
     }
 
     /// Counts a try to settle a record.

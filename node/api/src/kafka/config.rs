@@ -52,7 +52,8 @@ impl KafkaConfig {
     /// # Errors
     /// See [`ConfigError`].
     pub fn check(&self) -> Result<(), ConfigError> {
-        if let Some(broker) = self.brokers.iter().find(|broker| !self.allow_plaintext && !is_local(broker)) {
+        if let Some(broker) = self.brokers.iter().find(|broker| !self.allow_plaintext && !names_local(broker))
+        {
             return Err(ConfigError::Broker(broker.clone()));
         }
         if self.group.is_empty() {
@@ -77,9 +78,13 @@ impl KafkaConfig {
     }
 }
 
-/// Whether `broker` is on this machine.
-fn is_local(broker: &str) -> bool {
-    let Some((host, _port)) = broker.rsplit_once(':') else { return false };
+/// Whether `broker`, a host and a port, is on this machine.
+fn names_local(broker: &str) -> bool {
+    broker.rsplit_once(':').is_some_and(|(host, _port)| is_local(host))
+}
+
+/// Whether `host` is this machine.
+pub(super) fn is_local(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
@@ -100,6 +105,16 @@ mod tests {
         for other in ["broker.bank:9092", "10.0.0.1:9092", "localhost.evil:1", "127.0.0.1"] {
             assert_eq!(with(other, false), Err(ConfigError::Broker(other.to_owned())), "{other}");
             assert_eq!(with(other, true), Ok(()), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_a_broker_says_of_itself_is_judged_by_its_host_alone() {
+        for local in ["127.0.0.1", "localhost", "::1", "[::1]"] {
+            assert!(is_local(local), "{local}");
+        }
+        for other in ["broker.bank", "10.0.0.1", "localhost.evil", "::ffff:10.0.0.1", ""] {
+            assert!(!is_local(other), "{other}");
         }
     }
 

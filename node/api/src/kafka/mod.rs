@@ -15,7 +15,8 @@
 //! - a payment that comes again gets the decision that the log holds. Two consumers that decide it at once propose the
 //!   same key, and the log takes one.
 //!
-//! Answers come at least once. Back-pressure is a pause: a partition of which `kafka.queue` records wait is not fetched
+//! Answers come at least once. Clients that are of no use any more are replaced by new ones, which begin with what was
+//! not settled. Back-pressure is a pause: a partition of which `kafka.queue` records wait is not fetched
 //! from until half of them are settled.
 
 mod config;
@@ -29,15 +30,17 @@ use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance, StreamConsumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::OwnedMessage;
 use rdkafka::producer::FutureProducer;
 use rdkafka::{ClientContext, Message as _, TopicPartitionList};
-use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
+use tokio::time::timeout;
 
 pub use self::config::KafkaConfig;
+use self::config::is_local;
 use self::worker::{Line, Tools};
 use crate::error::ServeError;
 use crate::shared::Shared;
@@ -50,15 +53,38 @@ const FETCHED_KIB: &str = "16384";
 const COMMIT_MS: &str = "500";
 /// How long is waited after the broker refused something.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long the brokers get to say who they are.
+const METADATA_TIME: Duration = Duration::from_secs(5);
 
 type Partition = (String, i32);
 
 /// Takes messages in from a broker.
 pub(crate) struct Kafka {
     config: KafkaConfig,
+    message_limit: usize,
+    clients: Clients,
+}
+
+/// What speaks to the brokers.
+struct Clients {
     consumer: Arc<StreamConsumer<Context>>,
     producer: FutureProducer,
     revoked: UnboundedReceiver<Vec<Partition>>,
+}
+
+/// Why clients are of no use any more.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Payments would leave the machine in clear text.
+    #[error(
+        "a broker says that it is at {0}, and payments would go there in clear text: have it advertise an address of \
+         this machine, for example of a TLS proxy, or accept it with `kafka.allow_plaintext`"
+    )]
+    Elsewhere(String),
+    #[error("{0}")]
+    Client(#[from] KafkaError),
+    #[error("a partition's worker failed: {0}")]
+    Worker(#[from] JoinError),
 }
 
 /// Tells of partitions that were given to others.
@@ -83,11 +109,12 @@ fn named(partitions: &TopicPartitionList) -> Vec<Partition> {
 }
 
 /// The partitions that are read here.
-#[derive(Default)]
 struct Desk {
+    tools: Arc<Tools>,
+    consumer: Arc<StreamConsumer<Context>>,
     lines: BTreeMap<Partition, (Arc<Line>, UnboundedSender<OwnedMessage>)>,
     paused: BTreeSet<Partition>,
-    workers: JoinSet<()>,
+    workers: JoinSet<Result<(), KafkaError>>,
     /// Wakes whoever feeds the workers: one has room again.
     room: Arc<Notify>,
 }
@@ -99,6 +126,38 @@ impl Kafka {
         if config.brokers.is_empty() {
             return Ok(None);
         }
+        let clients = Clients::new(config, message_limit).map_err(ServeError::Kafka)?;
+        Ok(Some(Self { config: config.clone(), message_limit, clients }))
+    }
+
+    /// Settles what comes until the node stops, and finishes what it has begun.
+    pub(crate) async fn run(self, shared: Arc<Shared>) {
+        let Self { config, message_limit, clients } = self;
+        let mut stopping = shared.stopping.subscribe();
+        let mut clients = Ok(clients);
+        loop {
+            let ended = match clients {
+                Ok(clients) => clients.serve(&shared, &config).await,
+                Err(error) => Err(Failure::from(error)),
+            };
+            let Err(failure) = ended else { return };
+            tracing::error!(%failure, "nothing is taken in from Kafka; it is begun anew");
+            shared.metrics.kafka.failed();
+            if stops_within(PAUSE, &mut stopping).await {
+                return;
+            }
+            clients = Clients::new(&config, message_limit);
+        }
+    }
+}
+
+/// Waits, unless the node stops. Says whether it does.
+async fn stops_within(time: Duration, stopping: &mut watch::Receiver<bool>) -> bool {
+    timeout(time, stopping.wait_for(|stopping| *stopping)).await.is_ok()
+}
+
+impl Clients {
+    fn new(config: &KafkaConfig, message_limit: usize) -> Result<Self, KafkaError> {
         let (sender, revoked) = unbounded_channel();
         let largest = (message_limit + ENVELOPE).to_string();
         let mut client = ClientConfig::new();
@@ -111,72 +170,104 @@ impl Kafka {
             .set("enable.auto.offset.store", "false")
             .set("auto.commit.interval.ms", COMMIT_MS)
             .set("queued.max.messages.kbytes", FETCHED_KIB)
-            .create_with_context(Context(sender))
-            .map_err(ServeError::Kafka)?;
+            .create_with_context(Context(sender))?;
         let producer = client
             // In order and without repetitions of its own; what is waited for one by one gains nothing by lingering.
             .set("enable.idempotence", "true")
             .set("linger.ms", "0")
-            .create()
-            .map_err(ServeError::Kafka)?;
-        consumer.subscribe(&[&config.messages, &config.keyed]).map_err(ServeError::Kafka)?;
-        Ok(Some(Self { config: config.clone(), consumer: Arc::new(consumer), producer, revoked }))
+            .create()?;
+        Ok(Self { consumer: Arc::new(consumer), producer, revoked })
     }
 
-    /// Settles what comes until the node stops, and finishes what it has begun.
-    pub(crate) async fn run(self, shared: Arc<Shared>) {
-        let Self { config, consumer, producer, mut revoked } = self;
-        let mut stopping = shared.stopping.subscribe();
+    /// Settles what comes until the node stops, or the clients are of no use any more; finishes what it has begun.
+    async fn serve(self, shared: &Arc<Shared>, config: &KafkaConfig) -> Result<(), Failure> {
+        let Self { consumer, producer, mut revoked } = self;
+        let (shared, config) = (Arc::clone(shared), config.clone());
         let tools = Arc::new(Tools { shared, config, producer });
-        let mut desk = Desk::default();
-        let room = Arc::clone(&desk.room);
-        loop {
-            let mut pause = Duration::ZERO;
-            tokio::select! {
-                biased;
-                _ = stopping.wait_for(|stopping| *stopping) => break,
-                Some(partitions) = revoked.recv() => desk.give_up(&partitions),
-                Some(ended) = desk.workers.join_next() => {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "a partition's worker failed");
-                    }
-                }
-                () = room.notified() => desk.resume(&tools, &consumer),
-                received = consumer.recv() => match received {
-                    Ok(record) => {
-                        // Reading on may have taken partitions away, also the one that the record is of.
-                        while let Ok(partitions) = revoked.try_recv() {
-                            desk.give_up(&partitions);
-                        }
-                        desk.take_in(&tools, &consumer, record.detach());
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "nothing could be read from the broker; it is tried again");
-                        pause = PAUSE;
-                    }
-                },
-            }
-            sleep(pause).await;
-            tools.shared.metrics.kafka.state(desk.lines.len(), desk.paused.len());
-        }
+        let mut desk = Desk::new(tools, consumer);
+        let ended = desk.run(&mut revoked).await;
         let all: Vec<Partition> = desk.lines.keys().cloned().collect();
         desk.give_up(&all);
         while desk.workers.join_next().await.is_some() {}
         // Closing commits what was stored, and tells the group; it waits for the broker.
-        let closed = tokio::task::spawn_blocking(move || drop(consumer)).await;
+        let closed = spawn_blocking(move || drop(desk)).await;
         if let Err(error) = closed {
             tracing::warn!(%error, "the broker was not taken leave of; what was settled may come again");
         }
+        ended
     }
 }
 
 impl Desk {
+    fn new(tools: Arc<Tools>, consumer: Arc<StreamConsumer<Context>>) -> Self {
+        let (lines, paused) = (BTreeMap::new(), BTreeSet::new());
+        Self { tools, consumer, lines, paused, workers: JoinSet::new(), room: Arc::default() }
+    }
+
+    /// Hands out what comes until the node stops.
+    async fn run(&mut self, revoked: &mut UnboundedReceiver<Vec<Partition>>) -> Result<(), Failure> {
+        let mut stopping = self.tools.shared.stopping.subscribe();
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stopping| *stopping) => return Ok(()),
+            near = self.brokers_are_near() => near?,
+        }
+        let topics = [&self.tools.config.messages, &self.tools.config.keyed];
+        self.consumer.subscribe(&topics.map(String::as_str))?;
+        let (room, consumer) = (Arc::clone(&self.room), Arc::clone(&self.consumer));
+        loop {
+            let mut refused = false;
+            tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stopping| *stopping) => return Ok(()),
+                Some(partitions) = revoked.recv() => self.give_up(&partitions),
+                Some(ended) = self.workers.join_next() => ended??,
+                () = room.notified() => self.resume(),
+                received = consumer.recv() => match received {
+                    Ok(record) => {
+                        // Reading on may have taken partitions away, also the one that the record is of.
+                        while let Ok(partitions) = revoked.try_recv() {
+                            self.give_up(&partitions);
+                        }
+                        self.take_in(record.detach());
+                    }
+                    Err(error @ KafkaError::MessageConsumptionFatal(_)) => return Err(error.into()),
+                    Err(error) => {
+                        tracing::warn!(%error, "nothing could be read from the broker; it is tried again");
+                        refused = true;
+                    }
+                },
+            }
+            self.tools.shared.metrics.kafka.state(self.lines.len(), self.paused.len());
+            if refused && stops_within(PAUSE, &mut stopping).await {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Refuses brokers that the named ones say to be elsewhere, before anything is written to them or read from them.
+    async fn brokers_are_near(&self) -> Result<(), Failure> {
+        if self.tools.config.allow_plaintext {
+            return Ok(());
+        }
+        let (consumer, topic) = (Arc::clone(&self.consumer), self.tools.config.messages.clone());
+        let asked = spawn_blocking(move || {
+            let metadata = consumer.fetch_metadata(Some(&topic), METADATA_TIME)?;
+            let elsewhere = metadata.brokers().iter().find(|broker| !is_local(broker.host()));
+            Ok::<_, KafkaError>(elsewhere.map(|broker| format!("{}:{}", broker.host(), broker.port())))
+        });
+        match asked.await?? {
+            Some(broker) => Err(Failure::Elsewhere(broker)),
+            None => Ok(()),
+        }
+    }
+
     /// Hands a record to its partition's worker, which begins with the first.
-    fn take_in(&mut self, tools: &Arc<Tools>, consumer: &Arc<StreamConsumer<Context>>, record: OwnedMessage) {
+    fn take_in(&mut self, record: OwnedMessage) {
         let partition = (record.topic().to_owned(), record.partition());
         if !self.lines.contains_key(&partition) {
             let (line, (sender, records)) = (Arc::new(Line::default()), unbounded_channel());
-            let (consumer, room) = (Arc::clone(consumer), Arc::clone(&self.room));
+            let (consumer, room) = (Arc::clone(&self.consumer), Arc::clone(&self.room));
             let settled = move |record: &OwnedMessage| {
                 let stored = consumer.store_offset(record.topic(), record.partition(), record.offset());
                 if let Err(error) = stored {
@@ -185,17 +276,16 @@ impl Desk {
                 }
                 room.notify_one();
             };
-            self.workers.spawn(worker::run(Arc::clone(tools), Arc::clone(&line), records, settled));
+            let (tools, keyed) = (Arc::clone(&self.tools), record.topic() == self.tools.config.keyed);
+            self.workers.spawn(worker::run(tools, Arc::clone(&line), keyed, records, settled));
             self.lines.insert(partition.clone(), (line, sender));
         }
         let Some((line, sender)) = self.lines.get(&partition) else { return };
         let waiting = line.waiting.fetch_add(1, Ordering::SeqCst) + 1;
-        // A worker that has failed: the record comes again once the partition is read anew.
-        if sender.send(record).is_err() {
-            tracing::error!(?partition, "nobody settles this partition any more: restart the node");
-        }
-        if waiting >= tools.config.queue && !self.paused.contains(&partition) {
-            match consumer.pause(&list([&partition])) {
+        // A worker that has failed ends these clients; the record comes again to the next.
+        let _ = sender.send(record);
+        if waiting >= self.tools.config.queue && !self.paused.contains(&partition) {
+            match self.consumer.pause(&list([&partition])) {
                 Ok(()) => {
                     self.paused.insert(partition);
                 }
@@ -205,31 +295,36 @@ impl Desk {
     }
 
     /// Reads on where half of what waited is settled.
-    fn resume(&mut self, tools: &Tools, consumer: &StreamConsumer<Context>) {
-        let lines = &self.lines;
+    fn resume(&mut self) {
+        let (lines, most) = (&self.lines, self.tools.config.queue / 2);
         let has_room = |partition: &Partition| {
-            lines
-                .get(partition)
-                .is_none_or(|(line, _)| line.waiting.load(Ordering::SeqCst) <= tools.config.queue / 2)
+            lines.get(partition).is_none_or(|(line, _)| line.waiting.load(Ordering::SeqCst) <= most)
         };
         let resumed: Vec<Partition> = self.paused.iter().filter(|part| has_room(part)).cloned().collect();
-        if resumed.is_empty() {
-            return;
-        }
-        match consumer.resume(&list(&resumed)) {
-            Ok(()) => self.paused.retain(|partition| !resumed.contains(partition)),
-            Err(error) => tracing::debug!(%error, "partitions were not resumed"),
-        }
+        self.read_on(&resumed);
     }
 
-    /// Lets go of partitions that others read now.
+    /// Lets go of partitions that others read now. One that comes back is read again: librdkafka would leave it paused.
     fn give_up(&mut self, partitions: &[Partition]) {
         tracing::info!(?partitions, "partitions are not read here any more");
         for partition in partitions {
-            self.paused.remove(partition);
             if let Some((line, _)) = self.lines.remove(partition) {
                 line.end();
             }
+        }
+        let paused: Vec<Partition> =
+            partitions.iter().filter(|part| self.paused.contains(*part)).cloned().collect();
+        self.read_on(&paused);
+    }
+
+    fn read_on(&mut self, paused: &[Partition]) {
+        if paused.is_empty() {
+            return;
+        }
+        match self.consumer.resume(&list(paused)) {
+            Ok(()) => self.paused.retain(|partition| !paused.contains(partition)),
+            // It has no worker then, and is tried again with the next that has room.
+            Err(error) => tracing::debug!(%error, "partitions were not resumed"),
         }
     }
 }

@@ -5,10 +5,14 @@ use rdkafka::message::{Header, Headers as _, OwnedHeaders, OwnedMessage};
 
 use crate::error::Problem;
 
+/// How the names of this way in's headers begin.
+const OWN: &str = "hansa-";
 /// Which payments of the message are meant, by their places in it; absent for all.
 const PAYMENTS: &str = "hansa-payments";
 /// The key of the record that the message came in by, if it had one.
 const REQUEST: &str = "hansa-request";
+/// The most bytes of a reason's detail, and of its hint.
+const MAX_SAID: usize = 1 << 10;
 
 /// Which payments of the message are meant: `Ok(None)` for all of them.
 pub(super) fn places(record: &OwnedMessage) -> Result<Option<Vec<usize>>, Problem> {
@@ -46,17 +50,32 @@ pub(super) fn answered(record: &OwnedMessage) -> OwnedHeaders {
     }
 }
 
-/// The headers of a record that is set aside: its own, where it stood, and why.
-pub(super) fn refused(record: &OwnedMessage, problem: &Problem) -> OwnedHeaders {
-    let headers = record.headers().map_or_else(OwnedHeaders::new, |headers| headers.as_borrowed().detach());
+/// The headers that a record came with.
+pub(super) fn headers(record: &OwnedMessage) -> OwnedHeaders {
+    record.headers().map_or_else(OwnedHeaders::new, |headers| headers.as_borrowed().detach())
+}
+
+/// Those of them that this way in may have added.
+pub(super) fn own_headers(record: &OwnedMessage) -> OwnedHeaders {
+    let all = record.headers().into_iter().flat_map(|headers| headers.iter());
+    all.filter(|header| header.key.starts_with(OWN)).fold(OwnedHeaders::new(), OwnedHeaders::insert)
+}
+
+/// The headers of a record that is set aside: those given, where it stood, and why.
+pub(super) fn refused(headers: OwnedHeaders, record: &OwnedMessage, problem: &Problem) -> OwnedHeaders {
     let place = format!("{}/{}/{}", record.topic(), record.partition(), record.offset());
     let said = [
         ("hansa-reason", problem.kind.name()),
-        ("hansa-detail", problem.detail.as_str()),
-        ("hansa-hint", problem.hint.as_deref().unwrap_or_default()),
+        ("hansa-detail", clipped(&problem.detail)),
+        ("hansa-hint", clipped(problem.hint.as_deref().unwrap_or_default())),
         ("hansa-record", &place),
     ];
     said.into_iter().fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
+}
+
+/// As much of a text as a header holds, whatever a message has put into it.
+fn clipped(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_SAID)]
 }
 
 fn header<'a>(record: &'a OwnedMessage, name: &str) -> Option<&'a [u8]> {
@@ -98,12 +117,15 @@ mod tests {
     #[test]
     fn a_refusal_says_why_and_where() {
         let part = record(keyed(&record(OwnedHeaders::new()), Some(&[1])));
-        let set_aside = record(refused(&part, &Problem::malformed("no end").with_hint("end it")));
+        let problem = Problem::malformed("no end").with_hint("end it");
+        let set_aside = record(refused(headers(&part), &part, &problem));
         let said = |name| header(&set_aside, name).map(|value| String::from_utf8_lossy(value).into_owned());
         assert_eq!(said("hansa-reason").unwrap(), "malformed");
         assert_eq!(said("hansa-detail").unwrap(), "no end");
         assert_eq!(said("hansa-hint").unwrap(), "end it");
         assert_eq!(said("hansa-record").unwrap(), "hansa.keyed/2/40");
         assert_eq!(said(PAYMENTS).unwrap(), "1");
+        let long = record(refused(OwnedHeaders::new(), &part, &Problem::malformed("ä".repeat(MAX_SAID))));
+        assert_eq!(header(&long, "hansa-detail").unwrap().len(), MAX_SAID);
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use hansa_types::hash::Digest;
 use rdkafka::Message as _;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{OwnedHeaders, OwnedMessage};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::util::Timeout;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -20,11 +20,8 @@ use super::config::KafkaConfig;
 use super::record;
 use crate::error::{Problem, ProblemKind};
 use crate::shared::Shared;
+use crate::tries::{RETRY, Tries};
 
-/// How long is waited before something is tried again, if nothing says how long.
-const RETRY: Duration = Duration::from_secs(1);
-/// How often a record is tried that fails by a fault of the node's own, before it is set aside.
-const MAX_FAULTS: u32 = 5;
 /// The most accounts of one message: it is written once for each of them.
 const MAX_ACCOUNTS: usize = 64;
 
@@ -63,35 +60,63 @@ impl Line {
     }
 }
 
-/// Why a record was not settled: it is no business of this worker any more.
-pub(super) struct Ended;
+/// Why a record was not settled.
+enum Unsettled {
+    /// It is no business of this worker any more.
+    Ended,
+    /// The producer is of no use any more.
+    Fatal(KafkaError),
+}
 
-/// Settles what comes in on `records`; `settled` is told of each record.
+/// Why one try to settle a record came to nothing.
+enum Failed {
+    Problem(Problem),
+    /// The producer is of no use any more.
+    Fatal(KafkaError),
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// Settles what comes in on `records`, which are of the keyed topic or not; `settled` is told of each record.
+///
+/// # Errors
+/// What happened to the producer, if it is of no use any more.
 pub(super) async fn run(
     tools: Arc<Tools>,
     line: Arc<Line>,
+    keyed: bool,
     mut records: UnboundedReceiver<OwnedMessage>,
     settled: impl Fn(&OwnedMessage) + Send,
-) {
+) -> Result<(), KafkaError> {
     // What another consumer decided before it lost the partition is in the log, and has to be in the windows here.
-    while !tools.shared.service.catch_up().await {
+    while keyed && !tools.shared.service.catch_up().await {
         if !line.pause(RETRY).await {
-            return;
+            return Ok(());
         }
     }
     while let Some(record) = records.recv().await {
-        if line.has_ended() || tools.settle(&line, &record).await.is_err() {
-            return;
+        if line.has_ended() {
+            break;
+        }
+        match tools.settle(&line, &record).await {
+            Ok(()) => {}
+            Err(Unsettled::Ended) => break,
+            Err(Unsettled::Fatal(error)) => return Err(error),
         }
         line.waiting.fetch_sub(1, Ordering::SeqCst);
         settled(&record);
     }
+    Ok(())
 }
 
 impl Tools {
     /// Deals with one record, however long it takes.
-    async fn settle(&self, line: &Line, record: &OwnedMessage) -> Result<(), Ended> {
-        let mut faults = 0;
+    async fn settle(&self, line: &Line, record: &OwnedMessage) -> Result<(), Unsettled> {
+        let mut tries = Tries::default();
         loop {
             let done = match record.topic() == self.config.messages {
                 true => self.key(record).await,
@@ -102,34 +127,39 @@ impl Tools {
                     self.shared.metrics.kafka.settled(record.topic(), "done");
                     return Ok(());
                 }
-                Err(problem) => problem,
+                Err(Failed::Fatal(error)) => return Err(Unsettled::Fatal(error)),
+                Err(Failed::Problem(problem)) => problem,
             };
-            faults += u32::from(problem.kind == ProblemKind::Internal);
-            let pause = problem.retry_after.map_or(RETRY, |seconds| Duration::from_secs(seconds.into()));
-            if !problem.kind.may_pass() || faults >= MAX_FAULTS {
+            let pause = if let Some(pause) = tries.again(&problem) {
+                tracing::warn!(%problem, topic = record.topic(), offset = record.offset(), "a record waits");
+                pause
+            } else {
                 match self.set_aside(record, &problem).await {
                     Ok(()) => {
                         self.shared.metrics.kafka.settled(record.topic(), "dead");
                         return Ok(());
                     }
-                    Err(error) => tracing::error!(%error, "a record was not set aside; it is tried again"),
+                    Err(Failed::Fatal(error)) => return Err(Unsettled::Fatal(error)),
+                    Err(Failed::Problem(error)) => {
+                        tracing::error!(%error, "a record was not set aside; it is tried again");
+                        RETRY
+                    }
                 }
-            } else {
-                tracing::warn!(%problem, topic = record.topic(), offset = record.offset(), "a record waits");
-            }
+            };
             self.shared.metrics.kafka.settled(record.topic(), "waits");
             if !line.pause(pause).await {
-                return Err(Ended);
+                return Err(Unsettled::Ended);
             }
         }
     }
 
     /// Writes a message again, once for each account that its payments are ordered by, under that account.
-    async fn key(&self, record: &OwnedMessage) -> Result<(), Problem> {
+    async fn key(&self, record: &OwnedMessage) -> Result<(), Failed> {
         let message = self.message(record)?;
+        let (reading, read) = (Arc::clone(&self.shared), message.to_vec());
+        let keys = self.shared.to_its_end(async move { reading.service.order_keys(&read) }).await?;
         let mut accounts: Vec<(Digest, Vec<usize>)> = Vec::new();
         let mut seen: BTreeMap<Digest, usize> = BTreeMap::new();
-        let keys = self.shared.service.order_keys(message)?;
         for (place, key) in keys.iter().enumerate() {
             let at = *seen.entry(*key).or_insert_with(|| {
                 accounts.push((*key, Vec::new()));
@@ -140,8 +170,9 @@ impl Tools {
         if accounts.len() > MAX_ACCOUNTS {
             let detail =
                 format!("the message has payments of {} accounts, more than {MAX_ACCOUNTS}", accounts.len());
-            return Err(Problem::new(ProblemKind::TooLarge, detail)
-                .with_hint("send fewer payments in one message: it is written once for each account"));
+            let problem = Problem::new(ProblemKind::TooLarge, detail)
+                .with_hint("send fewer payments in one message: it is written once for each account");
+            return Err(problem.into());
         }
         let whole = accounts.len() == 1;
         for (account, places) in &accounts {
@@ -152,7 +183,7 @@ impl Tools {
     }
 
     /// Decides what a keyed record means, and writes the answer once every decision is durable.
-    async fn decide(&self, record: &OwnedMessage) -> Result<(), Problem> {
+    async fn decide(&self, record: &OwnedMessage) -> Result<(), Failed> {
         let message = self.message(record)?.to_vec();
         let places = record::places(record)?;
         let call = self.shared.place().await;
@@ -171,13 +202,27 @@ impl Tools {
         self.write(&self.config.answers, key, &answer, record::answered(record)).await
     }
 
-    async fn set_aside(&self, record: &OwnedMessage, problem: &Problem) -> Result<(), Problem> {
+    /// Writes a record to the dead letters: as it was, if the broker takes it so; or else with less and less of what may
+    /// be wrong with it.
+    async fn set_aside(&self, record: &OwnedMessage, problem: &Problem) -> Result<(), Failed> {
         tracing::warn!(%problem, topic = record.topic(), offset = record.offset(), "a record is set aside");
-        let headers = record::refused(record, problem);
         // What is too large for this topic too is left where it stands; a header says where that is.
         let payload = record.payload().filter(|payload| payload.len() <= self.shared.body_limit);
         let (key, payload) = (record.key().unwrap_or_default(), payload.unwrap_or_default());
-        self.write(&self.config.dead_letters, key, payload, headers).await
+        let forms = [
+            (record::headers(record), key, payload),
+            (record::own_headers(record), key, payload),
+            (OwnedHeaders::new(), &[], &[]),
+        ];
+        let mut refused = None;
+        for (headers, key, payload) in forms {
+            let headers = record::refused(headers, record, problem);
+            match self.write(&self.config.dead_letters, key, payload, headers).await {
+                Err(Failed::Problem(problem)) if !problem.kind.may_pass() => refused = Some(problem),
+                done => return done,
+            }
+        }
+        refused.map_or(Ok(()), |problem| Err(problem.into()))
     }
 
     fn message<'a>(&self, record: &'a OwnedMessage) -> Result<&'a [u8], Problem> {
@@ -199,17 +244,35 @@ impl Tools {
         key: &[u8],
         payload: &[u8],
         headers: OwnedHeaders,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Failed> {
         let written = FutureRecord::to(topic).key(key).payload(payload).headers(headers);
-        let sent = self.producer.send(written, Timeout::After(RETRY)).await;
-        sent.map(drop).map_err(|(error, _)| not_written(topic, &error))
+        let Err((error, _)) = self.producer.send(written, Timeout::After(RETRY)).await else { return Ok(()) };
+        match self.producer.client().fatal_error() {
+            Some((code, reason)) => {
+                tracing::error!(%code, reason, "the producer is of no use any more");
+                Err(Failed::Fatal(error))
+            }
+            None => Err(not_written(topic, &error).into()),
+        }
     }
 }
 
-/// The broker may come back: nothing is given up because of it.
+/// What is refused for good is the record's fault. Anything else may pass: nothing is given up because of it.
 fn not_written(topic: &str, error: &KafkaError) -> Problem {
-    Problem::unavailable(
-        format!("nothing could be written to the topic {topic}: {error}"),
-        RETRY.as_secs() as u32,
-    )
+    let detail = format!("nothing could be written to the topic {topic}: {error}");
+    let kind = match error.rdkafka_error_code() {
+        Some(
+            RDKafkaErrorCode::MessageSizeTooLarge
+            | RDKafkaErrorCode::MessageBatchTooLarge
+            | RDKafkaErrorCode::InvalidMessageSize,
+        ) => ProblemKind::TooLarge,
+        Some(
+            RDKafkaErrorCode::InvalidRecord
+            | RDKafkaErrorCode::InvalidTimestamp
+            | RDKafkaErrorCode::PolicyViolation,
+        ) => ProblemKind::Conflict,
+        _ => return Problem::unavailable(detail, RETRY.as_secs() as u32),
+    };
+    Problem::new(kind, detail)
+        .with_hint("compare the topic's limits with `api.body_limit`, and the record's key with both")
 }

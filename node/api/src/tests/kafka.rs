@@ -2,6 +2,8 @@
 //! broker, and its authors call it experimental.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,9 +12,10 @@ use hansa_types::payment::{AgentId, PaymentKey, TransactionRef};
 use rdkafka::Message as _;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::{Headers as _, OwnedMessage};
+use rdkafka::message::{Header, Headers as _, OwnedHeaders, OwnedMessage};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use super::node::Node;
 use super::samples;
@@ -103,9 +106,12 @@ impl Broker {
 
     /// A message on a partition of the topic of messages.
     fn send(&self, partition: i32, message: &str) {
+        self.send_with(partition, &format!("request {message}"), OwnedHeaders::new(), message);
+    }
+
+    fn send_with(&self, partition: i32, key: &str, headers: OwnedHeaders, message: &str) {
         let topic = KafkaConfig::default().messages;
-        let key = format!("request {message}");
-        let record = BaseRecord::to(&topic).partition(partition).key(&key).payload(message);
+        let record = BaseRecord::to(&topic).partition(partition).key(key).headers(headers).payload(message);
         self.producer.send(record).map_err(|(error, _)| error).unwrap();
         self.producer.flush(PATIENCE).unwrap();
     }
@@ -164,6 +170,10 @@ fn answered(records: &[OwnedMessage]) -> BTreeSet<String> {
 fn header(record: &OwnedMessage, name: &str) -> Option<String> {
     let value = record.headers()?.iter().find(|header| header.key == name)?.value?;
     Some(String::from_utf8_lossy(value).into_owned())
+}
+
+fn requests(records: &[OwnedMessage]) -> BTreeSet<String> {
+    records.iter().filter_map(|record| header(record, "hansa-request")).collect()
 }
 
 /// What one consumer of the keyed topic would decide, payment by payment.
@@ -312,6 +322,132 @@ fn a_partition_whose_records_wait_is_paused_and_read_on_later() {
     let topic = KafkaConfig::default().answers;
     assert_eq!(broker.read(&topic, |records| records.len() == 12).len(), 12);
     node.until_metric("kafka_paused", |value| value == 0.0);
+    node.stop();
+    node.ended().unwrap();
+}
+
+/// librdkafka keeps a partition paused that is taken away and given back.
+#[test]
+fn a_paused_partition_that_comes_back_after_a_rebalance_is_read_on() {
+    const ALL: usize = 12;
+    let broker = Broker::start();
+    let mut node = broker.node(&KafkaConfig { queue: 2, ..broker.config() }, None);
+    let send = |numbers: std::ops::Range<usize>| {
+        numbers.for_each(|n| broker.send_with(1, &n.to_string(), OwnedHeaders::new(), "hang"));
+    };
+    send(0..ALL / 2);
+    node.entered();
+    node.until_metric("kafka_paused", |value| value >= 1.0);
+    // Another consumer of the group takes some partitions, and gives them back.
+    let KafkaConfig { messages, keyed, group, .. } = KafkaConfig::default();
+    let other: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", broker.cluster.bootstrap_servers())
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .create()
+        .unwrap();
+    other.subscribe(&[&messages, &keyed]).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while other.assignment().unwrap().count() == 0 {
+        assert!(Instant::now() < deadline, "it takes part");
+        let _ = other.poll(Duration::from_millis(100));
+    }
+    drop(other);
+    // What was not settled comes again, after each of the two rebalances.
+    (0..10 * ALL).for_each(|_| node.release());
+    send(ALL / 2..ALL);
+    let topic = KafkaConfig::default().answers;
+    broker.read(&topic, |records| requests(records).len() == ALL);
+    node.stop();
+    node.ended().unwrap();
+}
+
+#[test]
+fn what_no_topic_takes_is_set_aside_without_it_and_holds_nothing_up() {
+    let broker = Broker::start();
+    let mut node = broker.node(&broker.config(), None);
+    let large = "x".repeat((1 << 20) + (128 << 10));
+    // The key becomes a header of the keyed record, which is too large then, and a copy of this one is too.
+    broker.send_with(0, &large, OwnedHeaders::new(), "one");
+    // Headers of the sender's are copied to what is set aside.
+    let foreign = OwnedHeaders::new().insert(Header { key: "trace", value: Some(&large) });
+    broker.send_with(0, "short", foreign, &large);
+    broker.send(0, "one");
+    let dead = broker.read(&KafkaConfig::default().dead_letters, |records| records.len() == 2);
+    for record in &dead {
+        assert_eq!(header(record, "hansa-reason").as_deref(), Some("too-large"));
+        assert!(header(record, "hansa-record").unwrap().starts_with("hansa.messages/0/"));
+    }
+    let keys: BTreeSet<&[u8]> = dead.iter().filter_map(OwnedMessage::key).collect();
+    assert!(keys.contains(&b"short"[..]) && header(&dead[0], "trace").is_none(), "what fits is kept");
+    broker.read(&KafkaConfig::default().answers, |records| requests(records).contains("request one"));
+    node.stop();
+    node.ended().unwrap();
+}
+
+#[test]
+fn a_panic_while_a_message_is_keyed_is_that_messages_alone() {
+    let broker = Broker::start();
+    let mut node = broker.node(&broker.config(), None);
+    broker.send(0, "panic");
+    broker.send(0, "one");
+    let dead = broker.read(&KafkaConfig::default().dead_letters, |records| records.len() == 1);
+    assert_eq!(header(&dead[0], "hansa-reason").as_deref(), Some("internal"));
+    broker.answers(1);
+    node.stop();
+    node.ended().unwrap();
+}
+
+#[test]
+fn a_producer_that_is_of_no_use_any_more_is_replaced() {
+    let broker = Broker::start();
+    let refused = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED];
+    broker.cluster.request_errors(RDKafkaApiKey::InitProducerId, &refused);
+    let mut node = broker.node(&broker.config(), None);
+    broker.send(0, "one");
+    broker.answers(1);
+    node.until_metric("kafka_failures_total", |value| value == 1.0);
+    node.stop();
+    node.ended().unwrap();
+}
+
+/// Stands before the brokers, and has them say that they are at another address.
+fn elsewhere(servers: String) -> String {
+    const LOCAL: &[u8] = b"127.0.0.1";
+    const ELSEWHERE: &[u8] = b"192.0.2.1";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            let mut broker = TcpStream::connect(&servers).unwrap();
+            let (mut from, mut to) = (client.try_clone().unwrap(), broker.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            std::thread::spawn(move || {
+                let mut size = [0; 4];
+                while broker.read_exact(&mut size).is_ok() {
+                    let mut answer = vec![0; u32::from_be_bytes(size) as usize];
+                    broker.read_exact(&mut answer).unwrap();
+                    while let Some(at) = answer.windows(LOCAL.len()).position(|part| part == LOCAL) {
+                        answer[at..at + LOCAL.len()].copy_from_slice(ELSEWHERE);
+                    }
+                    client.write_all(&[&size[..], &answer].concat()).unwrap();
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn brokers_that_say_they_are_elsewhere_are_not_read_from_in_clear_text() {
+    let broker = Broker::start();
+    let brokers = vec![elsewhere(broker.cluster.bootstrap_servers())];
+    let mut node = broker.node(&KafkaConfig { brokers, ..broker.config() }, None);
+    broker.send(0, "one");
+    // The second time, the first is over.
+    node.until_metric("kafka_failures_total", |value| value >= 2.0);
+    node.until_metric("kafka_partitions", |value| value == 0.0);
+    assert_eq!(*node.fake.calls.lock().unwrap(), Vec::<String>::new());
     node.stop();
     node.ended().unwrap();
 }
