@@ -1,12 +1,16 @@
 //! The drop folder on disk: what waits, and how answers and inputs are put in their places so that a crash loses nothing.
 //!
-//! Every file is written whole under a hidden name, synced, and renamed; an input leaves the inbox last.
+//! A message is claimed by renaming it out of the inbox: what somebody else renames there afterwards under the same name
+//! is a message of its own. Every file is written whole under a hidden name, synced, and renamed; an input is put away
+//! last. Nobody else writes to `work`, `done` and `refused`, and nothing there is replaced.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::ProblemBody;
 
@@ -14,16 +18,23 @@ use crate::error::ProblemBody;
 const MAX_LOOK: usize = 10_000;
 /// The most files of one name among the refused.
 const MAX_SAME: u32 = 10_000;
+/// What the name of a reason ends in.
+const REASON: &str = ".problem.json";
+/// The longest name of a message, in bytes: Linux has 255, and a dot, a number of five bytes and [`REASON`] are added.
+pub(super) const MAX_NAME: usize = 255 - (1 + 5 + REASON.len());
 
-/// The four folders.
+/// The five folders.
 pub(super) struct Folder {
     inbox: PathBuf,
+    work: PathBuf,
     outbox: PathBuf,
     done: PathBuf,
     refused: PathBuf,
+    /// Held from the choice of a name among the refused until it is taken.
+    refusing: Mutex<()>,
 }
 
-/// What stands in the inbox under a name.
+/// What was claimed under a name.
 pub(super) enum Found {
     /// A message.
     Message(Vec<u8>),
@@ -33,6 +44,8 @@ pub(super) enum Found {
     NotAFile,
     /// A file of this name was answered before.
     UsedName,
+    /// There would be no room for what is added to the name.
+    LongName,
 }
 
 impl Folder {
@@ -44,35 +57,44 @@ impl Folder {
         };
         Ok(Self {
             inbox: folder("inbox")?,
+            work: folder("work")?,
             outbox: folder("outbox")?,
             done: folder("done")?,
             refused: folder("refused")?,
+            refusing: Mutex::new(()),
         })
     }
 
-    /// What waits, by name. Hidden files are not looked at.
+    /// What waits, by name: what was claimed and not settled, and the inbox. Hidden files are not looked at.
     pub(super) fn waiting(&self) -> io::Result<Vec<OsString>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.inbox)? {
-            let name = entry?.file_name();
-            if !name.as_bytes().starts_with(b".") {
-                names.push(name);
-            }
-            if names.len() == MAX_LOOK {
-                break;
+        let mut names = BTreeSet::new();
+        for folder in [&self.work, &self.inbox] {
+            for entry in fs::read_dir(folder)? {
+                if names.len() == MAX_LOOK {
+                    break;
+                }
+                let name = entry?.file_name();
+                if !name.as_bytes().starts_with(b".") {
+                    names.insert(name);
+                }
             }
         }
-        names.sort_unstable();
-        Ok(names)
+        Ok(names.into_iter().collect())
     }
 
-    /// Reads what waits under `name`, of at most `limit` bytes.
-    pub(super) fn read(&self, name: &OsStr, limit: usize) -> io::Result<Found> {
-        let path = self.inbox.join(name);
+    /// Takes `name` out of the inbox, unless one of that name is being settled already, and reads at most `limit` bytes.
+    pub(super) fn claim(&self, name: &OsStr, limit: usize) -> io::Result<Found> {
+        let path = self.work.join(name);
+        if !stands(&path)? {
+            fs::rename(self.inbox.join(name), &path)?;
+        }
+        if name.len() > MAX_NAME {
+            return Ok(Found::LongName);
+        }
         if !fs::symlink_metadata(&path)?.is_file() {
             return Ok(Found::NotAFile);
         }
-        if self.done.join(name).try_exists()? {
+        if stands(&self.done.join(name))? {
             return Ok(Found::UsedName);
         }
         let mut bytes = Vec::new();
@@ -88,17 +110,21 @@ impl Folder {
 
     /// Writes why the message `name` is refused, and then moves it there.
     pub(super) fn refuse(&self, name: &OsStr, problem: &ProblemBody) -> io::Result<()> {
+        let _alone = self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
         let free = self.free(name)?;
         let reason = serde_json::to_vec_pretty(problem)?;
-        write(&self.refused, &with(&free, ".problem.json"), &reason)?;
+        write(&self.refused, &with(&free, REASON), &reason)?;
         self.put_away(name, &self.refused, &free)
     }
 
-    /// A name that nothing refused has yet: a file that is corrected may be refused again under its own.
+    /// A name that nothing refused has yet, and whose reason's nothing has either: a file that is corrected may be
+    /// refused again under its own. What is too long is cut.
     fn free(&self, name: &OsStr) -> io::Result<OsString> {
+        let kept = name.as_bytes().iter().copied().take(MAX_NAME).collect();
+        let name = OsString::from_vec(kept);
         for number in 0..MAX_SAME {
-            let free = if number == 0 { name.to_owned() } else { with(name, &format!(".{number}")) };
-            if !self.refused.join(&free).try_exists()? {
+            let free = if number == 0 { name.clone() } else { with(&name, &format!(".{number}")) };
+            if !stands(&self.refused.join(&free))? && !stands(&self.refused.join(with(&free, REASON)))? {
                 return Ok(free);
             }
         }
@@ -106,9 +132,8 @@ impl Folder {
     }
 
     fn put_away(&self, name: &OsStr, folder: &Path, as_name: &OsStr) -> io::Result<()> {
-        fs::rename(self.inbox.join(name), folder.join(as_name))?;
-        sync(folder)?;
-        sync(&self.inbox)
+        fs::rename(self.work.join(name), folder.join(as_name))?;
+        [folder, &self.work, &self.inbox].into_iter().try_for_each(sync)
     }
 }
 
@@ -116,6 +141,15 @@ fn with(name: &OsStr, suffix: &str) -> OsString {
     let mut name = name.to_owned();
     name.push(suffix);
     name
+}
+
+/// Whether anything stands there, also a link to nowhere.
+fn stands(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes a file whole and durably, in the place of one that is there.

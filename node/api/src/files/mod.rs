@@ -4,37 +4,38 @@
 //! |---|---|
 //! | `inbox` | whoever sends writes a message elsewhere on the same disk, or under a name that begins with a dot, and renames it to a name of its own here |
 //! | `outbox` | the answer, under the same name (`.json` added to a JSON answer); whoever sent takes it away |
+//! | `work` | the messages that were taken out of the inbox and are not settled; they are read on start |
 //! | `done` | the messages that were answered |
 //! | `refused` | the messages that cannot be answered, each with `NAME.problem.json` |
 //!
-//! An answer is on disk before its message leaves the inbox. After a crash a message is decided again, which gives the
-//! same decision, and its answer is written again. What cannot be answered now (no quorum, too much at once) stays where
-//! it is and is tried again.
+//! A message leaves the inbox before it is read: what comes under its name meanwhile is another. An answer is on disk
+//! before its message is put away. After a crash a message is decided again, which gives the same decision, and its
+//! answer is written again. What cannot be answered now (no quorum, too much at once) stays in `work` and is tried again.
 
 mod config;
 mod folder;
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt as _, stream};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 pub use self::config::{AnswerForm, FilesConfig};
-use self::folder::{Folder, Found, taken_back};
+use self::folder::{Folder, Found, MAX_NAME, taken_back};
 use crate::error::{Problem, ProblemBody, ProblemKind, ServeError};
 use crate::shared::Shared;
-
-/// How long is waited when something in the inbox could not be answered.
-const RETRY: Duration = Duration::from_secs(1);
+use crate::tries::{RETRY, Tries};
 
 /// Takes messages in from a folder.
 pub(crate) struct Files {
     folder: Folder,
     config: FilesConfig,
+    /// Of the messages that wait, how they failed so far.
+    tries: Mutex<BTreeMap<OsString, Tries>>,
 }
 
 /// What became of a file.
@@ -42,7 +43,7 @@ pub(crate) struct Files {
 enum Fate {
     Answered,
     Refused,
-    /// It is still in the inbox.
+    /// It is tried again.
     Waits,
     /// Somebody took it back.
     Gone,
@@ -55,7 +56,7 @@ impl Files {
         let Some(dir) = &config.dir else { return Ok(None) };
         let failed = |source| ServeError::Folder { path: dir.clone(), source };
         let folder = Folder::open(dir).map_err(failed)?;
-        Ok(Some(Self { folder, config: config.clone() }))
+        Ok(Some(Self { folder, config: config.clone(), tries: Mutex::default() }))
     }
 
     /// Answers what comes until the node stops, and finishes what it has begun.
@@ -67,7 +68,7 @@ impl Files {
                 Ok(false) => files.config.poll_time(),
                 Ok(true) => files.config.poll_time().max(RETRY),
                 Err(error) => {
-                    tracing::error!(%error, "the inbox cannot be read; it is tried again");
+                    tracing::error!(%error, "the folder cannot be read; it is tried again");
                     RETRY
                 }
             };
@@ -101,20 +102,24 @@ impl Files {
     }
 
     async fn take_in(self: &Arc<Self>, shared: &Arc<Shared>, name: OsString) -> Fate {
-        match self.settle(shared, &name).await {
+        let fate = match self.settle(shared, &name).await {
             Ok(fate) => fate,
             Err(error) if taken_back(&error) => Fate::Gone,
             Err(error) => {
                 tracing::error!(%error, file = ?name, "a file was not dealt with; it is tried again");
                 Fate::Waits
             }
+        };
+        if fate != Fate::Waits {
+            self.tries.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
         }
+        fate
     }
 
     async fn settle(self: &Arc<Self>, shared: &Arc<Shared>, name: &OsStr) -> io::Result<Fate> {
         let call = shared.place().await;
         let (files, named, limit) = (Arc::clone(self), name.to_owned(), shared.body_limit);
-        let answer = match blocking(move || files.folder.read(&named, limit)).await? {
+        let answer = match blocking(move || files.folder.claim(&named, limit)).await? {
             Found::Message(message) => self.decide(shared, message).await,
             Found::TooLarge => {
                 Err(Problem::new(ProblemKind::TooLarge, format!("the file has more than {limit} bytes"))
@@ -123,6 +128,10 @@ impl Files {
             Found::NotAFile => Err(Problem::malformed("this is not a file").with_hint("put messages here")),
             Found::UsedName => Err(Problem::conflict("a file of this name was answered before")
                 .with_hint("give each message a name of its own: its answer has the same")),
+            Found::LongName => {
+                Err(Problem::malformed(format!("the name {name:?} has more than {MAX_NAME} bytes"))
+                    .with_hint("give it a shorter name: what is written about it adds to the name"))
+            }
         };
         let (files, name) = (Arc::clone(self), name.to_owned());
         let fate = match answer {
@@ -130,7 +139,7 @@ impl Files {
                 blocking(move || files.folder.answer(&name, suffix, &answer)).await?;
                 Fate::Answered
             }
-            Err(problem) if problem.kind.may_pass() => {
+            Err(problem) if self.is_tried_again(&name, &problem) => {
                 tracing::warn!(%problem, file = ?name, "a file waits");
                 Fate::Waits
             }
@@ -141,6 +150,12 @@ impl Files {
         };
         drop(call);
         Ok(fate)
+    }
+
+    /// Whether what failed by `problem` is tried again, with the next look.
+    fn is_tried_again(&self, name: &OsStr, problem: &Problem) -> bool {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        tries.entry(name.to_owned()).or_default().again(problem).is_some()
     }
 
     /// The answer to a message, with what its file's name ends in.

@@ -107,7 +107,60 @@ fn what_cannot_be_answered_is_put_aside_with_the_reason() {
 }
 
 #[test]
-fn what_may_pass_waits_in_the_inbox_and_hidden_files_are_left() {
+fn what_comes_under_the_name_of_a_message_being_decided_is_another_message() {
+    let folder = Inbox::new(AnswerForm::Json);
+    let node = folder.node();
+    folder.send("pay.xml", "hang");
+    node.entered();
+    folder.send("pay.xml", "other");
+    node.release();
+    assert_eq!(folder.reason("pay.xml").kind, "urn:hansa:problem:conflict");
+    assert_eq!(folder.read("refused/pay.xml"), b"other");
+    assert_eq!(folder.read("done/pay.xml"), b"hang");
+}
+
+#[test]
+fn nothing_that_was_refused_is_replaced() {
+    let folder = Inbox::new(AnswerForm::Json);
+    fs::create_dir(folder.path("refused")).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path("refused/link.xml")).unwrap();
+    let _node = folder.node();
+    folder.send("bad.xml.problem.json", "malformed");
+    folder.reason("bad.xml.problem.json");
+    folder.send("bad.xml", "malformed");
+    folder.reason("bad.xml.1");
+    assert_eq!(folder.read("refused/bad.xml.problem.json"), b"malformed");
+    folder.send("link.xml", "malformed");
+    folder.reason("link.xml.1");
+    assert!(folder.path("refused/link.xml").is_symlink());
+}
+
+#[test]
+fn a_name_without_room_for_what_is_added_is_refused() {
+    let folder = Inbox::new(AnswerForm::Json);
+    let _node = folder.node();
+    fs::create_dir_all(folder.path("inbox")).unwrap();
+    let (longest, longer) = ("a".repeat(236), "b".repeat(255));
+    folder.send(&longest, "one");
+    folder.read(&format!("outbox/{longest}.json"));
+    fs::write(folder.path("aside"), "one").unwrap();
+    fs::rename(folder.path("aside"), folder.path(&format!("inbox/{longer}"))).unwrap();
+    let reason = folder.reason(&longer[..236]);
+    assert!(reason.detail.contains(&longer) && reason.detail.contains("236"), "{}", reason.detail);
+}
+
+#[test]
+fn a_message_that_has_its_decision_panic_is_refused_after_some_tries() {
+    let folder = Inbox::new(AnswerForm::Json);
+    let node = folder.node();
+    folder.send("pay.xml", "panic");
+    assert_eq!(folder.reason("pay.xml").kind, "urn:hansa:problem:internal");
+    let tries = node.fake.calls.lock().unwrap().iter().filter(|call| *call == "submit 5 bytes").count();
+    assert_eq!(tries, 5);
+}
+
+#[test]
+fn what_may_pass_is_tried_again_and_hidden_files_are_left() {
     let folder = Inbox::new(AnswerForm::Json);
     let node = folder.node();
     fs::write(folder.path("inbox/.half"), "o").unwrap();
@@ -126,7 +179,7 @@ fn a_file_that_was_being_answered_when_the_node_died_is_answered_by_the_next() {
     node.entered();
     // No draining, nothing finished: what is on disk is all that is left.
     drop(node);
-    assert_eq!(folder.read("inbox/pay.xml"), b"hang");
+    assert_eq!(folder.read("work/pay.xml"), b"hang");
     // As a crash between the answer and the move leaves it.
     fs::write(folder.path("outbox/pay.xml.json"), "half").unwrap();
     let node = folder.node();
