@@ -12,7 +12,7 @@ use crate::error::{Problem, ProblemKind};
 
 /// The whole body, if it is at most `limit` bytes and arrives within `time`. A body that announces more is refused
 /// before any of it is read.
-pub(super) async fn read(
+pub(crate) async fn read(
     headers: &HeaderMap,
     body: Body,
     limit: usize,

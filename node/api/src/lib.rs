@@ -6,7 +6,8 @@
 //! as a gRPC status.
 
 pub mod audit;
-pub mod client;
+pub mod body;
+mod client;
 pub mod config;
 pub mod error;
 pub mod fetch;

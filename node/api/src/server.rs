@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::registry::Registry;
+use tokio::io::{AsyncReadExt as _, Chain, Join, ReadHalf, WriteHalf, join, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -36,6 +37,12 @@ use crate::{grpc, http};
 const MAX_HEAD: usize = 64 << 10;
 /// The most calls at once on one gRPC connection, streams among them.
 const MAX_STREAMS: u32 = 256;
+/// How many bytes of one call of a gRPC connection may wait to be read.
+const STREAM_WINDOW: u32 = 64 << 10;
+/// And of all its calls: those that are held up never hold up another.
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW * MAX_STREAMS;
+/// What a connection of HTTP/2 begins with (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long accepting pauses after the system refused a connection (typically: no file descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -204,9 +211,10 @@ impl Door {
             connections.spawn(async move {
                 let ended = match protocol {
                     Protocol::Http1 => watcher.watch(http1_on(stream, service, patience)).await,
-                    // HTTP/2 itself does not bound the time to its first byte, as HTTP/1 does.
-                    Protocol::Http2 if !begins(&stream, patience, stopping).await => Ok(()),
-                    Protocol::Http2 => watcher.watch(http2_on(stream, service, patience)).await,
+                    Protocol::Http2 => match begun(stream, patience, stopping).await {
+                        Some(stream) => watcher.watch(http2_on(stream, service, patience)).await,
+                        None => Ok(()),
+                    },
                 };
                 if let Err(error) = ended {
                     tracing::debug!(%error, "connection ended");
@@ -245,25 +253,34 @@ fn http1_on(
         .serve_connection(TokioIo::new(stream), service)
 }
 
-/// Whether the other end says anything within `patience`, and before the node stops.
-async fn begins(stream: &Connection, patience: Duration, mut stopping: watch::Receiver<bool>) -> bool {
-    tokio::select! {
-        begun = timeout(patience, stream.readable()) => matches!(begun, Ok(Ok(()))),
+/// A connection whose preface was read, and is read again from here.
+type Begun = Join<Chain<&'static [u8], ReadHalf<Connection>>, WriteHalf<Connection>>;
+
+/// The connection, if the other end begins HTTP/2 within `patience` and before the node stops: hyper waits for that
+/// without end, and asks who is silent only afterwards whether it is still there.
+async fn begun(stream: Connection, patience: Duration, mut stopping: watch::Receiver<bool>) -> Option<Begun> {
+    let (mut reader, writer) = split(stream);
+    let mut preface = [0; PREFACE.len()];
+    let read = tokio::select! {
+        read = timeout(patience, reader.read_exact(&mut preface)) => matches!(read, Ok(Ok(_))),
         _ = stopping.wait_for(|stopping| *stopping) => false,
-    }
+    };
+    (read && preface == *PREFACE).then(|| join(PREFACE.chain(reader), writer))
 }
 
 /// Who is silent is asked whether it is still there, and so may stay as long as it likes.
 fn http2_on(
-    stream: Connection,
+    stream: Begun,
     service: Routed,
     patience: Duration,
-) -> http2::Connection<TokioIo<Connection>, Routed, TokioExecutor> {
+) -> http2::Connection<TokioIo<Begun>, Routed, TokioExecutor> {
     http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(patience)
         .keep_alive_timeout(patience)
         .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(MAX_HEAD as u32)
         .serve_connection(TokioIo::new(stream), service)
 }

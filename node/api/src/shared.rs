@@ -27,6 +27,11 @@ pub(crate) struct Shared {
     pub(crate) logins: Arc<LoginCounter>,
     /// A permit for each call under way.
     pub(crate) calls: Arc<Semaphore>,
+    /// A permit for each gRPC stream.
+    pub(crate) streams: Arc<Semaphore>,
+    /// A permit for each message of a stream that is being decided: fewer than there are places for calls, so that
+    /// streams, which wait for theirs, leave some to calls that do not wait.
+    pub(crate) streamed: Arc<Semaphore>,
     /// Becomes true when nothing more is taken in.
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) body_limit: usize,
@@ -47,6 +52,8 @@ impl Shared {
             metrics,
             logins,
             calls: Arc::new(Semaphore::new(config.max_requests)),
+            streams: Arc::new(Semaphore::new(config.max_requests)),
+            streamed: Arc::new(Semaphore::new((config.max_requests / 2).max(1))),
             stopping: watch::Sender::new(false),
             body_limit: config.body_limit,
             body_time: config.body_time(),

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::Uri;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use tonic::Status;
 
 pub use self::client::{Client, ConnectError, connect};
@@ -24,8 +25,8 @@ use self::proto::screening_server::ScreeningServer;
 use self::screening::Screening;
 use self::status::name_of;
 use crate::error::{Problem, ProblemKind};
-use crate::guard;
 use crate::shared::Shared;
+use crate::{body, guard};
 
 /// What is generated from the interface's definition.
 #[allow(
@@ -41,12 +42,15 @@ pub mod proto {
 
 /// What a request has beside the message in it, at most: names and lengths.
 const ENVELOPE: usize = 4 << 10;
+/// What stands before a message: whether it is compressed, and its length.
+const PREFIX: usize = 5;
 const SCREEN: &str = "/hansa.v1.Screening/Screen";
 pub(crate) const SCREEN_STREAM: &str = "/hansa.v1.Screening/ScreenStream";
 const GET_TRANSACTION_AUDIT: &str = "/hansa.v1.Screening/GetTransactionAudit";
 
 /// The methods. Outermost a problem gets its form; then a call is measured and gets a task and a deadline; its token is
-/// checked before it takes one of the places for calls. Of a stream, only its beginning is such a call.
+/// checked before it takes one of the places for calls; and its message must arrive in time. Of a stream, only its
+/// beginning is such a call.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let server = ScreeningServer::new(Screening(Arc::clone(&shared)))
         .max_decoding_message_size(shared.body_limit.saturating_add(ENVELOPE));
@@ -55,14 +59,25 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::catch_up));
     Router::new()
         .route_service(SCREEN, server.clone())
-        .route_service(SCREEN_STREAM, server)
         .merge(looking)
+        .route_layer(from_fn_with_state(Arc::clone(&shared), whole))
+        .route_service(SCREEN_STREAM, server)
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::admit))
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::authenticate))
         .fallback(unknown_method)
         .layer(from_fn_with_state(Arc::clone(&shared), guard::detach))
         .layer(from_fn(in_grpc))
         .layer(from_fn_with_state(shared, measure))
+}
+
+/// Has the one message of a call arrive within its limit and its time, as HTTP has bodies.
+async fn whole(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let limit = shared.body_limit.saturating_add(ENVELOPE + PREFIX);
+    match body::read(&parts.headers, body, limit, shared.body_time).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 async fn unknown_method(uri: Uri) -> Problem {

@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{proto, stream};
 use crate::audit::AuditRequest;
 use crate::error::{Problem, ProblemKind};
+use crate::guard::overloaded;
 use crate::model::Leg;
 use crate::shared::Shared;
 
@@ -34,7 +35,11 @@ impl proto::screening_server::Screening for Screening {
         &self,
         request: Request<Streaming<proto::ScreenStreamRequest>>,
     ) -> Result<Response<Self::ScreenStreamStream>, Status> {
-        let answers = stream::begin(Arc::clone(&self.0), request.into_inner());
+        let Ok(open) = Arc::clone(&self.0.streams).try_acquire_owned() else {
+            self.0.metrics.http.overloaded();
+            return Err(overloaded().into());
+        };
+        let answers = stream::begin(Arc::clone(&self.0), request.into_inner(), open);
         Ok(Response::new(Box::pin(answers)))
     }
 

@@ -1,8 +1,9 @@
 //! `ScreenStream`: many messages over one call, a bounded number of them at a time.
 //!
 //! Back-pressure is not reading: while as many messages are being decided as may be, or the answers are not taken, the
-//! next message stays where it is, and HTTP/2's flow control holds the sender up. A message takes one of the places for
-//! calls as any other call does, and waits for it.
+//! next message stays where it is, and HTTP/2's flow control holds the sender up. All streams share half of the places for
+//! calls, and a message waits for one of them before its stream is read on; so there is never more of a stream in memory
+//! than what is being decided and one message, and the number of streams is bounded too.
 
 use std::sync::Arc;
 
@@ -30,10 +31,14 @@ type Answer = Result<ScreenStreamResponse, Status>;
 pub(super) fn begin(
     shared: Arc<Shared>,
     requests: Streaming<ScreenStreamRequest>,
+    open: OwnedSemaphorePermit,
 ) -> impl Stream<Item = Answer> + Send + 'static {
     // A message keeps its place until its answer is taken in here, so this much is never waited for in vain.
     let (answers, taken): (_, Receiver<Answer>) = channel(0);
-    tokio::spawn(read(shared, requests, answers));
+    tokio::spawn(async move {
+        read(shared, requests, answers).await;
+        drop(open);
+    });
     taken
 }
 
@@ -54,7 +59,9 @@ async fn read(
         };
         match next {
             Ok(Some(request)) => {
-                tokio::spawn(answer(Arc::clone(&shared), request, answers.clone(), place));
+                let turn = timeout(shared.request_time, Arc::clone(&shared.streamed).acquire_owned()).await;
+                let turn = turn.map(|turn| turn.expect("nobody closes the semaphore")).ok();
+                tokio::spawn(answer(Arc::clone(&shared), request, answers.clone(), turn, place));
             }
             Ok(None) => return,
             Err(status) => {
@@ -85,10 +92,14 @@ async fn answer(
     shared: Arc<Shared>,
     request: ScreenStreamRequest,
     mut answers: Sender<Answer>,
+    turn: Option<OwnedSemaphorePermit>,
     place: OwnedSemaphorePermit,
 ) {
     let ScreenStreamRequest { id, message, internal } = request;
-    let decided = decide(&shared, &id, message, internal).await;
+    let decided = match turn {
+        Some(turn) => decide(&shared, &id, message, internal, turn).await,
+        None => Err(overloaded()),
+    };
     let (outcome, code) = match decided {
         Ok(answer) => (Outcome::Answer(answer), Code::Ok),
         Err(problem) => {
@@ -107,6 +118,7 @@ async fn decide(
     id: &str,
     message: Vec<u8>,
     internal: bool,
+    turn: OwnedSemaphorePermit,
 ) -> Result<proto::ScreenResponse, Problem> {
     if id.len() > MAX_ID {
         return Err(Problem::malformed(format!("the id has {} bytes, more than {MAX_ID}", id.len())));
@@ -116,7 +128,7 @@ async fn decide(
     let deciding = Arc::clone(shared);
     let task = tokio::spawn(async move {
         let answer = screen(&deciding, message, internal).await;
-        drop(call);
+        drop((call, turn));
         answer
     });
     match timeout(shared.request_time, task).await {

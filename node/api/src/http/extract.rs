@@ -9,7 +9,8 @@ use axum::http::request::Parts;
 use hansa_types::codec::Decode;
 use serde::de::DeserializeOwned;
 
-use super::{body, media};
+use super::media;
+use crate::body;
 use crate::error::Problem;
 use crate::shared::Shared;
 

@@ -31,7 +31,6 @@
 //! What is read is no older than the call, on whichever replica of the bank: it first sees what the group committed.
 //! Without a quorum it is answered all the same, with the header `Hansa-Stale: true`.
 
-mod body;
 mod extract;
 mod linger;
 mod media;

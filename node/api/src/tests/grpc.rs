@@ -1,6 +1,9 @@
 //! gRPC over the scripted service: answers, refusals in their codes, streams that hold their sender up, and stopping.
 
-use std::sync::atomic::Ordering;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::channel::mpsc;
@@ -11,6 +14,7 @@ use hansa_types::model::Factors;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt as _;
 
+use super::fake::PATIENCE;
 use super::node::Node;
 use super::samples;
 use crate::audit::{FactorView, ModelSnapshot, SignalProof, TransactionAudit};
@@ -356,4 +360,96 @@ fn an_audit_tells_what_was_asked_for() {
     refused(&wrong, Code::InvalidArgument, "malformed");
     let half = proto::GetTransactionAuditRequest { instructing: "BKAADEFFXXX".to_owned(), ..request };
     refused(&ask(half).unwrap_err(), Code::InvalidArgument, "malformed");
+}
+
+#[test]
+fn a_message_that_does_not_arrive_is_refused_and_leaves_its_place() {
+    let node = Node::start(ApiConfig { body_ms: 50, max_requests: 1, ..ApiConfig::default() });
+    let status = node.runtime.block_on(async {
+        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", node.grpc)).unwrap();
+        let mut grpc = tonic::client::Grpc::new(endpoint.connect().await.unwrap());
+        grpc.ready().await.unwrap();
+        let codec = tonic_prost::ProstCodec::<proto::ScreenRequest, proto::ScreenResponse>::default();
+        let path = axum::http::uri::PathAndQuery::from_static("/hansa.v1.Screening/Screen");
+        let mut request = tonic::Request::new(futures::stream::pending());
+        let bearer = format!("Bearer {}", *node.token.to_hex());
+        request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+        grpc.client_streaming(request, path, codec).await.unwrap_err()
+    });
+    refused(&status, Code::DeadlineExceeded, "request-timeout");
+    assert_eq!(screen(&node, "one", false).unwrap().payments.len(), 1);
+}
+
+#[test]
+fn a_stream_that_is_held_up_holds_up_nothing_else_on_its_connection() {
+    // More than HTTP/2 takes in unread of a stream, and as much as it takes in of a connection unless told otherwise.
+    const MESSAGES: usize = 64;
+    const SIZE: usize = 64 << 10;
+    let node = Node::start(ApiConfig { stream_in_flight: 1, ..ApiConfig::default() });
+    let mut client = client(&node, &node.token);
+    let taken = Arc::new(AtomicUsize::new(0));
+    let taking = Arc::clone(&taken);
+    let requests = futures::stream::iter(0..MESSAGES).map(move |number| {
+        taking.fetch_add(1, Ordering::SeqCst);
+        if number == 0 { message("0", "hang") } else { message("1", &"x".repeat(SIZE)) }
+    });
+    let answers = node.runtime.block_on(client.screen_stream(requests)).unwrap();
+    node.entered();
+    let mut before = 0;
+    // Until a hundred round trips take no further message, the windows of HTTP/2 are filling.
+    loop {
+        (0..100).for_each(|_| drop(node.client().metrics().unwrap()));
+        let now = taken.load(Ordering::SeqCst);
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    assert!(before < MESSAGES, "the stream is held up");
+    let request = proto::ScreenRequest { message: "x".repeat(SIZE).into(), internal: false };
+    let answer =
+        node.runtime.block_on(async { tokio::time::timeout(PATIENCE, client.screen(request)).await });
+    assert_eq!(answer.unwrap().unwrap().into_inner().payments.len(), 1);
+    node.release();
+    assert_eq!(node.runtime.block_on(answers.into_inner().count()), MESSAGES);
+}
+
+#[test]
+fn streams_leave_places_to_single_calls_and_are_bounded_themselves() {
+    let node = Node::start(ApiConfig { max_requests: 2, ..ApiConfig::default() });
+    let mut streams = [stream(&node), stream(&node)];
+    for (sender, _) in &mut streams {
+        for id in ["a", "b"] {
+            node.runtime.block_on(sender.send(message(id, "hang"))).unwrap();
+        }
+    }
+    node.entered();
+    for _ in 0..10 {
+        assert_eq!(screen(&node, "one", false).unwrap().payments.len(), 1);
+    }
+    let hanging = node.fake.calls.lock().unwrap().iter().filter(|call| *call == "submit 4 bytes").count();
+    assert_eq!(hanging, 1);
+    let (_sender, requests) = mpsc::channel(1);
+    let third = node.runtime.block_on(client(&node, &node.token).screen_stream(requests)).unwrap_err();
+    refused(&third, Code::Unavailable, "unavailable");
+    (0..4).for_each(|_| node.release());
+    for (sender, answers) in streams {
+        drop(sender);
+        assert_eq!(node.runtime.block_on(answers.count()), 2);
+    }
+}
+
+#[test]
+fn a_connection_that_does_not_begin_http2_in_time_is_closed() {
+    let node = Node::start(ApiConfig { header_ms: 50, ..ApiConfig::default() });
+    for beginning in ["", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nHost: hansa\r\n\r\n"] {
+        let mut stream = TcpStream::connect(node.grpc).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(beginning.as_bytes()).unwrap();
+        let read = stream.read(&mut [0; 1]);
+        // What was not read of the beginning has the connection reset.
+        let reset = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
+        assert!(reset || matches!(read, Ok(0)), "{beginning:?}: {read:?}");
+    }
+    assert_eq!(screen(&node, "one", false).unwrap().payments.len(), 1);
 }
