@@ -1,7 +1,8 @@
 //! Fetching what is published elsewhere: watch lists, over HTTPS or from a file that something else brings.
 //!
 //! Only HTTPS: whoever could change a list on its way could let anybody through. Plain HTTP is for this machine alone,
-//! where a mirror or a test serves it.
+//! where a mirror or a test serves it, and leads nowhere else. An address may hold a secret beside the place: what is
+//! said of it is the place.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,6 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use hansa_types::id::Timestamp;
 use ureq::Agent;
+use ureq::http::StatusCode;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::client::is_loopback;
@@ -33,6 +35,14 @@ pub enum FetchError {
         address: String,
         /// What went wrong.
         source: Box<ureq::Error>,
+    },
+    /// An answer that is not the file, such as that it is elsewhere.
+    #[error("{address}: answered with status {status} and not with the file: name the address where it is")]
+    Status {
+        /// What was asked for.
+        address: String,
+        /// The status.
+        status: u16,
     },
     /// Too much.
     #[error("{address}: more than {limit} bytes: is this the right file?")]
@@ -73,7 +83,7 @@ pub fn fetch(source: &str, limit: usize) -> Result<Fetched, FetchError> {
         return get(source, limit);
     }
     if source.contains("://") {
-        return Err(FetchError::Insecure(source.to_owned()));
+        return Err(FetchError::Insecure(place(source)));
     }
     open(Path::new(source.strip_prefix("file:").unwrap_or(source)), limit)
 }
@@ -92,28 +102,48 @@ fn open(path: &Path, limit: usize) -> Result<Fetched, FetchError> {
 }
 
 fn get(address: &str, limit: usize) -> Result<Fetched, FetchError> {
-    let failed = |source: ureq::Error| match source {
-        ureq::Error::BodyExceedsLimit(_) => FetchError::TooLarge { address: address.to_owned(), limit },
-        source => FetchError::Http { address: address.to_owned(), source: Box::new(source) },
+    let named = place(address);
+    let failed = |source: ureq::Error| {
+        let address = named.clone();
+        let source = match source {
+            ureq::Error::BodyExceedsLimit(_) => return FetchError::TooLarge { address, limit },
+            ureq::Error::RequireHttpsOnly(other) => ureq::Error::RequireHttpsOnly(place(&other)),
+            ureq::Error::BadUri(other) => ureq::Error::BadUri(place(&other)),
+            source => source,
+        };
+        FetchError::Http { address, source: Box::new(source) }
     };
     let agent = agent(address.starts_with("https://"))?;
     let mut response = agent.get(address).call().map_err(failed)?;
+    if response.status() != StatusCode::OK {
+        return Err(FetchError::Status { address: named, status: response.status().as_u16() });
+    }
     let modified = response.headers().get("last-modified").and_then(|value| value.to_str().ok());
     let modified = modified.and_then(|text| httpdate::parse_http_date(text).ok());
     let modified = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     // One byte more is asked for than may come, so that what is exactly as long as allowed is taken.
     let bytes = response.body_mut().with_config().limit(limit as u64 + 1).read_to_vec().map_err(failed)?;
     if bytes.len() > limit {
-        return Err(FetchError::TooLarge { address: address.to_owned(), limit });
+        return Err(FetchError::TooLarge { address: named, limit });
     }
     Ok(Fetched { bytes, modified: modified.map(|since| Timestamp(since.as_secs())) })
+}
+
+/// What of an address may be shown: no user and password, and no query.
+fn place(address: &str) -> String {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_user, host)| host);
+    format!("{scheme}://{host}{path}")
 }
 
 /// An HTTP client that trusts the system's authorities; proxies of the environment are used, as banks need them.
 fn agent(secure: bool) -> Result<Agent, FetchError> {
     let builder = Agent::config_builder().timeout_global(Some(FETCH_TIME)).https_only(secure);
     if !secure {
-        return Ok(builder.proxy(None).build().into());
+        // Not even to another port of this machine: what answers there may be anybody's.
+        return Ok(builder.proxy(None).max_redirects(0).build().into());
     }
     let pem = std::fs::read(SYSTEM_ROOTS).map_err(|error| FetchError::Roots(error.to_string()))?;
     let roots: Vec<_> = parse_pem(&pem)
@@ -138,6 +168,11 @@ mod tests {
 
     /// Answers one request with `body`.
     fn serve(body: &'static [u8]) -> String {
+        let modified = "Last-Modified: Fri, 03 May 2024 14:00:00 GMT";
+        answer(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{modified}\r\n\r\n", body.len()), body)
+    }
+
+    fn answer(head: String, body: &'static [u8]) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/list.csv", listener.local_addr().unwrap());
         std::thread::spawn(move || {
@@ -145,10 +180,6 @@ mod tests {
             let mut request = [0; 4096];
             let read = stream.read(&mut request).unwrap();
             assert!(request[..read].starts_with(b"GET /list.csv"));
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nLast-Modified: Fri, 03 May 2024 14:00:00 GMT\r\n\r\n",
-                body.len()
-            );
             stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
         });
         address
@@ -170,6 +201,29 @@ mod tests {
         assert!(matches!(fetch(path.to_str().unwrap(), 2), Err(FetchError::TooLarge { .. })));
         std::fs::remove_file(&path).unwrap();
         assert!(matches!(fetch(path.to_str().unwrap(), 3), Err(FetchError::File { .. })));
+    }
+
+    #[test]
+    fn an_answer_that_leads_elsewhere_is_not_followed_and_no_list() {
+        let elsewhere = serve(b"1,2,3");
+        let head = format!("HTTP/1.1 302 Found\r\nLocation: {elsewhere}\r\nContent-Length: 5\r\n\r\n");
+        assert!(matches!(fetch(&answer(head, b"moved"), 9), Err(FetchError::Status { status: 302, .. })));
+        assert_eq!(fetch(&elsewhere, 9).unwrap().bytes, b"1,2,3", "nobody was there before");
+    }
+
+    #[test]
+    fn what_an_address_holds_beside_the_place_is_not_shown() {
+        for (address, shown) in [
+            ("https://a:b@lists.example:8443/v1/sdn.csv?key=c#d", "https://lists.example:8443/v1/sdn.csv"),
+            ("https://lists.example?key=c", "https://lists.example"),
+            ("https://lists.example/a@b", "https://lists.example/a@b"),
+        ] {
+            assert_eq!(place(address), shown);
+        }
+        let error = fetch("http://user:secret@lists.example/sdn.csv?key=secret", 9).unwrap_err().to_string();
+        assert!(error.contains("lists.example/sdn.csv") && !error.contains("secret"), "{error}");
+        let error = fetch(&format!("{}?key=secret", serve(b"1,2,3")), 4).unwrap_err().to_string();
+        assert!(error.contains("list.csv") && !error.contains("secret"), "{error}");
     }
 
     #[test]
