@@ -6,6 +6,7 @@ use hansa_api::audit::{FactorView, ModelSnapshot, SignalProof, TransactionAudit}
 use hansa_api::{Problem, ProblemKind};
 use hansa_audit_log::merkle::leaf_hash;
 use hansa_screening::factors::Factor;
+use hansa_screening::factors::note::FactorNote;
 use hansa_types::decision::Decision;
 use hansa_types::hash::Digest;
 use hansa_types::payment::PaymentKey;
@@ -84,13 +85,12 @@ fn view(factor: Factor, decision: &Decision) -> FactorView {
         name: factor.to_string(),
         value,
         unit: factor.unit().to_owned(),
-        evidence: evidence(factor, value, decision).unwrap_or_default().to_owned(),
+        evidence: evidence(factor, decision).unwrap_or_default().to_owned(),
     }
 }
 
-/// What a factor's value rests on, as the decision's findings note it: `velocity_count 3 (45 points): three since ..`.
-fn evidence(factor: Factor, value: u16, decision: &Decision) -> Option<&str> {
-    let beginning = format!("{factor} {value} (");
-    let noted = decision.findings.iter().find_map(|finding| finding.text.strip_prefix(&beginning))?;
-    noted.split_once(" points): ").map(|(_, text)| text)
+/// What a factor's value rests on, as the decision's findings note it.
+fn evidence(factor: Factor, decision: &Decision) -> Option<&str> {
+    let mut notes = decision.findings.iter().filter_map(|finding| FactorNote::parse(&finding.text));
+    notes.find(|note| note.factor == factor).map(|note| note.text)
 }

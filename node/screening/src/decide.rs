@@ -12,6 +12,7 @@ use hansa_types::payment::{self, Account, FindingKind, Party, PartyRole, Payment
 use crate::codes;
 use crate::config::{Policy, Scheme};
 use crate::factors::Evidence;
+use crate::factors::note::FactorNote;
 use crate::model::RiskModel;
 use crate::watchlist::Measure;
 
@@ -294,7 +295,8 @@ fn scored(grounds: &Grounds<'_>, rulings: &mut Vec<Ruling>, notes: &mut Vec<Stri
     let weights = &grounds.model.model.weights;
     for evidence in grounds.evidence {
         let points = i64::from(weights[evidence.factor.slot()]) * i64::from(evidence.value);
-        notes.push(format!("{} {} ({points} points): {}", evidence.factor, evidence.value, evidence.text));
+        let Evidence { factor, value, text } = evidence;
+        notes.push(FactorNote { factor: *factor, value: *value, points, text }.to_string());
     }
     let (score, threshold) = (grounds.score, grounds.model.hold_threshold);
     if score >= threshold {

@@ -6,6 +6,7 @@
 mod behaviour;
 pub mod fatf;
 pub(crate) mod habits;
+pub mod note;
 mod particulars;
 #[cfg(test)]
 mod tests;
