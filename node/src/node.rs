@@ -142,7 +142,7 @@ impl Node {
         for logins in self.logins.take(self.now()) {
             let record = LoginRecord {
                 token: "api".to_owned(),
-                from: "loopback".to_owned(),
+                from: logins.from.name().to_owned(),
                 accepted: logins.accepted,
                 calls: logins.calls,
                 since: logins.since,

@@ -195,7 +195,7 @@ codec_struct!(CheckpointRecord { size, root, note, at });
 pub struct LoginRecord {
     /// Whose token: `api`, as long as there is one.
     pub token: String,
-    /// From what kind of address: `loopback`, as long as the interface listens on no other.
+    /// From what kind of address: `loopback`, or `socket`.
     pub from: String,
     /// Whether the token was right.
     pub accepted: bool,

@@ -12,6 +12,7 @@ use hansa_types::id::Timestamp;
 use tokio::time::timeout;
 
 use crate::error::{Problem, ProblemKind};
+use crate::logins::Origin;
 use crate::shared::Shared;
 use crate::token::ApiToken;
 
@@ -86,14 +87,14 @@ pub(crate) fn failed(error: &tokio::task::JoinError) -> Problem {
 
 /// Lets through who presents the token. The auditor's is known, and not for this.
 pub(crate) async fn authenticate(
-    State(shared): State<Arc<Shared>>,
+    State((shared, from)): State<(Arc<Shared>, Origin)>,
     request: Request,
     next: Next,
 ) -> Response {
     let token = presented(request.headers());
     let admitted = token.as_ref().is_some_and(|token| shared.token.admits(token));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-    shared.logins.note(admitted, Timestamp(now));
+    shared.logins.note(from, admitted, Timestamp(now));
     match token {
         Some(_) if admitted => next.run(request).await,
         Some(token) if shared.admits_auditor(&token) => {

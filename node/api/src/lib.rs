@@ -34,7 +34,7 @@ pub use crate::config::{ApiConfig, ConfigError};
 pub use crate::error::{Problem, ProblemKind, ServeError};
 pub use crate::files::{AnswerForm, FilesConfig};
 pub use crate::kafka::KafkaConfig;
-pub use crate::logins::LoginCounter;
+pub use crate::logins::{LoginCounter, Origin};
 pub use crate::metrics::ApiMetrics;
 pub use crate::server::{Beside, Server, Wiring};
 pub use crate::service::{ScreeningService, Service};

@@ -10,9 +10,32 @@ use hansa_types::id::Timestamp;
 /// How long calls of one kind are counted before they are due again, in seconds.
 pub const WINDOW: u64 = 3_600;
 
+/// From what kind of address calls come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A loopback address, for HTTP or gRPC.
+    Loopback,
+    /// The Unix socket.
+    Socket,
+}
+
+impl Origin {
+    const ALL: [Self; 2] = [Self::Loopback, Self::Socket];
+
+    /// As the log names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::Socket => "socket",
+        }
+    }
+}
+
 /// Calls of one kind, counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logins {
+    /// Where they came from.
+    pub from: Origin,
     /// Whether the token was right.
     pub accepted: bool,
     /// How many.
@@ -25,7 +48,7 @@ pub struct Logins {
 
 /// Counts calls until they are taken.
 #[derive(Debug, Default)]
-pub struct LoginCounter(Mutex<[Kind; 2]>);
+pub struct LoginCounter(Mutex<[[Kind; 2]; Origin::ALL.len()]>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Kind {
@@ -35,10 +58,10 @@ struct Kind {
 
 impl LoginCounter {
     /// Notes a call.
-    pub fn note(&self, accepted: bool, now: Timestamp) {
+    pub fn note(&self, from: Origin, accepted: bool, now: Timestamp) {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = Logins { accepted, calls: 0, since: now, at: now };
-        let waiting = kinds[usize::from(accepted)].waiting.get_or_insert(first);
+        let first = Logins { from, accepted, calls: 0, since: now, at: now };
+        let waiting = kinds[from as usize][usize::from(accepted)].waiting.get_or_insert(first);
         waiting.calls = waiting.calls.saturating_add(1);
         waiting.at = now;
     }
@@ -54,7 +77,7 @@ impl LoginCounter {
             kind.taken = Some(now);
             Some(due)
         };
-        kinds.iter_mut().filter_map(due).collect()
+        kinds.iter_mut().flatten().filter_map(due).collect()
     }
 }
 
@@ -66,14 +89,15 @@ mod tests {
     fn the_first_of_an_hour_is_due_at_once_and_the_rest_is_counted() {
         let counter = LoginCounter::default();
         assert_eq!(counter.take(Timestamp(0)), []);
-        counter.note(true, Timestamp(10));
-        let first = Logins { accepted: true, calls: 1, since: Timestamp(10), at: Timestamp(10) };
+        let from = Origin::Loopback;
+        counter.note(from, true, Timestamp(10));
+        let first = Logins { from, accepted: true, calls: 1, since: Timestamp(10), at: Timestamp(10) };
         assert_eq!(counter.take(Timestamp(11)), [first]);
         for at in 12..1_000 {
-            counter.note(true, Timestamp(at));
+            counter.note(from, true, Timestamp(at));
         }
         assert_eq!(counter.take(Timestamp(11 + WINDOW - 1)), []);
-        let rest = Logins { accepted: true, calls: 988, since: Timestamp(12), at: Timestamp(999) };
+        let rest = Logins { from, accepted: true, calls: 988, since: Timestamp(12), at: Timestamp(999) };
         assert_eq!(counter.take(Timestamp(11 + WINDOW)), [rest]);
     }
 
@@ -81,13 +105,14 @@ mod tests {
     fn a_burst_of_refusals_is_one_record_apart_from_what_was_accepted() {
         let counter = LoginCounter::default();
         for _ in 0..100 {
-            counter.note(false, Timestamp(5));
+            counter.note(Origin::Loopback, false, Timestamp(5));
         }
-        counter.note(true, Timestamp(5));
+        counter.note(Origin::Loopback, true, Timestamp(5));
+        counter.note(Origin::Socket, false, Timestamp(5));
         let due = counter.take(Timestamp(6));
         assert_eq!(
-            due.iter().map(|kind| (kind.accepted, kind.calls)).collect::<Vec<_>>(),
-            [(false, 100), (true, 1)]
+            due.iter().map(|kind| (kind.from.name(), kind.accepted, kind.calls)).collect::<Vec<_>>(),
+            [("loopback", false, 100), ("loopback", true, 1), ("socket", false, 1)]
         );
     }
 }

@@ -26,7 +26,7 @@ use crate::error::ServeError;
 use crate::files::{Files, FilesConfig};
 use crate::kafka::{Kafka, KafkaConfig};
 use crate::listen::{Connection, Listener};
-use crate::logins::LoginCounter;
+use crate::logins::{LoginCounter, Origin};
 use crate::metrics::ApiMetrics;
 use crate::service::Service;
 use crate::shared::Shared;
@@ -111,10 +111,10 @@ impl Server {
             shared: Arc::clone(&shared),
             places: Arc::new(Semaphore::new(config.max_connections)),
         };
-        let router = http::router(Arc::clone(&shared));
-        let mut doors = vec![door(listener, Protocol::Http1, router.clone())];
+        let http = |from| http::router(Arc::clone(&shared), from);
+        let mut doors = vec![door(listener, Protocol::Http1, http(Origin::Loopback))];
         if let Some(path) = &config.socket {
-            doors.push(door(Listener::unix(path).await?, Protocol::Http1, router));
+            doors.push(door(Listener::unix(path).await?, Protocol::Http1, http(Origin::Socket)));
         }
         let mut grpc = None;
         if let Some(listen) = config.grpc {

@@ -25,6 +25,7 @@ use self::proto::screening_server::ScreeningServer;
 use self::screening::Screening;
 use self::status::name_of;
 use crate::error::{Problem, ProblemKind};
+use crate::logins::Origin;
 use crate::shared::Shared;
 use crate::{body, guard};
 
@@ -63,7 +64,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&shared), whole))
         .route_service(SCREEN_STREAM, server)
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::admit))
-        .route_layer(from_fn_with_state(Arc::clone(&shared), guard::authenticate))
+        .route_layer(from_fn_with_state((Arc::clone(&shared), Origin::Loopback), guard::authenticate))
         .fallback(unknown_method)
         .layer(from_fn_with_state(Arc::clone(&shared), guard::detach))
         .layer(from_fn(in_grpc))

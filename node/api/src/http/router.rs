@@ -10,11 +10,12 @@ use axum::routing::{get, post};
 use super::{linger, routes, screening};
 use crate::error::{Problem, ProblemKind};
 use crate::guard;
+use crate::logins::Origin;
 use crate::shared::Shared;
 
 /// The routes. Outermost a request is measured; then it gets a task and a deadline; under `/v1` its token is checked
 /// before it takes one of the places for calls, and what looks at the log first sees what the group committed.
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
+pub(crate) fn router(shared: Arc<Shared>, from: Origin) -> Router {
     let looking = Router::new()
         .route("/v1/payments/{uetr}/audit", get(routes::audit))
         .route("/v1/cases", get(routes::cases).post(routes::open_case))
@@ -55,7 +56,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/cluster", get(routes::cluster).post(routes::administer))
         .merge(looking)
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::admit))
-        .route_layer(from_fn_with_state(Arc::clone(&shared), guard::authenticate));
+        .route_layer(from_fn_with_state((Arc::clone(&shared), from), guard::authenticate));
     let log = Router::new()
         .route("/v1/log/checkpoint", get(routes::log_checkpoint))
         .route("/v1/log/tile/{*path}", get(routes::log_tile))

@@ -14,7 +14,10 @@ use tokio::task::JoinHandle;
 
 use super::fake::{Fake, PATIENCE};
 use super::kafka::Replica;
-use crate::{ApiConfig, ApiMetrics, ApiToken, Client, FilesConfig, KafkaConfig, ServeError, Server, Wiring};
+use crate::{
+    ApiConfig, ApiMetrics, ApiToken, Client, FilesConfig, KafkaConfig, LoginCounter, ServeError, Server,
+    Wiring,
+};
 
 /// The interface over the scripted service, on a port of its own.
 pub(super) struct Node {
@@ -23,6 +26,7 @@ pub(super) struct Node {
     pub(super) token: ApiToken,
     pub(super) auditor: ApiToken,
     pub(super) fake: Arc<Fake>,
+    pub(super) logins: Arc<LoginCounter>,
     pub(super) runtime: Runtime,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<Result<(), ServeError>>>,
@@ -55,6 +59,7 @@ impl Node {
         let wiring = wiring(Arc::clone(&fake), &token, &auditor);
         config.listen = "127.0.0.1:0".parse().unwrap();
         config.grpc = Some(config.listen);
+        let logins = Arc::clone(&wiring.logins);
         let mut server = runtime.block_on(Server::bind(config, wiring)).unwrap();
         runtime.block_on(async {
             server.take_in_files(files).unwrap();
@@ -65,7 +70,17 @@ impl Node {
         let running = runtime.spawn(server.run(async move {
             let _ = stopped.await;
         }));
-        Self { address, grpc, token, auditor, fake, runtime, stop: Some(stop), running: Some(running) }
+        Self {
+            address,
+            grpc,
+            token,
+            auditor,
+            fake,
+            logins,
+            runtime,
+            stop: Some(stop),
+            running: Some(running),
+        }
     }
 
     /// Why another server over the same service does not start.

@@ -5,9 +5,11 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 
+use hansa_types::id::Timestamp;
+
 use super::node::{Node, Raw};
 use crate::error::SocketError;
-use crate::{ApiConfig, ServeError};
+use crate::{ApiConfig, Origin, ServeError};
 
 #[test]
 fn the_socket_answers_as_the_port_does() {
@@ -23,6 +25,10 @@ fn the_socket_answers_as_the_port_does() {
     assert_eq!(ask(&format!("{}\r\n", node.head("GET /v1/status", &[]))).status, 200);
     let bare = ask("GET /v1/status HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     assert_eq!(bare.status, 401);
+    assert_eq!(node.post("one").status, 200);
+    let logins = node.logins.take(Timestamp(0));
+    let told: Vec<_> = logins.iter().map(|kind| (kind.from, kind.accepted, kind.calls)).collect();
+    assert_eq!(told, [(Origin::Loopback, true, 1), (Origin::Socket, false, 1), (Origin::Socket, true, 1)]);
     node.stop();
     node.ended().unwrap();
     assert!(!path.exists(), "it is removed on stop");
