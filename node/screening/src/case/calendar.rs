@@ -39,19 +39,28 @@ codec_enum!(Weekday {
     Friday = 5, "friday", Saturday = 6, "saturday", Sunday = 7, "sunday",
 });
 
+/// On which other day a holiday is kept that falls on a weekend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Observed {
+    /// On the Friday before a Saturday, and the Monday after a Sunday.
+    Nearest,
+    /// On the Monday after a Sunday; one that falls on a Saturday is kept on no other day.
+    Monday,
+}
+codec_enum!(Observed { Nearest = 1, "nearest", Monday = 2, "monday" });
+
 /// When a holiday is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum When {
-    /// On the same date each year; on the Friday before a Saturday and the Monday after a Sunday, if it is so observed.
+    /// On the same date each year.
     Fixed {
         /// From 1.
         month: u8,
         /// From 1.
         day: u8,
-        /// Whether a weekend moves it.
-        #[serde(default)]
-        observed: bool,
+        /// Where a weekend moves it; nowhere without.
+        observed: Option<Observed>,
     },
     /// On the `nth` such weekday of a month, from 1; on the last for 0.
     Nth {
@@ -135,9 +144,9 @@ impl Holiday {
         let day = match self.on {
             When::Fixed { month, day, observed } => {
                 let day = day_number(year, month, day)?;
-                match weekday(day) {
-                    Weekday::Saturday if observed => day - 1,
-                    Weekday::Sunday if observed => day + 1,
+                match (weekday(day), observed) {
+                    (Weekday::Saturday, Some(Observed::Nearest)) => day - 1,
+                    (Weekday::Sunday, Some(_)) => day + 1,
                     _ => day,
                 }
             }
@@ -232,6 +241,22 @@ mod tests {
             "01-01", "01-19", "02-16", "05-25", "06-19", "07-03", "09-07", "10-12", "11-11", "11-26", "12-25",
         ];
         assert_eq!(closed(&us, 2026), of_2026);
+    }
+
+    /// The days on which the Reserve Banks said that they close: they are open on the Friday before a Saturday.
+    #[test]
+    fn reserve_banks_are_open_on_the_friday_before_a_saturday() {
+        let fedwire = calendar("fedwire");
+        let of_2026 = [
+            "01-01", "01-19", "02-16", "05-25", "06-19", "07-04", "09-07", "10-12", "11-11", "11-26", "12-25",
+        ];
+        assert_eq!(closed(&fedwire, 2026), of_2026, "4 July 2026 is a Saturday, and the 3rd a business day");
+        let of_2027 = [
+            "01-01", "01-18", "02-15", "05-31", "06-19", "07-05", "09-06", "10-11", "11-11", "11-25", "12-25",
+        ];
+        assert_eq!(closed(&fedwire, 2027), of_2027, "4 July 2027 is a Sunday");
+        assert_eq!(fedwire.end_of(1, noon("2026-07-02")).to_utc(), "2026-07-04T04:00:00Z");
+        assert_eq!(calendar("us-federal").end_of(1, noon("2026-07-02")).to_utc(), "2026-07-07T04:00:00Z");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use hansa_types::decision::Reason;
 use hansa_types::id::{Actor, Timestamp};
 use hansa_types::signal::Category;
 
-pub use self::calendar::{Calendar, Holiday, Weekday, When};
+pub use self::calendar::{Calendar, Holiday, Observed, Weekday, When};
 pub use self::deadlines::{Deadlines, Rule, Trigger};
 pub use self::opening::{Grounds, add, add_by_policy, join, open, open_by_hand, shareable, suspect};
 pub use self::policy::{CasePolicy, CaseRules, FourEyes, PolicyError};
