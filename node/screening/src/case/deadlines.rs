@@ -17,6 +17,9 @@ const SECONDS_AN_HOUR: u64 = 3_600;
 /// The most hours of a deadline: a year.
 pub(super) const MAX_HOURS: u32 = 8_784;
 
+/// The longest name of a rule.
+pub(super) const MAX_RULE_NAME: usize = 64;
+
 /// What a rule applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trigger {
@@ -98,6 +101,16 @@ impl Deadlines {
 
     fn check(&self, rule: &Rule) -> Result<(), PolicyError> {
         let wrong = |why: String| Err(PolicyError::Rule { name: rule.name.clone(), why });
+        if rule.name.is_empty() || rule.name.len() > MAX_RULE_NAME {
+            return wrong(format!("use a name of 1 to {MAX_RULE_NAME} bytes"));
+        }
+        if rule.on.is_empty() {
+            let known: Vec<&str> = Trigger::ALL.iter().map(|trigger| trigger.name()).collect();
+            return wrong(format!("on = [] applies to nothing: use some of {}", known.join(", ")));
+        }
+        if rule.on.contains(&Trigger::Confirm) && rule.scheme.is_some() {
+            return wrong("a confirmation is of no scheme: leave scheme out, or confirm".to_owned());
+        }
         match (rule.business_days, &rule.calendar, rule.hours) {
             (Some(days), Some(calendar), None) if (1..=MAX_BUSINESS_DAYS).contains(&days) => {
                 let known = self.calendars.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -191,13 +204,14 @@ pub(super) fn add(deadlines: &mut Vec<Deadline>, new: Deadline) {
         }
         return;
     }
-    // There are as many places as rules, so one that was met gives way.
-    if deadlines.len() >= MAX_DEADLINES
-        && let Some(met) = deadlines.iter().position(|known| known.met.is_some())
-    {
-        deadlines.remove(met);
-    }
+    // There are as many places as rules, so one that was met gives way; where the rules have changed since, and none was,
+    // the last to end.
     deadlines.push(new);
+    if deadlines.len() > MAX_DEADLINES {
+        let met = deadlines.iter().position(|known| known.met.is_some());
+        let last = || (0..deadlines.len()).max_by_key(|at| deadlines[*at].due);
+        met.or_else(last).map(|at| deadlines.remove(at));
+    }
 }
 
 #[cfg(test)]
@@ -265,7 +279,44 @@ mod tests {
             assert!(error.contains("\"x\"") && error.contains("hours (1 to"), "{term}: {error}");
         }
         let error = deadlines(&rule("business_days = 1\ncalendar = 'mars'")).unwrap_err().to_string();
-        assert!(error.contains("target, us-federal"), "{error}");
+        assert!(error.contains("fedwire, target, us-federal"), "{error}");
+    }
+
+    #[test]
+    fn a_rule_that_never_applies_is_refused() {
+        let refused = |rule: &str| {
+            let error = deadlines(&format!("[[rules]]\nduty = 'decide'\nhours = 1\n{rule}")).unwrap_err();
+            error.to_string()
+        };
+        assert!(refused("name = 'x'\non = []").contains("freeze, reject, return, hold, confirm"));
+        let confirmed = refused("name = 'x'\non = ['hold', 'confirm']\nscheme = 'sct'");
+        assert!(confirmed.contains("of no scheme"), "{confirmed}");
+        assert!(refused("name = ''\non = ['hold']").contains("1 to 64 bytes"));
+        assert!(refused(&format!("name = '{}'\non = ['hold']", "x".repeat(65))).contains("1 to 64 bytes"));
+    }
+
+    #[test]
+    fn a_case_never_has_more_deadlines_than_places() {
+        let deadline = |rule: u64, due| Deadline {
+            rule: format!("r{rule}"),
+            duty: Duty::Report,
+            due: Timestamp(due),
+            met: None,
+            overdue: None,
+        };
+        let mut deadlines = vec![];
+        for rule in 0..MAX_DEADLINES as u64 {
+            add(&mut deadlines, deadline(rule, 100 + rule));
+        }
+        add(&mut deadlines, deadline(1_000, 50));
+        assert_eq!((deadlines.len(), deadlines.last().unwrap().due), (MAX_DEADLINES, Timestamp(50)));
+        assert!(deadlines.iter().all(|known| known.due < Timestamp(131)), "the last to end gave way");
+        add(&mut deadlines, deadline(1_001, 900));
+        assert!(deadlines.iter().all(|known| known.due < Timestamp(131)), "also where it is the new one");
+        deadlines[3].met = Some(Timestamp(1));
+        add(&mut deadlines, deadline(1_001, 900));
+        assert_eq!((deadlines.len(), deadlines.last().unwrap().due), (MAX_DEADLINES, Timestamp(900)));
+        assert!(deadlines.iter().all(|known| known.met.is_none()), "one that was met gives way first");
     }
 
     #[test]
