@@ -156,7 +156,7 @@ pub const MAX_CASE_STEPS: usize = 256;
 pub struct Case {
     /// Number within the bank, from 1.
     pub number: u64,
-    /// Whom it is about; none where the payment names nobody by account, LEI, or name with birth date and country.
+    /// Whom it is about; none where no subject is known by account or LEI.
     pub subject: Option<Subject>,
     /// The decisions that it is about, oldest first.
     pub decisions: Vec<CaseDecision>,

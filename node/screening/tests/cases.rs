@@ -19,7 +19,7 @@ use hansa_types::hash::Digest;
 use hansa_types::id::{Epoch, GatewayId, Timestamp};
 use hansa_types::model::{FACTORS, Model, Score};
 use hansa_types::money::Money;
-use hansa_types::payment::{Account, Agent, FindingKind, Payment};
+use hansa_types::payment::{Account, Agent, FindingKind, Party, Payment, Underlying};
 use hansa_types::record::DecisionRecord;
 use hansa_types::signal::{Category, Severity};
 use hansa_types::subject::Subject;
@@ -140,6 +140,41 @@ fn a_case_is_about_whoever_is_listed_then_signalled_then_the_banks_own_customer(
     let mut through = payment();
     through.intermediary_agents.extend(agent("VTBRRUMM123"));
     assert_eq!(bank.grounds(&through, &none).subject, None);
+}
+
+/// The case of one bank's hit must not be another bank's that stands beside it in the payment.
+#[test]
+fn of_several_in_one_role_none_is_the_subject_unless_they_are_the_same() {
+    let none = ActiveAlerts::default();
+    let bank = Bank::new(own("DEUTDEFF", Scheme::CbprPlus), list("ofac-sdn", Measure::Freeze));
+    let with =
+        |bic: &str, lei: &str| agent(bic).map(|agent| Agent { lei: Some(lei.try_into().unwrap()), ..agent });
+    let (innocent, listed) =
+        (with("BNPAFRPP", "529900T8BM49AURSDO55"), with("VTBRRUMM123", "253400V1H6ART1UQ0N98"));
+    let about = |intermediaries: [Option<Agent>; 2]| {
+        let mut through = payment();
+        through.intermediary_agents.extend(intermediaries.into_iter().flatten());
+        let grounds = bank.grounds(&through, &none);
+        assert_eq!(grounds.lists, ["ofac-sdn"]);
+        grounds.subject
+    };
+    let bank_itself = Some(Subject::Organisation("253400V1H6ART1UQ0N98".try_into().unwrap()));
+    assert_eq!(about([innocent.clone(), listed.clone()]), None);
+    assert_eq!(about([innocent, agent("VTBRRUMM123")]), None, "only the one beside it has an LEI");
+    assert_eq!(about([listed.clone(), None]), bank_itself);
+    assert_eq!(about([listed.clone(), listed]), bank_itself);
+
+    // Beneath a cover or a return there may be several transfers.
+    let beneath = |creditor: Option<&str>, iban: Option<&str>| Underlying {
+        creditor: creditor.map(|name| Party { name: Some(name.to_owned()), ..Party::default() }),
+        creditor_account: iban.and_then(account),
+        ..Underlying::default()
+    };
+    let mut cover = payment();
+    cover.underlying = vec![beneath(Some("Vladimir Putin"), Some(CREDITOR))];
+    assert_eq!(bank.grounds(&cover, &none).subject, subject(CREDITOR));
+    cover.underlying = vec![beneath(Some("Vladimir Putin"), None), beneath(None, Some(CREDITOR))];
+    assert_eq!(bank.grounds(&cover, &none).subject, None);
 }
 
 #[test]

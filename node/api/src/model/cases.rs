@@ -21,7 +21,7 @@ pub struct CaseView {
     pub number: u64,
     /// Where it stands: the state after the last step.
     pub state: CaseState,
-    /// Whom it is about; none where the payment names nobody by account or LEI.
+    /// Whom it is about; none where no subject is known by account or LEI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Subject>,
     /// The decisions that it is about, oldest first.

@@ -264,7 +264,8 @@ fn customer(payment: &Payment, policy: &Policy) -> Option<Subject> {
 }
 
 /// Whoever in the payment is listed, or named like somebody who is. A party without account and LEI is found under the
-/// account that it uses; a bank without LEI under nothing.
+/// account that it uses; a bank without LEI under nothing. A finding says in which role somebody was hit, and not which of
+/// several in it: then it is nobody, rather than somebody who may have been beside it.
 fn listed_subject(payment: &Payment, listed: &ListedParty) -> Option<Subject> {
     let uses = match listed.role {
         PartyRole::UltimateDebtor | PartyRole::InitiatingParty => Some(PartyRole::Debtor),
@@ -275,13 +276,35 @@ fn listed_subject(payment: &Payment, listed: &ListedParty) -> Option<Subject> {
         PartyRole::UnderlyingUltimateCreditor => Some(PartyRole::UnderlyingCreditor),
         _ => None,
     };
-    in_role(payment, listed.role).or_else(|| in_role(payment, uses?))
+    let mut roles = [listed.role].into_iter().chain(uses).take_while(|role| is_one(payment, *role));
+    roles.find_map(|role| in_role(payment, role))
+}
+
+/// Whether whoever a payment names in a role is one and the same.
+fn is_one(payment: &Payment, role: PartyRole) -> bool {
+    fn alike<T: PartialEq>(mut named: impl Iterator<Item = T>) -> bool {
+        named.next().is_none_or(|first| named.all(|other| other == first))
+    }
+    let beneath = matches!(
+        role,
+        PartyRole::UnderlyingDebtor
+            | PartyRole::UnderlyingCreditor
+            | PartyRole::UnderlyingUltimateDebtor
+            | PartyRole::UnderlyingUltimateCreditor
+            | PartyRole::UnderlyingInitiatingParty
+            | PartyRole::UnderlyingAgent
+    );
+    // Of several transfers one may name the party, and another the account.
+    (!beneath || payment.underlying.len() < 2)
+        && alike(payment.accounts().filter(|(of, _)| *of == role))
+        && alike(payment.parties().filter(|(of, _)| *of == role))
+        && alike(payment.agents().filter(|(of, _)| *of == role))
 }
 
 fn in_role(payment: &Payment, role: PartyRole) -> Option<Subject> {
     let account = payment.accounts().find(|(of, _)| *of == role).map(|(_, account)| account.clone());
     let party = payment.parties().find(|(of, _)| *of == role).and_then(|(_, party)| party.lei);
-    // Of agents there may be several in one role: the first that has an LEI.
-    let agent = || payment.agents().filter(|(of, _)| *of == role).find_map(|(_, agent)| agent.lei);
+    let agent = || payment.agents().find(|(of, _)| *of == role).and_then(|(_, agent)| agent.lei);
     account.map(Subject::Account).or_else(|| party.or_else(agent).map(Subject::Organisation))
 }
+/// Who stands in a role that is one's alone: by account, else by LEI.
