@@ -192,6 +192,11 @@ impl Case {
         matches!(self.state(), CaseState::Open | CaseState::Assigned)
     }
 
+    /// Whether it is cleared, was drawn, and nobody has looked at it again yet.
+    pub fn waits_for_review(&self) -> bool {
+        self.state() == CaseState::Cleared && self.review == Some(CaseReview::Waiting)
+    }
+
     /// When it last changed.
     pub fn at(&self) -> Timestamp {
         let steps = self.steps.iter().map(|step| step.at);

@@ -12,13 +12,15 @@
 mod calendar;
 mod deadlines;
 pub mod draft;
+#[cfg(test)]
+mod ends;
 mod opening;
 mod policy;
+mod room;
 #[cfg(test)]
 mod tests;
 
-use hansa_types::case::{Case, CaseAct, CaseProposal, CaseReview, CaseState, CaseStep, Duty, MAX_CASE_STEPS};
-use hansa_types::codec::Encode;
+use hansa_types::case::{Case, CaseAct, CaseProposal, CaseReview, CaseState, CaseStep, Duty};
 use hansa_types::decision::Reason;
 use hansa_types::id::{Actor, Timestamp};
 use hansa_types::signal::Category;
@@ -27,16 +29,11 @@ pub use self::calendar::{Calendar, Holiday, Observed, Weekday, When};
 pub use self::deadlines::{Deadlines, Rule, Trigger};
 pub use self::opening::{Grounds, add, add_by_policy, join, open, open_by_hand, shareable, suspect};
 pub use self::policy::{CasePolicy, CaseRules, FourEyes, PolicyError};
+use self::room::fits;
+pub use self::room::{LAST_NOTE_BYTES, MAX_ADDED_BYTES, MAX_CASE_BYTES};
 
 /// The most characters of a note.
 pub const MAX_NOTE: usize = 4000;
-/// The most bytes of a case's record: below what a leaf of the log holds.
-pub const MAX_CASE_BYTES: usize = 56 << 10;
-/// The most bytes up to which a case is added to by hand: the rest is kept for what joins it by itself, and for the steps
-/// that end it.
-pub const MAX_ADDED_BYTES: usize = 24 << 10;
-/// The most steps up to which it is.
-const MAX_ADDED_STEPS: usize = MAX_CASE_STEPS - 56;
 /// What the actors begin with that are policies of the node.
 pub const POLICY_ACTORS: &str = "policy.";
 
@@ -240,7 +237,7 @@ pub fn review(case: &Case, passed: bool, by: By) -> Result<Case, CaseError> {
     check_actor(&by.actor)?;
     check_time(case, by.at)?;
     check_note(&by.note)?;
-    if case.review != Some(CaseReview::Waiting) {
+    if !case.waits_for_review() {
         return Err(CaseError::NoReview(number));
     }
     cleared_by(case).try_for_each(|actor| check_other(number, &by.actor, actor))?;
@@ -316,17 +313,6 @@ fn reopen(case: &mut Case) {
 fn push(case: &mut Case, act: CaseAct, state: CaseState, by: By) {
     let By { actor, at, note } = by;
     case.steps.push(CaseStep { act, state, actor, at, note });
-}
-
-/// The case, if a record holds it.
-fn fits(case: Case) -> Result<Case, CaseError> {
-    let adds = case.steps.last().is_some_and(|step| matches!(step.act, CaseAct::Join | CaseAct::Assign));
-    let (steps, bytes) =
-        if adds { (MAX_ADDED_STEPS, MAX_ADDED_BYTES) } else { (MAX_CASE_STEPS, MAX_CASE_BYTES) };
-    if case.steps.len() > steps || case.to_bytes().len() > bytes {
-        return Err(CaseError::Full(case.number));
-    }
-    Ok(case)
 }
 
 fn check_note(note: &str) -> Result<(), CaseError> {

@@ -15,7 +15,8 @@ use hansa_types::subject::Subject;
 
 use super::deadlines;
 use super::policy::CaseRules;
-use super::{CaseError, MAX_CASE_BYTES, check_actor, check_note, check_time};
+use super::room::{MAX_LISTS_BYTES, MAX_SUBJECT_BYTES, fits, has_room};
+use super::{CaseError, MAX_NOTE, check_actor, check_note, check_time};
 use crate::config::{Policy, Scheme};
 use crate::decide::Role;
 use crate::factors::Factor;
@@ -162,11 +163,12 @@ pub fn open_by_hand(
     Ok(open(number, grounds, actor, at, note))
 }
 
-/// Opens a case.
+/// Opens a case; without a subject where that is longer than any account's number.
 pub fn open(number: u64, grounds: Grounds, actor: Actor, at: Timestamp, note: &str) -> Case {
+    let subject = grounds.subject.clone().filter(|subject| subject.to_bytes().len() <= MAX_SUBJECT_BYTES);
     let empty = Case {
         number,
-        subject: grounds.subject.clone(),
+        subject,
         decisions: vec![],
         signals: vec![],
         verdict: Verdict::Clear,
@@ -181,7 +183,7 @@ pub fn open(number: u64, grounds: Grounds, actor: Actor, at: Timestamp, note: &s
             state: CaseState::Open,
             actor,
             at,
-            note: note.to_owned(),
+            note: note.chars().take(MAX_NOTE).collect(),
         }],
     };
     join(&empty, grounds).unwrap_or(empty)
@@ -194,7 +196,14 @@ pub fn join(case: &Case, grounds: Grounds) -> Option<Case> {
     next.verdict = next.verdict.max(grounds.decision.as_ref().map_or(Verdict::Clear, |d| d.verdict));
     next.conduct |= grounds.conduct;
     add_new(&mut next.reasons, grounds.reasons, Reason::ALL.len());
-    add_new(&mut next.lists, grounds.lists, MAX_CASE_LISTS);
+    for list in grounds.lists {
+        if !next.lists.contains(&list) {
+            next.lists.push(list);
+        }
+        if next.lists.len() > MAX_CASE_LISTS || next.lists.to_bytes().len() > MAX_LISTS_BYTES {
+            next.lists.pop();
+        }
+    }
     add_new(&mut next.signals, grounds.signals, MAX_CASE_SIGNALS);
     grounds.deadlines.into_iter().for_each(|deadline| deadlines::add(&mut next.deadlines, deadline));
     if let Some(decision) = grounds.decision
@@ -202,7 +211,7 @@ pub fn join(case: &Case, grounds: Grounds) -> Option<Case> {
         && next.decisions.len() < MAX_CASE_DECISIONS
     {
         next.decisions.push(decision);
-        if next.to_bytes().len() > MAX_CASE_BYTES {
+        if !has_room(&next) {
             next.decisions.pop();
         }
     }
@@ -234,7 +243,7 @@ pub fn add_by_policy(
     let mut next = join(case, grounds).unwrap_or_else(|| case.clone());
     let state = case.state();
     next.steps.push(CaseStep { act: CaseAct::Join, state, actor, at, note: note.to_owned() });
-    super::fits(next)
+    fits(next)
 }
 
 fn add_new<T: PartialEq>(known: &mut Vec<T>, new: Vec<T>, most: usize) {
@@ -301,10 +310,10 @@ fn is_one(payment: &Payment, role: PartyRole) -> bool {
         && alike(payment.agents().filter(|(of, _)| *of == role))
 }
 
+/// Who stands in a role that is one's alone: by account, else by LEI.
 fn in_role(payment: &Payment, role: PartyRole) -> Option<Subject> {
     let account = payment.accounts().find(|(of, _)| *of == role).map(|(_, account)| account.clone());
     let party = payment.parties().find(|(of, _)| *of == role).and_then(|(_, party)| party.lei);
     let agent = || payment.agents().find(|(of, _)| *of == role).and_then(|(_, agent)| agent.lei);
     account.map(Subject::Account).or_else(|| party.or_else(agent).map(Subject::Organisation))
 }
-/// Who stands in a role that is one's alone: by account, else by LEI.

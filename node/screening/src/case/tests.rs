@@ -1,7 +1,7 @@
 //! Cases from opening to report, by the rules of a default policy and of others.
 
 use hansa_types::case::{CaseDecision, Deadline};
-use hansa_types::codec::Decode;
+use hansa_types::codec::{Decode, Encode};
 use hansa_types::decision::Verdict;
 use hansa_types::hash::Digest;
 use hansa_types::payment::{Account, Payment};
@@ -262,4 +262,14 @@ fn what_is_drawn_is_looked_at_by_somebody_else() {
     let cleared = ask(&none, &listed, &to(CaseState::Cleared), by("officer.a", "namesake"), &DRAW).unwrap();
     assert_eq!(cleared.review, None);
     assert_eq!(review(&cleared, true, by("officer.c", "")), Err(CaseError::NoReview(7)));
+}
+
+#[test]
+fn what_no_account_is_as_long_as_is_no_subject() {
+    let id = "9".repeat(2_000);
+    let long = Subject::Account(Account::Other { scheme: String::new(), id });
+    let grounds = Grounds { subject: Some(long), ..grounds(Reason::Score, Verdict::Investigate, 1) };
+    let case = open(1, grounds, "policy.screening".parse().unwrap(), Timestamp(1), &"n".repeat(MAX_NOTE + 9));
+    assert_eq!((case.subject.clone(), case.steps[0].note.len()), (None, MAX_NOTE));
+    assert_eq!(case.decisions.len(), 1);
 }
