@@ -91,7 +91,7 @@ codec_struct!(CaseProposal { state, signal, actor, at });
 /// Whether a cleared case is looked at again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CaseReview {
-    /// It was drawn, and waits.
+    /// It was drawn, and waits; taken up again meanwhile, it waits until it is cleared again.
     Waiting,
     /// It was looked at and stands.
     Passed,

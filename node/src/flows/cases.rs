@@ -153,7 +153,7 @@ pub(crate) async fn advance(
 ) -> Result<Stepped, CaseError> {
     let category = asked.signal;
     let stepped = change(node, number, actor, note, |case, by| {
-        case::ask(&node.cases, case, &asked, by, &draw(node, number))
+        case::ask(&node.cases, case, &asked, by, &draw(node, case))
     });
     let case = stepped.await?;
     match category.filter(|_| case.proposal.is_none()) {
@@ -181,7 +181,7 @@ pub(crate) async fn answer(
 ) -> Result<Stepped, CaseError> {
     let mut category = None;
     let answered = change(node, number, actor, note, |case, by| {
-        let (case, proposal) = case::answer(&node.cases, case, approve, by, &draw(node, number))?;
+        let (case, proposal) = case::answer(&node.cases, case, approve, by, &draw(node, case))?;
         category = proposal.signal.filter(|_| approve);
         Ok(case)
     });
@@ -220,9 +220,11 @@ async fn change(
     Ok(changed.await?.1)
 }
 
-/// What decides whether a cleared case is looked at again: the same on every replica, and known to nobody else.
-fn draw(node: &Node, number: u64) -> [u8; 32] {
-    node.journal.unique_of(REVIEW, &[&number.to_be_bytes()]).key
+/// What decides whether a case that is cleared now is looked at again: the same on every replica, and known to nobody
+/// else. Drawn anew each time it is cleared, so that what came of it once tells nothing of the next time.
+fn draw(node: &Node, case: &Case) -> [u8; 32] {
+    let (number, times) = (case.number.to_be_bytes(), case::clearings(case).to_be_bytes());
+    node.journal.unique_of(REVIEW, &[&number, &times]).key
 }
 
 /// What logs a case as it now stands; one that is cleared takes the alerts behind it along, in the same command.

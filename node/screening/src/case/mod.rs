@@ -150,7 +150,7 @@ pub fn is_listed(case: &Case) -> bool {
 }
 
 /// Takes the case to another state, or proposes it where the policy wants a second officer. `draw` decides whether a
-/// cleared case is looked at again ([`CaseRules::draws`]).
+/// cleared case is looked at again ([`CaseRules::draws`]): another one each time it is cleared ([`clearings`]).
 pub fn ask(
     rules: &CaseRules,
     case: &Case,
@@ -240,7 +240,7 @@ pub fn review(case: &Case, passed: bool, by: By) -> Result<Case, CaseError> {
     if !case.waits_for_review() {
         return Err(CaseError::NoReview(number));
     }
-    cleared_by(case).try_for_each(|actor| check_other(number, &by.actor, actor))?;
+    cleared_by(case).into_iter().try_for_each(|actor| check_other(number, &by.actor, actor))?;
     let mut next = case.clone();
     if passed {
         next.review = Some(CaseReview::Passed);
@@ -254,13 +254,29 @@ pub fn review(case: &Case, passed: bool, by: By) -> Result<Case, CaseError> {
     fits(next)
 }
 
-/// Whoever had a part in clearing a case that is cleared: the last who proposed it, and who decided.
-fn cleared_by(case: &Case) -> impl Iterator<Item = &Actor> {
-    let cleared = case.steps.iter().rposition(|step| step.state == CaseState::Cleared);
-    let steps = &case.steps[..cleared.map_or(0, |at| at + 1)];
-    let proposed = steps.iter().rfind(|step| step.act == CaseAct::Propose);
-    let approved = steps.last().is_some_and(|step| step.act == CaseAct::Approve);
-    steps.last().into_iter().chain(proposed.filter(|_| approved)).map(|step| &step.actor)
+/// How often a case was cleared: what is drawn for review is drawn anew each time.
+pub fn clearings(case: &Case) -> u64 {
+    case.steps.iter().filter(|step| clears(step)).count() as u64
+}
+
+fn clears(step: &CaseStep) -> bool {
+    step.state == CaseState::Cleared && matches!(step.act, CaseAct::Decide | CaseAct::Approve)
+}
+
+/// Whoever had a part in clearing a case since it was last looked at: who decided, and who had proposed it.
+fn cleared_by(case: &Case) -> Vec<&Actor> {
+    let looked_at = |step: &CaseStep| matches!(step.act, CaseAct::Pass | CaseAct::Fail);
+    let from = case.steps.iter().rposition(looked_at).map_or(0, |at| at + 1);
+    let (mut proposed, mut parts) = (None, Vec::new());
+    for step in &case.steps[from..] {
+        if step.act == CaseAct::Propose {
+            proposed = Some(&step.actor);
+        } else if clears(step) {
+            parts.push(&step.actor);
+            parts.extend(proposed.filter(|_| step.act == CaseAct::Approve));
+        }
+    }
+    parts
 }
 
 /// Marks the deadlines that are over as seen; none if there is none that was not.
@@ -279,7 +295,8 @@ fn reach(rules: &CaseRules, case: &mut Case, to: CaseState, act: CaseAct, by: By
     let (from, at) = (case.state(), by.at);
     match to {
         CaseState::Assigned if from == CaseState::Cleared => {
-            case.review = None;
+            // What was drawn is looked at once the case is cleared again: taking it up does not shake that off.
+            case.review = case.review.filter(|review| *review == CaseReview::Waiting);
             reopen(case);
         }
         CaseState::Confirmed if from != CaseState::Confirmed => {
@@ -289,9 +306,14 @@ fn reach(rules: &CaseRules, case: &mut Case, to: CaseState, act: CaseAct, by: By
         }
         CaseState::Cleared => {
             meet(case, None, at);
-            case.review = rules.draws(draw).then_some(CaseReview::Waiting);
+            let waits = case.review == Some(CaseReview::Waiting) || rules.draws(draw);
+            case.review = waits.then_some(CaseReview::Waiting);
         }
-        CaseState::Reported => meet(case, None, at),
+        CaseState::Reported => {
+            meet(case, None, at);
+            // Nothing is left of the clearing that was drawn.
+            case.review = case.review.filter(|review| *review != CaseReview::Waiting);
+        }
         CaseState::Open | CaseState::Assigned | CaseState::Confirmed => {}
     }
     push(case, act, to, by);

@@ -265,6 +265,43 @@ fn what_is_drawn_is_looked_at_by_somebody_else() {
 }
 
 #[test]
+fn what_was_drawn_waits_though_the_case_is_taken_up_again_and_each_clearing_draws_anew() {
+    let rules = rules("review_percent = 50\nfour_eyes = []");
+    let (drawn, spared) = ([0; 32], [0xff; 32]);
+    let clear = |case: &Case, actor: &str, draw: &[u8; 32]| {
+        ask(&rules, case, &to(CaseState::Cleared), by(actor, "namesake"), draw).unwrap()
+    };
+    let take_up =
+        |case: &Case| ask(&rules, case, &to(CaseState::Assigned), by("officer.b", ""), &spared).unwrap();
+    let first = clear(&case(Reason::Score, Verdict::Investigate), "officer.a", &drawn);
+    assert_eq!((clearings(&first), first.waits_for_review()), (1, true));
+
+    let again = take_up(&first);
+    assert_eq!((again.review, again.waits_for_review()), (Some(CaseReview::Waiting), false));
+    assert_eq!(review(&again, true, by("officer.c", "")), Err(CaseError::NoReview(7)), "it is not cleared");
+    let second = clear(&again, "officer.b", &spared);
+    assert_eq!((clearings(&second), second.waits_for_review()), (2, true), "it was drawn the first time");
+    for actor in ["officer.a", "officer.b"] {
+        let refused = review(&second, true, by(actor, ""));
+        assert!(matches!(refused, Err(CaseError::SameActor { .. })), "{actor} cleared it once: {refused:?}");
+    }
+    let passed = review(&second, true, by("officer.c", "")).unwrap();
+    assert_eq!(clearings(&passed), 2, "a review clears nothing");
+
+    // Looked at, taken up and cleared once more: it depends on what is drawn then.
+    let third = take_up(&passed);
+    assert_eq!(third.review, None);
+    assert_eq!(clear(&third, "officer.a", &spared).review, None);
+    assert!(clear(&third, "officer.a", &drawn).waits_for_review());
+
+    // Confirmed in between, and cleared all the same.
+    let confirmed = ask(&rules, &again, &to(CaseState::Confirmed), by("officer.b", ""), &spared).unwrap();
+    assert!(clear(&confirmed, "officer.b", &spared).waits_for_review());
+    let reported = ask(&rules, &confirmed, &to(CaseState::Reported), by("officer.b", ""), &spared).unwrap();
+    assert_eq!(reported.review, None, "nothing is left of the clearing");
+}
+
+#[test]
 fn what_no_account_is_as_long_as_is_no_subject() {
     let id = "9".repeat(2_000);
     let long = Subject::Account(Account::Other { scheme: String::new(), id });
