@@ -7,10 +7,12 @@ use hansa_api::model::{
     CaseAction, CaseAnswer, CaseFilter, CaseOpening, CaseReading, CaseResult, CaseReviewing, CaseSummary,
 };
 use hansa_screening::case::Ask;
-use hansa_screening::case::draft::{self, Facts, Received};
-use hansa_types::case::{Case, CaseReview};
+use hansa_screening::case::draft::{self, Facts, Received, Standing};
+use hansa_types::case::Case;
+use hansa_types::id::Epoch;
 use hansa_types::payment::PaymentKey;
 
+use crate::book::ReceivedSignal;
 use crate::flows::cases::{self, CaseError};
 use crate::journal::JournalError;
 use crate::node::Node;
@@ -22,7 +24,7 @@ pub(crate) fn list(node: &Node, filter: &CaseFilter) -> Vec<CaseSummary> {
     let wanted = |case: &&Case| {
         filter.state.is_none_or(|state| case.state() == state)
             && (!filter.overdue || book.cases.is_overdue(case.number))
-            && (!filter.review || case.review == Some(CaseReview::Waiting))
+            && (!filter.review || case.waits_for_review())
             && (!filter.proposed || case.proposal.is_some())
     };
     let summary = |case| CaseSummary::new(case, book.cases.is_overdue(case.number));
@@ -84,18 +86,31 @@ pub(crate) async fn read(node: &Node, number: u64, reading: CaseReading) -> Resu
 pub(crate) async fn draft(node: &Arc<Node>, number: u64, reading: CaseReading) -> Result<String, Problem> {
     let case = read(node, number, reading).await?;
     let decisions = cases::decisions(node, &case).map_err(journal_problem)?;
+    let at = node.now();
+    // Before the first epoch nothing is over.
+    let epoch = node.manifest().epochs.at(at).unwrap_or(Epoch(0));
     let book = node.book();
     let known = case.signals.iter().filter_map(|signal| book.received.get(signal));
     let received: Vec<Received> = known
         .map(|received| {
             let body = &received.signal.body;
             let (gateway, severity, category) = (body.gateway, body.severity, body.category);
-            Received { gateway, at: received.at, severity, category }
+            Received { gateway, at: received.at, severity, category, standing: standing(received, epoch) }
         })
         .collect();
     drop(book);
-    let (bank, at) = (&node.bank, node.now());
+    let bank = &node.bank;
     Ok(draft::write(&Facts { bank, case: &case, decisions: &decisions, received: &received, at }))
+}
+
+/// What became of a signal by `epoch`.
+fn standing(received: &ReceivedSignal, epoch: Epoch) -> Standing {
+    match received {
+        ReceivedSignal { void: true, .. } => Standing::Void,
+        ReceivedSignal { retracted: true, .. } => Standing::Retracted,
+        received if received.counts(epoch) => Standing::Counts,
+        _ => Standing::Expired,
+    }
 }
 
 fn problem(error: CaseError) -> Problem {

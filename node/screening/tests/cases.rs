@@ -5,14 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use hansa_screening::case::draft::{self, Facts, Received};
+use hansa_screening::case::draft::{self, Facts, Received, Standing};
 use hansa_screening::case::{self, Ask, By, Grounds};
 use hansa_screening::history::History;
 use hansa_screening::watchlist::{Measure, Watchlist, table};
 use hansa_screening::{
     ActiveAlerts, CasePolicy, CaseRules, HoldReject, Known, Policy, RiskModel, Scheme, Screener,
 };
-use hansa_types::case::{Alert, AlertState, CaseState, Duty, Suspect};
+use hansa_types::case::{Alert, AlertState, Case, CaseState, Duty, Suspect};
 use hansa_types::decision::{Decision, Disposition, Reason, Verdict};
 use hansa_types::habits::Habits;
 use hansa_types::hash::Digest;
@@ -309,16 +309,18 @@ fn a_draft_states_what_was_recorded_and_nothing_else() {
     let report = Ask { to: CaseState::Reported, ..confirm };
     let proposed =
         case::ask(&bank.rules, &confirmed.unwrap(), &report, by("officer.a", 2, ""), &[0; 32]).unwrap();
+    let received = |standing| Received {
+        gateway: GatewayId(1),
+        at: NOW,
+        severity: Severity::High,
+        category: Category::MuleAccount,
+        standing,
+    };
     let mut facts = Facts {
         bank: &"bank-a".parse().unwrap(),
         case: &proposed,
         decisions: &[Some(DecisionRecord { decision, payment, habits: Habits::default() })],
-        received: &[Received {
-            gateway: GatewayId(1),
-            at: NOW,
-            severity: Severity::High,
-            category: Category::MuleAccount,
-        }],
+        received: &[Standing::Counts, Standing::Expired, Standing::Retracted, Standing::Void].map(received),
         at: Timestamp(NOW.0 + 7_200),
     };
     let text = draft::write(&facts);
@@ -328,6 +330,9 @@ fn a_draft_states_what_was_recorded_and_nothing_else() {
     assert_eq!(text.matches("\n4. Steps taken").count(), 1, "a payment cannot write the draft's parts");
     facts.decisions = &[None];
     assert!(draft::write(&facts).contains("erased since"));
+    let nobody = Case { subject: None, ..proposed.clone() };
+    facts.case = &nobody;
+    assert!(draft::write(&facts).contains("No subject is known by account or LEI."));
 }
 
 fn policies() -> impl Strategy<Value = Policy> {

@@ -14,6 +14,31 @@ use hansa_types::record::DecisionRecord;
 use hansa_types::signal::{Category, Severity};
 use hansa_types::subject::Subject;
 
+/// What became of a signal that was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It counts.
+    Counts,
+    /// Its epochs are over.
+    Expired,
+    /// Its sender took it back.
+    Retracted,
+    /// Another one came under its nullifier: neither counts.
+    Void,
+}
+
+impl Standing {
+    /// What a draft says of it.
+    fn said(self) -> &'static str {
+        match self {
+            Self::Counts => "it stands",
+            Self::Expired => "its time is over",
+            Self::Retracted => "its sender took it back",
+            Self::Void => "void: its sender sent two where one is allowed",
+        }
+    }
+}
+
 /// A signal that the case is about, as far as its receiver knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
@@ -25,6 +50,8 @@ pub struct Received {
     pub severity: Severity,
     /// As the sender said.
     pub category: Category,
+    /// What became of it.
+    pub standing: Standing,
 }
 
 /// What a draft is written from.
@@ -62,7 +89,7 @@ fn draft(out: &mut String, facts: &Facts<'_>) -> fmt::Result {
     writeln!(out, "\n1. Who\n")?;
     match &case.subject {
         Some(subject) => writeln!(out, "   {}", Named(subject))?,
-        None => writeln!(out, "   The payments name nobody by account or LEI.")?,
+        None => writeln!(out, "   No subject is known by account or LEI.")?,
     }
     writeln!(out, "\n2. Payments\n")?;
     if case.decisions.is_empty() {
@@ -81,11 +108,11 @@ fn draft(out: &mut String, facts: &Facts<'_>) -> fmt::Result {
     if case.signals.is_empty() {
         writeln!(out, "   None.")?;
     }
-    for Received { gateway, at, severity, category } in *received {
-        let at = at.to_utc();
+    for Received { gateway, at, severity, category, standing } in *received {
+        let (at, standing) = (at.to_utc(), standing.said());
         writeln!(
             out,
-            "   {at}: information received under gateway {gateway}: {category}, severity {severity}."
+            "   {at}: information received under gateway {gateway}: {category}, severity {severity}; {standing}."
         )?;
     }
     writeln!(out, "\n4. Steps taken\n")?;
