@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 use crate::archive::Archive;
 use crate::backup::{self, BackupMetrics, Backups};
 use crate::book::Book;
+use crate::change::Changing;
 use crate::config::Config;
 use crate::customers::CustomerFile;
 use crate::error::StartError;
@@ -172,7 +173,7 @@ async fn build(
         followed: watch::Sender::new(book.size.min(past.folded)),
         past: Mutex::new(past),
         book: RwLock::new(book),
-        changing: tokio::sync::Mutex::default(),
+        changing: Changing::default(),
         connected: Mutex::default(),
         outbox: Notify::new(),
         backups: Backups::new(config.backup.clone(), BackupMetrics::register(registry), now())?,

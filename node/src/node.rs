@@ -20,6 +20,7 @@ use tokio::sync::{Notify, watch};
 use crate::archive::Archive;
 use crate::backup::Backups;
 use crate::book::Book;
+use crate::change::Changing;
 use crate::config::PaymentsConfig;
 use crate::customers::CustomerFile;
 use crate::events::{Event, Events};
@@ -79,8 +80,8 @@ pub(crate) struct Node {
     pub(crate) book: RwLock<Book>,
     /// Up to which size of the log `past` and `book` show it.
     pub(crate) followed: watch::Sender<u64>,
-    /// Held by whoever changes cases, alerts or signals here; another replica may change them at the same time.
-    pub(crate) changing: tokio::sync::Mutex<()>,
+    /// Whose turn it is to change cases, alerts or signals here.
+    pub(crate) changing: Changing,
     pub(crate) network: Link,
     /// Where the configuration says that members are.
     pub(crate) addresses: Addresses,

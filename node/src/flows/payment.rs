@@ -199,7 +199,8 @@ async fn decide_alone(
         return without_quorum::keep(node, record).await;
     }
     let begun = Instant::now();
-    let outcome = match cases::log_decision(node, &record).await {
+    let logged = without_quorum::in_time(node, &payment, cases::log_decision(node, &record)).await;
+    let outcome = match logged {
         Ok(outcome) => outcome,
         Err(error) => return without_quorum::not_taken(node, record, error).await,
     };

@@ -262,7 +262,7 @@ pub(crate) async fn erase(
     let id = node.journal.subject_id(&subject.digest());
     let terms = [Term::of_subject(subject), Term::Subject(subject.digest())];
     let forget: BTreeSet<_> = terms.iter().map(|term| node.journal.term(term)).collect();
-    let _changing = node.changing.lock().await;
+    let _turn = node.turn().await?;
     let documents = documents_about(node, subject);
     let erased = erase_id(node, id, forget.into_iter().collect(), documents, reason, actor).await?;
     let mut book = node.book_mut();
@@ -395,7 +395,7 @@ pub(crate) async fn expire(
             continue;
         }
         // Under a keyed digest alone, the terms of the subject itself are not known: they point at erased leaves.
-        let _changing = node.changing.lock().await;
+        let _turn = node.turn().await?;
         match erase_id(node, id, vec![], vec![], "end of retention".into(), actor.clone()).await {
             Ok(_) => result.erased += 1,
             Err(RecordsError::Meanwhile | RecordsError::Kept(_) | RecordsError::Nothing) => {}

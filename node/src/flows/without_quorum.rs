@@ -15,6 +15,7 @@ use hansa_types::payment::{Payment, PaymentKey};
 use hansa_types::record::{DecisionRecord, Operation, Record};
 use tokio::time::timeout;
 
+use crate::change::while_quorum;
 use crate::config::WithoutQuorum;
 use crate::events::Event;
 use crate::journal::JournalError;
@@ -47,6 +48,20 @@ pub(crate) async fn journals_now(node: &Node, payment: &Payment) -> bool {
     let mut role = node.journal.consensus().role();
     let patience = Duration::from_millis(node.payments.quorum_wait_ms);
     timeout(patience, role.wait_for(|role| role.quorum)).await.is_err()
+}
+
+/// What logging a decision comes to. Where a payment is to be journalled nobody waits longer for a quorum that is lost
+/// meanwhile: the log may take the decision all the same, and is then found to hold it when it is reconciled.
+pub(crate) async fn in_time(
+    node: &Node,
+    payment: &Payment,
+    logging: impl Future<Output = Result<Outcome, JournalError>>,
+) -> Result<Outcome, JournalError> {
+    if policy(node, payment) != WithoutQuorum::Journal {
+        return logging.await;
+    }
+    let patience = Duration::from_millis(node.payments.quorum_wait_ms);
+    while_quorum(node.journal.consensus().role(), patience, logging).await?
 }
 
 /// What becomes of a decision that the group did not take.
