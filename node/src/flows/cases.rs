@@ -23,6 +23,8 @@ use crate::terms::Term;
 
 /// In how many seconds a case's reader is recorded once.
 const READ_PERIOD: u64 = 3_600;
+/// How often a decision that adds nothing to its case is proposed without waiting for its turn.
+const UNCHANGED_TRIES: u32 = 4;
 /// The domain of what decides on reviews.
 const REVIEW: &[u8] = b"case-review";
 /// The domain of what makes a record of a reading the only one.
@@ -69,10 +71,23 @@ pub(crate) async fn log_decision(node: &Node, record: &DecisionRecord) -> Result
         leaf.unique = node.journal.unique(&decision.key, &payment.content_hash());
         Ok::<_, JournalError>(leaf)
     };
+    let alone = || Ok::<_, JournalError>(Command::Append { leaf: sealed()?, follow_up: vec![] });
     // Nearly every decision changes nothing but the log, and waits for nobody.
-    let changes = node.cases.opens(decision) && of_decision(node, &node.book(), record).is_some();
-    if !changes {
-        return node.journal.propose(Command::Append { leaf: sealed()?, follow_up: vec![] }).await;
+    if !node.cases.opens(decision) {
+        return node.journal.propose(alone()?).await;
+    }
+    // Nor does one that adds nothing to its case, unless cases change meanwhile: the case may be the one decided on.
+    for _ in 0..UNCHANGED_TRIES {
+        let seen = {
+            let book = node.book();
+            of_decision(node, &book, record).is_none().then_some(book.size)
+        };
+        let Some(seen) = seen else { break };
+        match node.journal.propose_after(seen, alone()?).await? {
+            Outcome::Stale { size } if node.caught_up(size).await => {}
+            Outcome::Stale { .. } => return Err(JournalError::Behind),
+            outcome => return Ok(outcome),
+        }
     }
     let logged = node.change(|book| {
         let taken = of_decision(node, book, record);
