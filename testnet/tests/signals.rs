@@ -101,6 +101,13 @@ fn a_cleared_case_closes_its_alert_and_payments_pass_again() {
     group.start(&[B]);
     assert_eq!(alert_states(&group, B, signal), [AlertState::Cleared]);
     passes(&group, B, &to_c(7, "180.00", MULE));
+
+    // Taken up again, it is as it was: the signal still counts.
+    step(&group, B, case, CaseState::Assigned, "forged papers", false).unwrap();
+    assert_eq!(alert_states(&group, B, signal), [AlertState::Open]);
+    held(&group, B, &to_c(8, "180.00", MULE), signal);
+    step(&group, B, case, CaseState::Cleared, "they were not", false).unwrap();
+    assert_eq!(alert_states(&group, B, signal), [AlertState::Cleared]);
 }
 
 #[test]

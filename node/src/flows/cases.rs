@@ -1,10 +1,11 @@
-//! What officers do with cases, and what follows: alerts close when a case is cleared, a signal may leave when one is
-//! confirmed, deadlines that are over are said.
+//! What officers do with cases, and what follows: alerts close when a case is cleared and open again when it is, a signal
+//! may leave when one is confirmed, deadlines that are over are said.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hansa_consensus::command::MAX_FOLLOW_UPS;
-use hansa_consensus::{Command, Leaf, Outcome};
+use hansa_consensus::{Command, Outcome};
 use hansa_screening::case::{self, Ask, By, Grounds};
 use hansa_types::case::{Alert, AlertState, Case, CaseState, Suspect};
 use hansa_types::decision::Decision;
@@ -153,7 +154,7 @@ pub(crate) async fn open(
             Some(open) => case::add(open, grounds, actor, now, &note)?,
             None => case::open_by_hand(book.cases.next_number(), grounds, actor, now, &note)?,
         };
-        Ok::<_, CaseError>((saving(node, book, &case, now)?, case))
+        Ok::<_, CaseError>((saving(node, book, &case, None, now)?, case))
     });
     Ok(opened.await?.1)
 }
@@ -228,11 +229,20 @@ async fn change(
 ) -> Result<Case, CaseError> {
     let now = node.now();
     let changed = node.change(|book| {
-        let case = book.cases.get(number).ok_or(CaseError::NoCase(number))?;
-        let case = decide(case, By { actor: actor.clone(), at: now, note: note.clone() })?;
-        Ok::<_, CaseError>((saving(node, book, &case, now)?, case))
+        let before = book.cases.get(number).ok_or(CaseError::NoCase(number))?;
+        let case = decide(before, By { actor: actor.clone(), at: now, note: note.clone() })?;
+        let alerts = become_of_alerts(before, &case);
+        let command = saving(node, book, &case, alerts, now)?;
+        Ok::<_, CaseError>((command, (case, alerts)))
     });
-    Ok(changed.await?.1)
+    let (_, (case, alerts)) = changed.await?;
+    if let Some(state) = alerts
+        && let Err(error) = take_along(node, number, state, now).await
+    {
+        // The step stands; whoever leads next takes the others along.
+        tracing::warn!(case = number, %error, "not all alerts of this case changed with it");
+    }
+    Ok(case)
 }
 
 /// What decides whether a case that is cleared now is looked at again: the same on every replica, and known to nobody
@@ -242,21 +252,79 @@ fn draw(node: &Node, case: &Case) -> [u8; 32] {
     node.journal.unique_of(REVIEW, &[&number, &times]).key
 }
 
-/// What logs a case as it now stands; one that is cleared takes the alerts behind it along, in the same command.
-fn saving(node: &Node, book: &Book, case: &Case, now: Timestamp) -> Result<Command, JournalError> {
-    let mut follow_up: Vec<Leaf> = Vec::new();
-    if case.state() == CaseState::Cleared {
-        let behind = |alert: &&Alert| {
-            alert.case == Some(case.number)
-                || case.signals.contains(&alert.signal) && case.subject.as_ref() == Some(&alert.subject)
-        };
-        let open = book.alerts.values().filter(|alert| alert.state == AlertState::Open);
-        for alert in open.filter(behind).take(MAX_FOLLOW_UPS) {
-            let closed = Alert { state: AlertState::Cleared, at: now, ..alert.clone() };
-            follow_up.push(node.journal.alert_leaf(&closed)?);
+/// What becomes of the alerts behind a case that changes: they close when it is cleared, and are open again when it is.
+fn become_of_alerts(before: &Case, after: &Case) -> Option<AlertState> {
+    match (before.state(), after.state()) {
+        (_, CaseState::Cleared) => Some(AlertState::Cleared),
+        (CaseState::Cleared, _) => Some(AlertState::Open),
+        _ => None,
+    }
+}
+
+/// The alerts behind a case that are not in `state` yet, as they are then. Of those that were cleared, only what still
+/// counts is open again.
+fn alerts_in(
+    node: &Node,
+    book: &Book,
+    case: &Case,
+    state: AlertState,
+    at: Timestamp,
+) -> impl Iterator<Item = Alert> {
+    let epoch = node.manifest().epochs.at(at);
+    let opens = state == AlertState::Open;
+    let from = if opens { AlertState::Cleared } else { AlertState::Open };
+    let counts = move |alert: &Alert| epoch.is_some_and(|epoch| book.received_counts(alert.signal, epoch));
+    let behind = |alert: &&Alert| {
+        alert.case == Some(case.number)
+            || case.signals.contains(&alert.signal) && case.subject.as_ref() == Some(&alert.subject)
+    };
+    let others = book.alerts.values().filter(move |alert| alert.state == from);
+    let changing = others.filter(behind).filter(move |alert| !opens || counts(alert));
+    changing.map(move |alert| Alert { state, at, ..alert.clone() })
+}
+
+/// What logs a case as it now stands, and its alerts in the same command, as many as that holds: [`take_along`] takes the
+/// others.
+fn saving(
+    node: &Node,
+    book: &Book,
+    case: &Case,
+    alerts: Option<AlertState>,
+    now: Timestamp,
+) -> Result<Command, JournalError> {
+    let changing = alerts.into_iter().flat_map(|state| alerts_in(node, book, case, state, now));
+    let leaves = changing.take(MAX_FOLLOW_UPS).map(|alert| node.journal.alert_leaf(&alert));
+    Ok(Command::Append { leaf: node.journal.case_leaf(case)?, follow_up: leaves.collect::<Result<_, _>>()? })
+}
+
+/// Takes the alerts along that the command of their case had no room for, as long as the case stands as it did.
+async fn take_along(node: &Node, number: u64, state: AlertState, now: Timestamp) -> Result<(), JournalError> {
+    loop {
+        let taken = node.change(|book| {
+            let stands =
+                |case: &&Case| (case.state() == CaseState::Cleared) == (state == AlertState::Cleared);
+            let case = book.cases.get(number).filter(stands).ok_or(inbound::Idle::NothingToDo)?;
+            Ok((inbound::alerts_command(node, alerts_in(node, book, case, state, now))?, ()))
+        });
+        if inbound::unless_idle(taken.await)?.is_none() {
+            return Ok(());
         }
     }
-    Ok(Command::Append { leaf: node.journal.case_leaf(case)?, follow_up })
+}
+
+/// Closes the alerts that a crash kept open though their case was cleared.
+pub(crate) async fn settle(node: &Node) -> Result<(), JournalError> {
+    let cleared: BTreeSet<u64> = {
+        let book = node.book();
+        let open = book.alerts.values().filter(|alert| alert.state == AlertState::Open);
+        let case = |number: &u64| book.cases.get(*number).map(Case::state);
+        open.filter_map(|alert| alert.case.filter(|number| case(number) == Some(CaseState::Cleared)))
+            .collect()
+    };
+    for number in cleared {
+        take_along(node, number, AlertState::Cleared, node.now()).await?;
+    }
+    Ok(())
 }
 
 /// Signals a confirmed case. The confirmation stands whatever becomes of the signal; the officer is told.

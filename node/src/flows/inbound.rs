@@ -307,19 +307,22 @@ async fn close_alerts(
     now: Timestamp,
 ) -> Result<(), JournalError> {
     loop {
-        let closed = node.change(|book| {
-            let mut open = closing(book, signal, state, now).into_iter().take(1 + MAX_FOLLOW_UPS);
-            let first = open.next().ok_or(Idle::NothingToDo)?;
-            let follow_up = open.map(|alert| node.journal.alert_leaf(&alert)).collect::<Result<_, _>>()?;
-            Ok::<_, Idle>((Command::Append { leaf: node.journal.alert_leaf(&first)?, follow_up }, ()))
-        });
+        let closed = node.change(|book| Ok((alerts_command(node, closing(book, signal, state, now))?, ())));
         if unless_idle(closed.await)?.is_none() {
             return Ok(());
         }
     }
 }
 
-/// Closes what a crash left open: alerts of signals that are void or retracted.
+/// What logs alerts as they now stand, as many as one command holds.
+pub(super) fn alerts_command(node: &Node, alerts: impl IntoIterator<Item = Alert>) -> Result<Command, Idle> {
+    let mut alerts = alerts.into_iter().take(1 + MAX_FOLLOW_UPS);
+    let first = alerts.next().ok_or(Idle::NothingToDo)?;
+    let follow_up = alerts.map(|alert| node.journal.alert_leaf(&alert)).collect::<Result<_, _>>()?;
+    Ok(Command::Append { leaf: node.journal.alert_leaf(&first)?, follow_up })
+}
+
+/// Closes what a crash left open: alerts of signals that are void or retracted, and of cases that were cleared.
 pub(crate) async fn settle(node: &Node) -> Result<(), JournalError> {
     let dead: Vec<(Digest, AlertState)> = {
         let book = node.book();
@@ -333,7 +336,7 @@ pub(crate) async fn settle(node: &Node) -> Result<(), JournalError> {
     for (signal, state) in dead {
         close_alerts(node, signal, state, node.now()).await?;
     }
-    Ok(())
+    cases::settle(node).await
 }
 
 /// Closes the alerts whose epochs are over, and forgets what only past epochs needed.
