@@ -364,7 +364,9 @@ pub(crate) fn spawn_duties(
     let patience = config.node.witness_wait_seconds.map(|seconds| Duration::from_secs(seconds.into()));
     tasks.spawn(locked_keys::run(node.clone(), patience));
     let record_every = u64::from(config.records.checkpoint_minutes.max(1)) * 60;
-    tasks.spawn(tick(node.clone(), every(config.node.checkpoint_seconds), record_every));
+    // Beside one another: a checkpoint waits for none of the others.
+    tasks.spawn(tend(node.clone(), every(config.node.checkpoint_seconds)));
+    tasks.spawn(sign(node.clone(), every(config.node.checkpoint_seconds), record_every));
     tasks.spawn(witness::run(node.clone(), every(config.node.witness_seconds)));
     tasks.spawn(governance::run(node.clone(), every(config.node.governance_seconds)));
     tasks
@@ -392,10 +394,8 @@ async fn record_start(node: &Node, manifest: &[u8], config: &Config) -> Result<(
     node.log_operation("start", format!("hansa {}", env!("CARGO_PKG_VERSION"))).await.map(|_| ())
 }
 
-/// Every `interval`: closes alerts past their epochs, says which deadlines are over, records who used the interface, and signs a checkpoint if the log
-/// has grown; one in `record_every` seconds is itself recorded.
-async fn tick(node: Arc<Node>, interval: Duration, record_every: u64) {
-    let mut recorded = node.now();
+/// Every `interval`: closes alerts past their epochs, says which deadlines are over, and records who used the interface.
+async fn tend(node: Arc<Node>, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -409,6 +409,16 @@ async fn tick(node: Arc<Node>, interval: Duration, record_every: u64) {
         if let Err(error) = node.log_logins().await {
             tracing::warn!(%error, "the use of the interface was not recorded; what comes is counted again");
         }
+    }
+}
+
+/// Every `interval`: signs a checkpoint if the log has grown; one in `record_every` seconds is itself recorded.
+async fn sign(node: Arc<Node>, interval: Duration, record_every: u64) {
+    let mut recorded = node.now();
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
         let consensus = node.journal.consensus();
         let published = consensus.last_checkpoint().ok().flatten().map_or(0, |head| head.size);
         if consensus.size() == published || consensus.keys_open().is_err() {

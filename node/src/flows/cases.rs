@@ -8,6 +8,7 @@ use hansa_consensus::command::MAX_FOLLOW_UPS;
 use hansa_consensus::{Command, Outcome};
 use hansa_screening::case::{self, Ask, By, Grounds};
 use hansa_types::case::{Alert, AlertState, Case, CaseState, Suspect};
+use hansa_types::codec::Encode;
 use hansa_types::decision::Decision;
 use hansa_types::hash::Digest;
 use hansa_types::id::{Actor, Timestamp};
@@ -26,6 +27,8 @@ use crate::terms::Term;
 const READ_PERIOD: u64 = 3_600;
 /// How often a decision that adds nothing to its case is proposed without waiting for its turn.
 const UNCHANGED_TRIES: u32 = 4;
+/// The most bytes of cases that are marked in one command: written twice each, well below what a command holds.
+const MAX_MARKED_BYTES: usize = hansa_consensus::command::MAX_COMMAND / 4;
 /// The domain of what decides on reviews.
 const REVIEW: &[u8] = b"case-review";
 /// The domain of what makes a record of a reading the only one.
@@ -372,23 +375,59 @@ pub(crate) async fn read(node: &Node, number: u64, actor: Actor) -> Result<Case,
     Ok(case)
 }
 
-/// Marks the deadlines that are over, and says of each case once that one is.
+/// Marks the deadlines that are over, many cases in one command, and says of each case once that one is. A case that
+/// cannot be logged keeps no other from it.
 pub(crate) async fn watch_deadlines(node: &Node) -> Result<(), JournalError> {
     let now = node.now();
-    let ended = node.book().cases.ended(now);
-    for number in ended {
+    let (mut failed, mut most) = (BTreeSet::new(), 1 + MAX_FOLLOW_UPS);
+    loop {
+        let mut tried = Vec::new();
         let marked = node.change(|book| {
-            let case = book.cases.get(number).and_then(|case| case::mark_overdue(case, now));
-            let case = case.ok_or(inbound::Idle::NothingToDo)?;
-            let leaf = node.journal.case_leaf(&case)?;
-            Ok::<_, inbound::Idle>((Command::Append { leaf, follow_up: vec![] }, case))
+            tried = over(book, now, most, &failed);
+            let leaves =
+                tried.iter().map(|case| node.journal.case_leaf(case)).collect::<Result<Vec<_>, _>>()?;
+            let mut leaves = leaves.into_iter();
+            let leaf = leaves.next().ok_or(inbound::Idle::NothingToDo)?;
+            Ok((Command::Append { leaf, follow_up: leaves.collect() }, ()))
         });
-        let Some((_, case)) = inbound::unless_idle(marked.await)? else { continue };
-        for deadline in case.open_deadlines().filter(|deadline| deadline.overdue == Some(now)) {
-            tracing::warn!(case = number, rule = deadline.rule, "a deadline is over");
-            let (rule, duty, due) = (deadline.rule.clone(), deadline.duty, deadline.due);
-            node.events.emit(&Event::DeadlineOver { case: number, rule, duty, due });
+        match inbound::unless_idle(marked.await) {
+            Ok(Some(_)) => tried.iter().for_each(|case| say_over(node, case, now)),
+            Ok(None) => return Ok(()),
+            Err(error @ (JournalError::Propose(_) | JournalError::Behind | JournalError::Contended)) => {
+                return Err(error);
+            }
+            // One of them: which, is seen when each goes alone.
+            Err(_) if tried.len() > 1 => most = 1,
+            Err(error) => {
+                let cases: Vec<u64> = tried.iter().map(|case| case.number).collect();
+                tracing::error!(?cases, %error, "a deadline is over and was not marked; it is tried again");
+                if cases.is_empty() {
+                    return Err(error);
+                }
+                failed.extend(cases);
+            }
         }
     }
-    Ok(())
+}
+
+/// The first cases of which a deadline is over, marked: up to `most`, and as many as a command holds.
+fn over(book: &Book, now: Timestamp, most: usize, but: &BTreeSet<u64>) -> Vec<Case> {
+    let ended = book.cases.ended(now);
+    let cases = ended.difference(but).filter_map(|number| book.cases.get(*number));
+    let mut bytes = 0;
+    let marked = cases.filter_map(|case| case::mark_overdue(case, now)).take(most);
+    let fitting = marked.take_while(|case| {
+        let first = bytes == 0;
+        bytes += case.to_bytes().len();
+        first || bytes <= MAX_MARKED_BYTES
+    });
+    fitting.collect()
+}
+
+fn say_over(node: &Node, case: &Case, now: Timestamp) {
+    for deadline in case.open_deadlines().filter(|deadline| deadline.overdue == Some(now)) {
+        tracing::warn!(case = case.number, rule = deadline.rule, "a deadline is over");
+        let (rule, duty, due) = (deadline.rule.clone(), deadline.duty, deadline.due);
+        node.events.emit(&Event::DeadlineOver { case: case.number, rule, duty, due });
+    }
 }
