@@ -2,13 +2,17 @@
 //! ends next.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use hansa_types::case::{Case, CaseState};
 use hansa_types::hash::Digest;
 use hansa_types::id::Timestamp;
 use hansa_types::subject::Subject;
 
-/// The bank's cases.
+/// The most cases that are looked at for one page: nobody else changes the book meanwhile.
+const MAX_LOOKED_AT: usize = 10_000;
+
+/// The bank's cases, every one in memory.
 #[derive(Default)]
 pub(crate) struct CaseBook {
     cases: BTreeMap<u64, Case>,
@@ -36,6 +40,28 @@ impl CaseBook {
     /// By number.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Case> {
         self.cases.values()
+    }
+
+    /// The cases behind number `after` that are `wanted`, up to `limit`, and where the next page continues, if there may be
+    /// more. Of many that are not wanted a page looks at so many and no more.
+    pub(crate) fn page(
+        &self,
+        after: u64,
+        limit: usize,
+        wanted: impl Fn(&Case) -> bool,
+    ) -> (Vec<&Case>, Option<u64>) {
+        let mut found = Vec::new();
+        let behind = self.cases.range((Bound::Excluded(after), Bound::Unbounded));
+        for (before, (number, case)) in behind.enumerate() {
+            if wanted(case) {
+                found.push(case);
+            }
+            if found.len() >= limit || before + 1 >= MAX_LOOKED_AT {
+                let more = self.next_number() > number + 1;
+                return (found, more.then_some(*number));
+            }
+        }
+        (found, None)
     }
 
     /// Takes in a case as it now stands.
@@ -147,6 +173,26 @@ mod tests {
         book.remove(4);
         assert_eq!((joined(&book), book.undecided.len(), book.ending.len()), (None, 0, 0));
         assert_eq!(book.by_state(), BTreeMap::from([(CaseState::Cleared, 1)]));
+    }
+
+    #[test]
+    fn pages_follow_one_another_and_end() {
+        let book = CaseBook::new((1..=7).map(case));
+        let numbers =
+            |(cases, next): (Vec<&Case>, _)| (cases.iter().map(|c| c.number).collect::<Vec<_>>(), next);
+        let all = |after, limit| numbers(book.page(after, limit, |_| true));
+        assert_eq!(all(0, 3), (vec![1, 2, 3], Some(3)));
+        assert_eq!(all(3, 3), (vec![4, 5, 6], Some(6)));
+        assert_eq!(all(6, 3), (vec![7], None));
+        assert_eq!(all(4, 3), (vec![5, 6, 7], None), "a last page that is full is the last");
+        assert_eq!(all(u64::MAX, 3), (vec![], None));
+        assert_eq!(numbers(book.page(0, 2, |case| case.number % 3 == 0)), (vec![3, 6], Some(6)));
+
+        let most = MAX_LOOKED_AT as u64;
+        let many = CaseBook::new((1..=most + 2).map(case));
+        let last = |after| numbers(many.page(after, 2, |case| case.number == most + 1));
+        assert_eq!(last(0), (vec![], Some(most)), "a page that looked at enough says where to go on");
+        assert_eq!(last(most), (vec![most + 1], None));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use hansa_api::Problem;
 use hansa_api::model::{
-    CaseAction, CaseAnswer, CaseFilter, CaseOpening, CaseReading, CaseResult, CaseReviewing, CaseSummary,
+    CaseAction, CaseAnswer, CaseFilter, CaseList, CaseOpening, CaseReading, CaseResult, CaseReviewing,
+    CaseSummary,
 };
 use hansa_screening::case::Ask;
 use hansa_screening::case::draft::{self, Facts, Received, Standing};
@@ -14,21 +15,30 @@ use hansa_types::payment::PaymentKey;
 
 use crate::book::ReceivedSignal;
 use crate::flows::cases::{self, CaseError};
+use crate::flows::records::MAX_PAGE;
 use crate::journal::JournalError;
 use crate::node::Node;
 use crate::service::{NodeService, journal_problem};
 
-/// The work list: what is in each case stays in it.
-pub(crate) fn list(node: &Node, filter: &CaseFilter) -> Vec<CaseSummary> {
+/// How many cases a page has if the filter does not say.
+const PAGE: usize = 100;
+
+/// A page of the work list: what is in each case stays in it.
+pub(crate) fn list(node: &Node, filter: &CaseFilter) -> Result<CaseList, Problem> {
+    let limit = filter.limit.unwrap_or(PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(Problem::malformed(format!("limit is {limit}; 1 to {MAX_PAGE} are wanted")));
+    }
     let book = node.book();
-    let wanted = |case: &&Case| {
+    let wanted = |case: &Case| {
         filter.state.is_none_or(|state| case.state() == state)
             && (!filter.overdue || book.cases.is_overdue(case.number))
             && (!filter.review || case.waits_for_review())
             && (!filter.proposed || case.proposal.is_some())
     };
     let summary = |case| CaseSummary::new(case, book.cases.is_overdue(case.number));
-    book.cases.all().filter(wanted).map(summary).collect()
+    let (cases, next) = book.cases.page(filter.after.unwrap_or(0), limit, wanted);
+    Ok(CaseList { cases: cases.into_iter().map(summary).collect(), next })
 }
 
 /// Opens a case by hand on the payment under `key`.

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hansa_api::audit::{AuditRequest, TransactionAudit};
 use hansa_api::model::{
-    AlertView, Anonymity, BackupList, CaseAction, CaseAnswer, CaseFilter, CaseOpening, CaseReading,
-    CaseResult, CaseReviewing, CaseSummary, CaseView, ChangesView, Check, ClusterRequest, ClusterResult,
-    ClusterView, ConsortiumView, Counters, Direction, ErasureView, EvidenceRequest, ExpiryRequest,
-    ExpiryView, ForkView, GovernanceView, HoldView, Leg, LogEntry, LogPage, LogQuery, LogView,
-    MessageRequest, PeerView, ProposalRequest, RaftView, Readiness, RecordsStatus, RootView, SignalCounters,
-    SignalState, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission, TraceRequest,
-    VoteRequest,
+    AlertView, Anonymity, BackupList, CaseAction, CaseAnswer, CaseFilter, CaseList, CaseOpening, CaseReading,
+    CaseResult, CaseReviewing, CaseView, ChangesView, Check, ClusterRequest, ClusterResult, ClusterView,
+    ConsortiumView, Counters, Direction, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView,
+    GovernanceView, HoldView, Leg, LogEntry, LogPage, LogQuery, LogView, MessageRequest, PeerView,
+    ProposalRequest, RaftView, Readiness, RecordsStatus, RootView, SignalCounters, SignalState, SignalView,
+    Status, SubjectAction, SubjectExport, SubjectQuestion, Submission, TraceRequest, VoteRequest,
 };
 use hansa_api::{Problem, Service};
 use hansa_audit_log::fork::{Finding, Fork, ForkError};
@@ -83,8 +82,8 @@ impl Service for NodeService {
         audit::transaction(&self.0, &key, request.zkp_proof)
     }
 
-    async fn cases(&self, filter: CaseFilter) -> Result<Vec<CaseSummary>, Problem> {
-        Ok(casework::list(&self.0, &filter))
+    async fn cases(&self, filter: CaseFilter) -> Result<CaseList, Problem> {
+        casework::list(&self.0, &filter)
     }
 
     async fn open_case(&self, opening: CaseOpening) -> Result<CaseResult, Problem> {

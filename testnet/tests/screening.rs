@@ -11,7 +11,7 @@ use common::command::{Ended, run};
 use common::message::{HARMLESS, LISTED, OTHER, VICTIM, to_b, uetr};
 use common::{A, Group, samples};
 use hansa_api::model::{
-    CaseSummary, CaseView, CustomerChangeView, CustomersView, ExceptionView, ListChangeView, ListEntryView,
+    CaseList, CaseView, CustomerChangeView, CustomersView, ExceptionView, ListChangeView, ListEntryView,
     ListsView, ReplayView, WhyView,
 };
 use hansa_node::events::Event;
@@ -55,8 +55,8 @@ fn rescreened(group: &mut Group, part: &str) -> u64 {
 
 /// The notes of every step of every case.
 fn notes(group: &Group) -> Vec<String> {
-    let all: Vec<CaseSummary> = group.hansa(A, &["cases", "list"]);
-    let shown = all.iter().map(|case| {
+    let all: CaseList = group.hansa(A, &["cases", "list"]);
+    let shown = all.cases.iter().map(|case| {
         let number = case.number.to_string();
         group.hansa::<CaseView>(A, &[&["cases", "show", &number][..], &ACTOR].concat())
     });

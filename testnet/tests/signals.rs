@@ -295,7 +295,7 @@ fn an_alert_survives_restart_and_kill_of_its_bank() {
     held(&group, B, &to_c(5, "180.00", MULE), signal);
     assert_eq!(alert_states(&group, B, signal), [AlertState::Open]);
     let open = CaseFilter { state: Some(CaseState::Open), ..CaseFilter::default() };
-    let cases = client(group.bank(B)).unwrap().cases(open).unwrap();
+    let cases = client(group.bank(B)).unwrap().cases(open).unwrap().cases;
     assert_eq!(
         cases.iter().map(|case| (case.number, case.signals.clone(), case.decisions)).collect::<Vec<_>>(),
         [(case, vec![signal], 3)],

@@ -36,6 +36,12 @@ pub enum CasesCommand {
         /// Only cases in which something waits for a second officer.
         #[arg(long)]
         proposed: bool,
+        /// Behind this case: where the page before ended.
+        #[arg(long, value_name = "NUMBER")]
+        after: Option<u64>,
+        /// How many cases at the most.
+        #[arg(long)]
+        limit: Option<usize>,
     },
     /// Show what is in a case. Who reads it is recorded in the log.
     #[command(after_help = "Example:\n  hansa cases show 1 --actor officer.a")]
@@ -144,9 +150,12 @@ pub struct Step {
 
 pub(super) fn execute(command: CasesCommand, client: &Client, out: &Output) -> Result<ExitCode, CliError> {
     match command {
-        CasesCommand::List { state, overdue, review, proposed } => {
-            let filter = CaseFilter { state, overdue, review, proposed };
-            out.print(&client.cases(filter)?, |cases| list(cases));
+        CasesCommand::List { state, overdue, review, proposed, after, limit } => {
+            let filter = CaseFilter { state, overdue, review, proposed, after, limit };
+            out.print(&client.cases(filter)?, |page| {
+                let more = page.next.map_or(String::new(), |next| format!("\nmore: --after {next}"));
+                format!("{}{more}", list(&page.cases))
+            });
         }
         CasesCommand::Show(Reading { number, actor }) => out.print(&client.read_case(number, actor)?, show),
         CasesCommand::Draft { reading: Reading { number, actor }, out: file } => {
@@ -207,7 +216,7 @@ fn list(cases: &[CaseSummary]) -> String {
         let due = case.due.as_ref().map_or(String::new(), |due| format!("{} {}", due.duty, due.due.to_utc()));
         let waits = match (&case.proposal, case.review) {
             (Some(proposal), _) => format!("approval: {}", proposal.state),
-            (None, Some(CaseReview::Waiting)) => "review".to_owned(),
+            (None, Some(CaseReview::Waiting)) if case.state == CaseState::Cleared => "review".to_owned(),
             _ => String::new(),
         };
         vec![

@@ -18,11 +18,11 @@ use crate::error::{ProblemBody, ProblemKind};
 use crate::http::PROBLEM_JSON;
 use crate::model::{
     AlertList, AlertView, BackupList, CaseAction, CaseAnswer, CaseFilter, CaseList, CaseOpening, CaseReading,
-    CaseResult, CaseReviewing, CaseSummary, CaseView, ChangesView, ClusterRequest, ClusterResult,
-    ClusterView, ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkList, ForkView, GovernanceView,
-    HoldView, Leg, LogEntry, LogHistory, LogPage, LogQuery, MessageRequest, ProposalRequest, Readiness,
-    RecordsStatus, RetractRequest, RootView, SignalList, SignalView, Status, SubjectAction, SubjectExport,
-    SubjectQuestion, Submission, TraceRequest, VoteRequest,
+    CaseResult, CaseReviewing, CaseView, ChangesView, ClusterRequest, ClusterResult, ClusterView,
+    ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkList, ForkView, GovernanceView, HoldView,
+    Leg, LogEntry, LogHistory, LogPage, LogQuery, MessageRequest, ProposalRequest, Readiness, RecordsStatus,
+    RetractRequest, RootView, SignalList, SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion,
+    Submission, TraceRequest, VoteRequest,
 };
 use crate::token::ApiToken;
 
@@ -130,8 +130,8 @@ impl Client {
         read::<LogHistory>(&url, request.call()).map(|history| history.entries)
     }
 
-    /// The cases that the filter lets pass.
-    pub fn cases(&self, filter: CaseFilter) -> Result<Vec<CaseSummary>, ClientError> {
+    /// A page of the cases that the filter lets pass.
+    pub fn cases(&self, filter: CaseFilter) -> Result<CaseList, ClientError> {
         let url = format!("{}/v1/cases", self.base);
         let mut request = self.authorized(self.agent.get(&url));
         if let Some(state) = filter.state {
@@ -141,7 +141,11 @@ impl Client {
         for (name, _) in set.into_iter().filter(|(_, set)| *set) {
             request = request.query(name, "true");
         }
-        read::<CaseList>(&url, request.call()).map(|list| list.cases)
+        let page = [("after", filter.after), ("limit", filter.limit.map(|limit| limit as u64))];
+        for (name, number) in page.into_iter().filter_map(|(name, number)| Some((name, number?))) {
+            request = request.query(name, number.to_string());
+        }
+        read(&url, request.call())
     }
 
     /// Opens a case.

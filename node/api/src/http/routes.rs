@@ -15,10 +15,9 @@ use super::extract::{Asked, Json, Segment, Verbose, Xml};
 use super::media::wants_xml;
 use crate::error::{Problem, ProblemBody, ProblemKind};
 use crate::model::{
-    AlertList, CaseAction, CaseAnswer, CaseFilter, CaseList, CaseOpening, CaseReading, CaseReviewing,
-    ClusterRequest, EvidenceRequest, ExpiryRequest, ForkList, Leg, LogHistory, LogQuery, MessageRequest,
-    ProposalRequest, Readiness, RetractRequest, SignalList, SubjectAction, SubjectQuestion, TraceRequest,
-    VoteRequest,
+    AlertList, CaseAction, CaseAnswer, CaseFilter, CaseOpening, CaseReading, CaseReviewing, ClusterRequest,
+    EvidenceRequest, ExpiryRequest, ForkList, Leg, LogHistory, LogQuery, MessageRequest, ProposalRequest,
+    Readiness, RetractRequest, SignalList, SubjectAction, SubjectQuestion, TraceRequest, VoteRequest,
 };
 use crate::shared::Shared;
 
@@ -105,7 +104,7 @@ pub(super) async fn audit(
 }
 
 pub(super) async fn cases(State(app): App, Asked(filter): Asked<CaseFilter>) -> Answer {
-    json(StatusCode::OK, &CaseList { cases: app.service.cases(filter).await? })
+    json(StatusCode::OK, &app.service.cases(filter).await?)
 }
 
 pub(super) async fn open_case(State(app): App, Json(opening): Json<CaseOpening>) -> Answer {

@@ -216,6 +216,12 @@ pub struct CaseFilter {
     pub review: bool,
     /// In which something waits for a second officer.
     pub proposed: bool,
+    /// Behind this case: where the page before ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// How many at the most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
 }
 
 /// Opens a case by hand on a payment in the log.
@@ -303,9 +309,12 @@ pub struct CaseResult {
     pub note: Option<String>,
 }
 
-/// The cases.
+/// One page of cases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseList {
     /// By number.
     pub cases: Vec<CaseSummary>,
+    /// Where the next page continues, if there may be more: its `after`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
 }

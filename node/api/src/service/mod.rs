@@ -11,8 +11,8 @@ pub use self::screening::ScreeningService;
 use crate::audit::{AuditRequest, TransactionAudit};
 use crate::error::Problem;
 use crate::model::{
-    AlertView, BackupList, CaseAction, CaseAnswer, CaseFilter, CaseOpening, CaseReading, CaseResult,
-    CaseReviewing, CaseSummary, CaseView, ChangesView, ClusterRequest, ClusterResult, ClusterView,
+    AlertView, BackupList, CaseAction, CaseAnswer, CaseFilter, CaseList, CaseOpening, CaseReading,
+    CaseResult, CaseReviewing, CaseView, ChangesView, ClusterRequest, ClusterResult, ClusterView,
     ErasureView, EvidenceRequest, ExpiryRequest, ExpiryView, ForkView, GovernanceView, HoldView, Leg,
     LogEntry, LogPage, LogQuery, MessageRequest, ProposalRequest, Readiness, RecordsStatus, RootView,
     SignalView, Status, SubjectAction, SubjectExport, SubjectQuestion, Submission, TraceRequest, VoteRequest,
@@ -66,8 +66,8 @@ pub trait Service: ScreeningService {
     /// As [`Self::evidence`].
     async fn transaction_audit(&self, request: AuditRequest) -> Result<TransactionAudit, Problem>;
 
-    /// The cases that the filter lets pass, by number, as a work list.
-    async fn cases(&self, filter: CaseFilter) -> Result<Vec<CaseSummary>, Problem>;
+    /// A page of the cases that the filter lets pass, by number, as a work list.
+    async fn cases(&self, filter: CaseFilter) -> Result<CaseList, Problem>;
 
     /// Opens a case by hand, or adds the payment to the case about its subject that nobody decided on yet.
     ///

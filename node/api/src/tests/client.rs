@@ -55,8 +55,8 @@ fn every_call_goes_there_and_back() {
         "submit 3 bytes".to_owned(),
         format!("history {uetr} false"),
         format!("history {uetr} true"),
-        "cases None false false false".to_owned(),
-        "cases Some(Open) true true true".to_owned(),
+        "cases None false false false None None".to_owned(),
+        "cases Some(Open) true true true Some(7) Some(9)".to_owned(),
         "open creditor olga@bank-a".to_owned(),
         "step 1 confirmed olga@bank-a \"fraud\"".to_owned(),
         "answer 1 true olga@bank-a \"agreed\"".to_owned(),
@@ -83,8 +83,15 @@ fn every_call_goes_there_and_back() {
 }
 
 fn cases_go_there_and_back(client: &Client) {
-    assert_eq!(client.cases(CaseFilter::default()).unwrap(), [samples::case_summary()]);
-    let filter = CaseFilter { state: Some(CaseState::Open), overdue: true, review: true, proposed: true };
+    assert_eq!(client.cases(CaseFilter::default()).unwrap(), samples::case_list());
+    let filter = CaseFilter {
+        state: Some(CaseState::Open),
+        overdue: true,
+        review: true,
+        proposed: true,
+        after: Some(7),
+        limit: Some(9),
+    };
     client.cases(filter).unwrap();
     assert_eq!(client.open_case(&samples::opening()).unwrap().signal, None);
     assert_eq!(client.step_case(1, &samples::case_action()).unwrap(), samples::case_result());

@@ -127,10 +127,10 @@ impl Service for Fake {
         Ok(super::grpc::audit(request.zkp_proof))
     }
 
-    async fn cases(&self, filter: CaseFilter) -> Result<Vec<CaseSummary>, Problem> {
-        let CaseFilter { state, overdue, review, proposed } = filter;
-        self.note(format!("cases {state:?} {overdue} {review} {proposed}"));
-        Ok(vec![samples::case_summary()])
+    async fn cases(&self, filter: CaseFilter) -> Result<CaseList, Problem> {
+        let CaseFilter { state, overdue, review, proposed, after, limit } = filter;
+        self.note(format!("cases {state:?} {overdue} {review} {proposed} {after:?} {limit:?}"));
+        Ok(samples::case_list())
     }
 
     async fn open_case(&self, opening: CaseOpening) -> Result<CaseResult, Problem> {

@@ -162,6 +162,10 @@ pub(super) fn case() -> Case {
     }
 }
 
+pub(super) fn case_list() -> CaseList {
+    CaseList { cases: vec![case_summary()], next: Some(41) }
+}
+
 pub(super) fn case_summary() -> CaseSummary {
     CaseSummary { review: Some(CaseReview::Waiting), ..CaseSummary::new(&case(), true) }
 }

@@ -29,7 +29,7 @@ fn answers_keep_their_shape() {
     frozen(&samples::decided().outward(), vector!("submission"));
     frozen(&LogHistory { uetr: samples::uetr(), entries: vec![] }, vector!("history"));
     frozen(&samples::case_result(), vector!("case-result"));
-    frozen(&CaseList { cases: vec![samples::case_summary()] }, vector!("cases"));
+    frozen(&samples::case_list(), vector!("cases"));
     frozen(&AlertList { alerts: vec![samples::alert()] }, vector!("alerts"));
     frozen(&SignalList { signals: vec![samples::signal()] }, vector!("signals"));
     frozen(&LogPage { entries: vec![samples::found()], next: Some(41) }, vector!("log-page"));
