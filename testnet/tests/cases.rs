@@ -5,7 +5,7 @@
 mod common;
 
 use common::command::{run, says};
-use common::message::{HARMLESS, Holder, LISTED, MULE, OTHER, SUSPICIOUS, Transfer, to_b, uetr};
+use common::message::{HARMLESS, Holder, LISTED, MULE, OTHER, SUSPICIOUS, Transfer, listed, to_b, uetr};
 use common::{A, Group, shifted, start_shifted};
 use hansa_api::ClientError;
 use hansa_api::model::{CaseAnswer, CaseFilter, CaseResult, CaseReviewing, CaseSummary, CaseView, LogQuery};
@@ -30,7 +30,7 @@ fn configured(cases: &str) -> Group {
 }
 
 fn cases(group: &Group) -> Vec<CaseSummary> {
-    client(group.bank(A)).unwrap().cases(CaseFilter::default()).unwrap()
+    client(group.bank(A)).unwrap().cases(CaseFilter::default()).unwrap().cases
 }
 
 /// Waits for the next case that a decision opens or joins.
@@ -142,7 +142,7 @@ fn a_blocked_payment_is_cleared_by_two_looked_at_by_a_third_and_due_again() {
     };
     conflict(answer("officer.a", true), "another officer has to");
     conflict(answer("policy.screening", true), "the node's own policies");
-    let proposals = client().cases(CaseFilter { proposed: true, ..CaseFilter::default() }).unwrap();
+    let proposals = client().cases(CaseFilter { proposed: true, ..CaseFilter::default() }).unwrap().cases;
     assert_eq!(proposals[0].proposal.as_ref().unwrap().actor, officer("officer.a"));
     let cleared = answer("officer.b", true).unwrap().case;
     assert_eq!((cleared.state, cleared.review), (CaseState::Cleared, Some(CaseReview::Waiting)));
@@ -159,7 +159,7 @@ fn a_blocked_payment_is_cleared_by_two_looked_at_by_a_third_and_due_again() {
         let note = "the birth dates agree".to_owned();
         client().review_case(1, &CaseReviewing { passed, actor: officer(actor), note })
     };
-    assert_eq!(client().cases(CaseFilter { review: true, ..CaseFilter::default() }).unwrap().len(), 1);
+    assert_eq!(client().cases(CaseFilter { review: true, ..CaseFilter::default() }).unwrap().cases.len(), 1);
     for actor in ["officer.a", "officer.b"] {
         conflict(review(actor, true), "another officer has to");
     }
@@ -210,15 +210,17 @@ fn who_reads_a_case_is_recorded_once_an_hour() {
     assert!(matches!(&missing, ClientError::Refused(problem) if problem.status == 404), "{missing}");
 }
 
-/// Held three days ago with two to decide: seen to be over at the next start, said then, and not again.
+/// Held three days ago with two to decide: all seen to be over at the next start, said then, and not again.
 #[test]
 fn a_deadline_that_passes_is_said_once() {
     let Some(past) = shifted("-3d") else { return };
     let mut group = Group::create();
     let bank = group.bank(A).clone();
     group.put(A, start_shifted(&bank, &past));
-    group.pay(A, &to_b(1, HARMLESS, LISTED));
-    let (case, _) = taken(&mut group);
+    for number in 1..=3 {
+        group.pay(A, &to_b(number, HARMLESS, listed(number)));
+        assert_eq!(taken(&mut group), (number, true));
+    }
     group.stop(A);
 
     group.start(&[A]);
@@ -226,20 +228,27 @@ fn a_deadline_that_passes_is_said_once() {
         Event::DeadlineOver { case, rule, duty, .. } => Some((*case, rule.clone(), *duty)),
         _ => None,
     };
-    let said = group.node(A).wait("a deadline", over).unwrap();
-    assert_eq!(said, (case, "cbpr-plus-held".to_owned(), Duty::Decide));
+    for case in 1..=3 {
+        let said = group.node(A).wait("a deadline", over).unwrap();
+        assert_eq!(said, (case, "cbpr-plus-held".to_owned(), Duty::Decide));
+    }
     let overdue = CaseFilter { overdue: true, ..CaseFilter::default() };
-    assert_eq!(client(&bank).unwrap().cases(overdue).unwrap().len(), 1);
+    let page = client(&bank).unwrap().cases(CaseFilter { limit: Some(2), ..overdue }).unwrap();
+    assert_eq!((page.cases.len(), page.next), (2, Some(2)));
+    let last = client(&bank).unwrap().cases(CaseFilter { after: page.next, ..overdue }).unwrap();
+    assert_eq!((last.cases.len(), last.next), (1, None));
+    let none = client(&bank).unwrap().cases(CaseFilter { limit: Some(0), ..overdue }).unwrap_err();
+    assert!(matches!(&none, ClientError::Refused(problem) if problem.status == 400), "{none}");
     let metrics = client(&bank).unwrap().metrics().unwrap();
-    assert!(metrics.contains("hansa_node_cases_overdue 1\n"), "{metrics}");
+    assert!(metrics.contains("hansa_node_cases_overdue 3\n"), "{metrics}");
     let marked = records(&group, RecordClass::Case);
     group.stop(A);
     group.start(&[A]);
     assert_eq!(records(&group, RecordClass::Case), marked, "it is marked in the log");
     let metrics = client(&bank).unwrap().metrics().unwrap();
-    assert!(metrics.contains("hansa_node_cases_overdue 1\n"), "{metrics}");
-    act(&group, &["cases", "confirm", &case.to_string()], "officer.a", "it is he");
-    assert!(client(&bank).unwrap().cases(overdue).unwrap().is_empty());
+    assert!(metrics.contains("hansa_node_cases_overdue 3\n"), "{metrics}");
+    act(&group, &["cases", "confirm", "1"], "officer.a", "it is he");
+    assert_eq!(client(&bank).unwrap().cases(overdue).unwrap().cases.len(), 2);
 }
 
 #[test]

@@ -9,14 +9,15 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::fleet::{At, Fleet};
 use common::http::{bearer, request};
-use common::message::{HARMLESS, LISTED, MULE, SUSPICIOUS, to_b, uetr};
+use common::message::{HARMLESS, LISTED, MULE, SUSPICIOUS, listed, to_b, uetr};
 use common::{A, B, Group, samples, shifted, start_shifted};
 use hansa_api::ClientError;
 use hansa_api::model::{AnswerStatus, EvidenceRequest};
+use hansa_consensus::ConsensusConfig;
 use hansa_node::events::Event;
 use hansa_testnet::consortium::{Bank, Consortium, List};
 use hansa_testnet::demo;
@@ -136,6 +137,32 @@ fn without_a_quorum_payments_are_journalled_and_reconciled() {
     }
     let journal = fleet.bank(left).folder.join("data/consensus/without-quorum.journal");
     assert_eq!(fs::metadata(journal).unwrap().len(), 0, "nothing waits any more");
+}
+
+/// Held payments take turns; those in front of one must not cost it its scheme's time.
+#[test]
+fn held_payments_that_a_quorum_leaves_midway_are_journalled_together() {
+    const HELD: u64 = 4;
+    let mut fleet = Fleet::create();
+    fleet.watch(A);
+    fleet.configure(A, |config| format!("{config}{JOURNAL}"));
+    fleet.start(&[(A, 1), (A, 2), (A, 3)]);
+    let left = fleet.leader();
+    fleet.followers().iter().for_each(|at| fleet.kill(*at));
+    // The replica that is left does not know yet, so these are on their way to the log when it learns.
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for number in 1..=HELD {
+            let client = fleet.client(left);
+            scope.spawn(move || {
+                let held = to_b(number, HARMLESS, listed(number));
+                let answer = client.submit(held.message().as_bytes(), true).unwrap().payments.remove(0);
+                assert!(answer.provisional && answer.verdict == Some(Verdict::Investigate), "{answer:?}");
+            });
+        }
+    });
+    let one = Duration::from_millis(ConsensusConfig::default().propose_ms);
+    assert!(begun.elapsed() < 2 * one, "{:?}: one after the other", begun.elapsed());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use common::fleet::{At, Fleet};
-use common::message::{HARMLESS, MULE, OTHER, SUSPICIOUS, Transfer, to_b, uetr};
+use common::message::{HARMLESS, MULE, OTHER, SUSPICIOUS, Transfer, listed, to_b, uetr};
 use common::{A, B};
 use hansa_api::ClientError;
 use hansa_api::model::{
@@ -19,6 +19,7 @@ use hansa_api::model::{
 use hansa_node::events::Event;
 use hansa_testnet::process::{PATIENCE, client, hansa};
 use hansa_types::case::{AlertState, CaseState, Suspect};
+use hansa_types::decision::Verdict;
 use hansa_types::hash::Digest;
 use hansa_types::record::RecordClass;
 
@@ -117,10 +118,38 @@ fn officers_on_all_replicas_do_not_get_into_one_anothers_way() {
     numbers.dedup();
     assert_eq!(numbers, [1, 2]);
     for at in ALL {
-        let cases = fleet.client(at).cases(CaseFilter::default()).unwrap();
+        let cases = fleet.client(at).cases(CaseFilter::default()).unwrap().cases;
         let mut decisions: Vec<_> = cases.iter().map(|case| case.decisions).collect();
         decisions.sort_unstable();
         assert_eq!(decisions, [3, 3 * (CASES - 1)], "{at:?}");
+    }
+}
+
+/// Each opens a case of its own, so that every one makes those under way at the other replicas look again.
+#[test]
+fn held_payments_about_many_subjects_at_all_replicas_are_all_answered() {
+    const AT_ONCE: u64 = 3;
+    const EACH: u64 = 5;
+    let mut fleet = Fleet::create();
+    fleet.watch(A);
+    fleet.start(&ALL);
+    std::thread::scope(|scope| {
+        for thread in 0..3 * AT_ONCE {
+            let client = fleet.client(ALL[thread as usize % 3]);
+            scope.spawn(move || {
+                for number in (1000 * (thread + 1)..).take(EACH as usize) {
+                    let held = to_b(number, HARMLESS, listed(number));
+                    let answered = client.submit(held.message().as_bytes(), false).unwrap();
+                    assert_eq!(answered.payments[0].verdict, Some(Verdict::Investigate));
+                }
+            });
+        }
+    });
+    for at in ALL {
+        let cases = fleet.client(at).cases(CaseFilter::default()).unwrap().cases;
+        let numbers: Vec<u64> = cases.iter().map(|case| case.number).collect();
+        assert_eq!(numbers, (1..=3 * AT_ONCE * EACH).collect::<Vec<_>>(), "{at:?}");
+        assert!(cases.iter().all(|case| case.decisions == 1), "{cases:?}");
     }
 }
 

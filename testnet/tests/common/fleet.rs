@@ -12,7 +12,7 @@ use hansa_types::hash::Digest;
 use tempfile::TempDir;
 
 use super::message::Transfer;
-use super::{A, B};
+use super::{A, B, samples};
 
 /// A node by its bank's place and its replica's number.
 pub(crate) type At = (usize, u64);
@@ -86,6 +86,13 @@ impl Fleet {
             let config = std::fs::read_to_string(replica.config()).unwrap();
             std::fs::write(replica.config(), change(&config)).unwrap();
         }
+    }
+
+    /// Has a bank screen against the samples' list.
+    pub(crate) fn watch(&self, bank: usize) {
+        let path = samples().join("watchlist.csv");
+        let list = format!("name = \"samples\"\ndate = \"2026-11-20\"\nformat = \"csv\"\npath = {path:?}");
+        self.configure(bank, |config| format!("{config}\n[[screening.lists]]\n{list}\n"));
     }
 
     /// Hands a node out, to see how it ends.

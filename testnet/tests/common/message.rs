@@ -70,6 +70,16 @@ pub(crate) fn to_c(number: u64, amount: &str, debtor: Holder) -> Transfer {
     Transfer { debtor, creditor: EXIT, instructing: BIRCH, instructed: CEDAR, ..to_b(number, amount, EXIT) }
 }
 
+/// The `number`th account that the samples' listed person has: each a subject of its own.
+pub(crate) fn listed(number: u64) -> Holder {
+    let account = format!("{:018}", 990_000_000_000 + number);
+    // ISO 7064: the account, then DE as 13 and 14, and what makes it 1 modulo 97.
+    let digits = format!("{account}131400");
+    let rest = digits.bytes().fold(0, |rest, digit| (rest * 10 + u64::from(digit - b'0')) % 97);
+    let iban: &'static str = Box::leak(format!("DE{:02}{account}", 98 - rest).into_boxed_str());
+    Holder { iban, country: "DE", ..LISTED }
+}
+
 impl Transfer {
     /// The message with this transfer alone.
     pub(crate) fn message(&self) -> String {
