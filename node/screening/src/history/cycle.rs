@@ -2,7 +2,7 @@
 
 use hansa_types::hash::Digest;
 
-use super::{Direction, History};
+use super::{Direction, History, Window};
 
 /// The most payments over which money is followed back: directly, or over two accounts in between.
 pub const MAX_HOPS: u64 = 3;
@@ -36,18 +36,17 @@ impl History {
         if payers.iter().any(|(payer, went)| in_time(payer, *went)) {
             return Some(2);
         }
-        for (payer, went) in &payers {
-            let Some(window) = self.accounts.get(payer) else { continue };
-            left = left.checked_sub(window.events.len())?;
-            let found = window.events.iter().any(|event| {
+        let between: Vec<(&Window, u64)> =
+            payers.iter().filter_map(|(payer, went)| Some((self.accounts.get(payer)?, *went))).collect();
+        // All of them or none: which payer is looked at first depends on digests, and must change nothing.
+        left.checked_sub(between.iter().map(|(window, _)| window.events.len()).sum())?;
+        let found = between.iter().any(|(window, went)| {
+            window.events.iter().any(|event| {
                 let passed = event.direction == Direction::In && event.at <= *went;
                 passed && event.counterparty.is_some_and(|first| in_time(&first, event.at))
-            });
-            if found {
-                return Some(MAX_HOPS);
-            }
-        }
-        Some(0)
+            })
+        });
+        Some(if found { MAX_HOPS } else { 0 })
     }
 
     /// The other ends of the account's payments one way between `from` and `to`; of several with one, the moment that
@@ -127,21 +126,31 @@ mod tests {
         assert_eq!(hops(&[(3, 1, 15), (2, 3, 20), (3, 1, 30)]), 2);
     }
 
-    #[test]
-    fn a_search_of_too_many_payments_finds_nothing() {
-        // Accounts that paid the debtor, each paid many times by a stranger; the last of them leads to the creditor.
+    /// Accounts 10 to 29 paid the debtor, each paid many times by a stranger; the creditor's money came by `through`.
+    fn busy_payers(through: u8) -> Vec<(u8, u8, u64)> {
         let mut payments: Vec<(u8, u8, u64)> = vec![(2, 200, 11)];
-        for payee in 10..30 {
-            payments.extend((0..100).map(|at| (201, payee, 20 + at / 10)));
-            payments.push((payee, 1, 60));
+        for payer in 10..30 {
+            payments.extend((0..100).map(|at| (201, payer, 20 + at / 10)));
+            payments.push((payer, 1, 60));
         }
-        payments.push((200, 29, 50));
-        assert_eq!(hops(&payments), 0);
-        let few: Vec<_> =
-            payments.iter().copied().filter(|(debtor, payee, _)| *debtor != 201 || *payee > 25).collect();
-        assert_eq!(hops(&few), 3);
-        payments.push((2, 1, 12));
-        assert_eq!(hops(&payments), 1, "what is near is found all the same");
+        payments.push((200, through, 50));
+        payments
+    }
+
+    #[test]
+    fn a_search_of_too_many_payments_finds_nothing_whichever_account_money_went_by() {
+        for through in [10, 29] {
+            let mut payments = busy_payers(through);
+            assert_eq!(hops(&payments), 0);
+            let few: Vec<_> = payments
+                .iter()
+                .copied()
+                .filter(|(debtor, payer, _)| *debtor != 201 || *payer % 10 > 7)
+                .collect();
+            assert_eq!(hops(&few), 3);
+            payments.push((2, 1, 12));
+            assert_eq!(hops(&payments), 1, "what is near is found all the same");
+        }
     }
 
     proptest! {
