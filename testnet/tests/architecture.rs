@@ -1,5 +1,5 @@
 //! The crate graph is what `docs/architecture.md` draws and what the house allows, files and functions keep to their
-//! sizes, and the generated pages are up to date.
+//! sizes, `docs/life-of-a-payment.md` names files and items that there are, and the generated pages are up to date.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests: a file that cannot be read fails the test")]
 
@@ -90,6 +90,53 @@ fn every_file_says_what_it_is_for_and_is_one_room() {
         let lines = text.lines().count();
         assert!(lines <= MAX_LINES, "{} has {lines} lines", file.display());
     }
+}
+
+/// What `docs/life-of-a-payment.md` abbreviates.
+const SHORT: [(&str, &str); 3] =
+    [("screening", "node/screening/src"), ("api", "node/api/src"), ("flows", "node/src/flows")];
+
+/// The path that the page means: from the top, abbreviated, or a name in the folder of the path before it.
+fn meant(token: &str, before: &Path) -> PathBuf {
+    let Some((first, rest)) = token.split_once('/') else {
+        return before.parent().map_or_else(root, Path::to_owned).join(token);
+    };
+    let short = SHORT.iter().find(|(name, _)| *name == first);
+    short.map_or_else(|| root().join(token), |(_, folder)| root().join(folder).join(rest))
+}
+
+fn declares(text: &str, item: &str) -> bool {
+    let name = item.rsplit("::").next().unwrap();
+    ["fn", "struct", "enum"].iter().any(|kind| {
+        text.match_indices(&format!("{kind} {name}")).any(|(at, found)| {
+            !text[at + found.len()..].starts_with(|next: char| next.is_alphanumeric() || next == '_')
+        })
+    })
+}
+
+#[test]
+fn the_life_of_a_payment_leads_through_files_that_there_are() {
+    let page = std::fs::read_to_string(root().join("docs/life-of-a-payment.md")).unwrap();
+    // What stands between two backticks is every second part.
+    let parts: Vec<&str> = page.split('`').collect();
+    let (mut last, mut paths) = (root(), 0);
+    for (at, token) in parts.iter().enumerate().skip(1).step_by(2) {
+        let path = token.contains('/') || token.ends_with(".rs");
+        if !path || token.contains(char::is_whitespace) {
+            continue;
+        }
+        last = meant(token, &last);
+        assert!(last.exists(), "there is no {token}: {}", last.display());
+        paths += 1;
+        // An item is told after a colon.
+        if parts[at + 1].trim() == ":"
+            && let Some(item) = parts.get(at + 2)
+        {
+            let text = std::fs::read_to_string(&last).unwrap();
+            assert!(declares(&text, item), "{token} has no {item}");
+        }
+    }
+    assert!(paths > 50, "only {paths} paths were found");
 }
 
 #[test]
