@@ -40,3 +40,5 @@ mod screening;
 mod service;
 mod terms;
 mod vault;
+
+pub use flows::tags::COUNTERPARTY_WINDOW;

@@ -34,11 +34,13 @@ pub const GATEWAY: GatewayId = GatewayId(1);
 pub const THRESHOLDS: Thresholds = Thresholds { low: 100, medium: 500, high: 1000 };
 
 /// Epochs of a day, as a consortium would have; enough of them for any demonstration.
-const EPOCH_SECONDS: u32 = 24 * 3600;
+pub(crate) const EPOCH_SECONDS: u32 = 24 * 3600;
 const EPOCHS: u32 = 30;
 const GRACE_SECONDS: u32 = 3600;
-const SIGNAL_LIMIT: u32 = 20;
-const SIGNAL_LIFETIME: u32 = 7;
+/// Signals of one bank in an epoch.
+pub(crate) const SIGNAL_LIMIT: u32 = 20;
+/// Epochs in which a signal counts, its own among them.
+pub(crate) const SIGNAL_LIFETIME: u32 = 7;
 /// Where the banks and their replicas are.
 const JURISDICTIONS: [&str; 3] = ["DE", "FR", "NL"];
 /// One of the two others: a checkpoint is published though the other is down. Two views of a log could then each find

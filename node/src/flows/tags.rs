@@ -18,7 +18,7 @@ use rand::rngs::OsRng;
 use crate::governed::Governed;
 
 /// For how long a counterparty is matched after its last payment, in seconds: 90 days.
-pub(crate) const COUNTERPARTY_WINDOW: u64 = 90 * 24 * 3600;
+pub const COUNTERPARTY_WINDOW: u64 = 90 * 24 * 3600;
 /// How many subjects are asked about in one request.
 const BATCH: usize = 256;
 

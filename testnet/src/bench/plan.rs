@@ -18,6 +18,8 @@ pub(super) struct Plan {
     pub(super) budget: Duration,
     /// Payments that are screened in one pass.
     pub(super) payments: usize,
+    /// Payments of each set with patterns, from its first day on.
+    pub(super) transfers: usize,
     /// How often accounts are dealt to banks.
     pub(super) deals: u64,
     /// Decisions appended in one round.
@@ -39,6 +41,7 @@ impl Plan {
         most_rounds: 15,
         budget: Duration::from_secs(20),
         payments: 5_000,
+        transfers: 30_000,
         deals: 1,
         appends: 10_000,
         entries: 100_000,
@@ -52,6 +55,7 @@ impl Plan {
         most_rounds: 25,
         budget: Duration::ZERO,
         payments: 50_000,
+        transfers: usize::MAX,
         deals: 5,
         appends: 50_000,
         entries: 10_000_000,

@@ -79,7 +79,7 @@ impl<'t> Dealt<'t> {
         Timestamp(self.traffic.transfers[transfer].at)
     }
 
-    /// The factors of each view: each bank with the history of what it saw.
+    /// The factors of each view if every bank let everything pass.
     pub(super) fn factors(&self, screener: &Screener) -> Vec<Factors> {
         let mut histories = vec![History::default(); self.banks];
         let mut factors = Vec::new();

@@ -1,14 +1,13 @@
-//! Who decides in the simulated banks: the screener itself, or, while thresholds are sought, its scores from before.
+//! The simulated banks: the product's screener at every one, with the history and the alerts that this bank has.
 
 use hansa_screening::{ActiveAlerts, History, Known, Screener};
-use hansa_types::case::{Alert, AlertState};
+use hansa_types::case::Alert;
 use hansa_types::decision::{Reason, Verdict};
-use hansa_types::model::{Factors, Model};
 
-use super::dealt::{Dealt, PerAccount, View};
+use super::dealt::{Dealt, View};
 use super::network::{Judge, Judged};
+use crate::consortium::THRESHOLDS;
 
-/// The product's screener at every bank, with each bank's own history and alerts.
 pub(super) struct Banks<'b> {
     dealt: &'b Dealt<'b>,
     screener: &'b Screener,
@@ -30,10 +29,13 @@ impl Judge for Banks<'_> {
         let (history, alerts) = (&mut self.histories[view.bank as usize], &self.alerts[view.bank as usize]);
         let known = Known { alerts, ..Known::default() };
         let decision = self.screener.assess(&payment, history, known, now).decision;
-        // The data is what happened: what is held is let go in the end.
-        history.observe(&self.screener.observation(&payment, now));
-        let by_score = decision.reasons.contains(&Reason::Score);
-        Judged { held: decision.verdict != Verdict::Clear, by_score }
+        let held = decision.verdict != Verdict::Clear;
+        // As the node has it: what is held is no part of an account's history, whatever becomes of it later.
+        if !held {
+            history.observe(&self.screener.observation(&payment, now));
+        }
+        let severe = decision.score.0 >= i64::from(THRESHOLDS.low);
+        Judged { held, by_score: severe && decision.reasons.contains(&Reason::Score) }
     }
 
     fn update(&mut self, bank: u32, _: u32, alert: &Alert) {
@@ -41,48 +43,44 @@ impl Judge for Banks<'_> {
     }
 }
 
-/// What the screener would decide by the scores that its views have, without computing them again.
-pub(super) struct Scores {
-    scores: Vec<i64>,
-    threshold: i64,
-    accounts: Vec<[u32; 2]>,
-    /// How many alerts count about an account at a bank.
-    alerts: PerAccount<u32>,
-}
+#[cfg(test)]
+mod tests {
+    use hansa_screening::{Policy, RiskModel};
+    use hansa_types::model::Score;
 
-impl Scores {
-    pub(super) fn new(dealt: &Dealt<'_>, factors: &[Factors], model: &Model) -> Self {
-        let accounts = dealt.traffic.transfers.iter().map(|paid| [paid.debtor, paid.creditor]).collect();
-        let scores = factors.iter().map(|factors| model.score(factors).0).collect();
-        Self { scores, threshold: i64::MAX, accounts, alerts: PerAccount::new(dealt) }
+    use super::super::traffic::tests::traffic;
+    use super::*;
+
+    /// Whether each of three payments of one account on one day is held for its score, from `threshold` on, and whether
+    /// that may be signalled; and how many payments the bank remembers in the end.
+    fn judged(threshold: i64) -> (Vec<(bool, bool)>, u64) {
+        let traffic = traffic(&[(0, 1, 0, None), (0, 2, 0, None), (0, 3, 0, None)]);
+        let dealt = Dealt::new(&traffic, 1, 7);
+        let model = RiskModel { hold_threshold: Score(threshold), ..RiskModel::default_model() };
+        let screener = Screener::new(Policy::default(), Vec::new(), model).unwrap();
+        let mut banks = Banks::new(&dealt, &screener);
+        let judged = dealt.views.iter().map(|view| {
+            let Judged { held, by_score } = banks.judge(*view);
+            (held, by_score)
+        });
+        let judged = judged.collect();
+        let account = traffic.accounts[0].digest();
+        (judged, banks.histories[0].payments(&account))
     }
 
-    /// The same before any alert, holding from `threshold` on.
-    pub(super) fn from(&mut self, dealt: &Dealt<'_>, threshold: i64) -> &mut Self {
-        self.alerts = PerAccount::new(dealt);
-        self.threshold = threshold;
-        self
+    #[test]
+    fn what_is_held_is_no_part_of_an_accounts_history() {
+        let (passed, remembered) = judged(i64::MAX);
+        assert_eq!((passed, remembered), (vec![(false, false); 3], 3));
+        let (held, remembered) = judged(1);
+        let count = held.iter().filter(|(held, _)| *held).count() as u64;
+        assert!(count > 0);
+        assert_eq!(remembered, 3 - count);
     }
 
-    /// Every score, in the order of the views.
-    pub(super) fn scores(&self) -> &[i64] {
-        &self.scores
-    }
-}
-
-impl Judge for Scores {
-    fn judge(&mut self, view: View) -> Judged {
-        let by_score = self.scores[view.number] >= self.threshold;
-        let alerted =
-            self.accounts[view.transfer].iter().any(|account| *self.alerts.at(view.bank, *account) > 0);
-        Judged { held: by_score || alerted, by_score }
-    }
-
-    fn update(&mut self, bank: u32, account: u32, alert: &Alert) {
-        let alerts = self.alerts.at_mut(bank, account);
-        match alert.state {
-            AlertState::Open => *alerts += 1,
-            _ => *alerts = alerts.saturating_sub(1),
-        }
+    #[test]
+    fn what_no_severity_is_reached_by_is_not_signalled() {
+        let (judged, _) = judged(1);
+        assert!(judged.iter().any(|(held, by_score)| *held && !by_score), "{judged:?}");
     }
 }

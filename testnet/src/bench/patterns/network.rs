@@ -1,14 +1,16 @@
 //! A consortium over time: payments come, alerts are worked, what is confirmed is signalled, other banks hold payments.
 //!
-//! It does what the product does, by day: an officer confirms an alert some days later if the bank has seen the account
-//! in a pattern by then, or was sent a signal about it and can ask the sender; only what the score held can be signalled,
-//! for the proof is about the score; a signal counts at a bank that holds the account or saw it lately, from the day
-//! after. What a bank confirmed it refuses from then on, alone or in a consortium, which is nobody's work and no alert:
-//! the two differ by signals and by nothing else. Only true suspicions are confirmed, and so signalled. The payments are
-//! those of the data: what is held or refused does not change what comes later.
+//! It goes by day, which is an epoch, and by the product's limits. What the product leaves to people is assumed: an
+//! officer works some of the alerts, days later, looks at both accounts, and confirms an account that her bank saw in a
+//! pattern by then, and no other; she signals what the score held, as often as the product lets her. A signal counts at
+//! a bank that holds the account or saw it lately, from the day after, until it expires: nobody closes its alert before.
+//! A confirmation refuses nothing: what the account pays later is screened like anything else, alone or in a consortium,
+//! so the two differ by signals and by nothing else. The payments are those of the data: what is held does not change
+//! what comes later.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use hansa_node::COUNTERPARTY_WINDOW;
 use hansa_types::case::{Alert, AlertState};
 use hansa_types::hash::Digest;
 use hansa_types::id::{Epoch, Timestamp};
@@ -19,22 +21,23 @@ use rand::{Rng, SeedableRng};
 
 use super::DAY;
 use super::dealt::{Dealt, HALVES, PerAccount, Split, View};
+use crate::consortium::{EPOCH_SECONDS, SIGNAL_LIFETIME, SIGNAL_LIMIT};
 
 /// Days from an alert to its confirmation.
 pub(super) const CONFIRM_DAYS: u64 = 2;
 /// The share of alerts that officers come to work, one in so many.
 pub(super) const WORKED_ONE_IN: u32 = 2;
-/// Signals of one bank in a day, which is an epoch: as `hansa-testnet` sets consortia up.
-pub(super) const SIGNALS_A_DAY: u32 = 20;
-/// Days for which a signal counts, and for which an account is remembered that was seen in a payment: as in the product.
-pub(super) const LIFETIME_DAYS: u64 = 90;
+/// Days for which an account is remembered that was seen in a payment.
+const SEEN_DAYS: u64 = COUNTERPARTY_WINDOW / DAY;
+const _: () =
+    assert!(EPOCH_SECONDS as u64 == DAY, "limits and lifetimes are told in epochs, kept here by day");
 const WORK_SEED: u64 = 33;
 
 /// What a screener says of one view.
 pub(super) struct Judged {
     /// The payment is held.
     pub(super) held: bool,
-    /// The score alone would hold it.
+    /// The score alone would hold it, and may be signalled.
     pub(super) by_score: bool,
 }
 
@@ -87,6 +90,7 @@ struct Signal {
     number: u64,
     sender: u32,
     account: u32,
+    /// The last day on which it counts.
     last_day: u64,
     raised_at: BTreeSet<u32>,
 }
@@ -104,23 +108,10 @@ struct Waiting {
 struct Known {
     /// It saw the account in a pattern.
     suspicious: bool,
-    /// It holds a signal about it.
-    signalled: bool,
-    /// It sent one.
-    sent: bool,
-    /// It confirmed the suspicion, and refuses the account's payments.
-    confirmed: bool,
+    /// The last day on which it sent a signal about it.
+    sent: Option<u64>,
     /// The last day on which it saw a payment of the account.
     seen: Option<u64>,
-}
-
-/// What becomes of a payment at a bank.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    Passed,
-    /// An alert.
-    Held,
-    Refused,
 }
 
 /// All banks as they stand.
@@ -163,13 +154,13 @@ pub(super) fn run(
         }
         // Drawn for every payment, so that the same alerts are worked whatever else is held.
         let worked = work.gen_ratio(1, WORKED_ONE_IN);
-        let answer = network.screen(*view, worked);
+        let held = network.screen(*view, worked);
         let count = &mut counts[split.transfers[view.transfer]];
-        count.decisions += 1;
-        count.alerts += u64::from(answer == Answer::Held);
-        if let Some(pattern) =
-            paid.pattern.filter(|p| answer != Answer::Passed && view.transfer < last[*p as usize])
-        {
+        if !paid.doubtful {
+            count.decisions += 1;
+            count.alerts += u64::from(held);
+        }
+        if let Some(pattern) = paid.pattern.filter(|p| held && view.transfer < last[*p as usize]) {
             flagged.insert((pattern, view.bank));
         }
     }
@@ -209,28 +200,20 @@ fn patterns(dealt: &Dealt<'_>, split: &Split, last: &[usize]) -> [Count; HALVES]
 }
 
 impl<J: Judge> Network<'_, J> {
-    /// Decides on a payment at one bank, and puts it before an officer if it is held and `worked`.
-    fn screen(&mut self, view: View, worked: bool) -> Answer {
+    /// Decides on a payment at one bank, says whether it is held, and if so puts it before an officer if `worked`.
+    fn screen(&mut self, view: View, worked: bool) -> bool {
         let paid = &self.dealt.traffic.transfers[view.transfer];
         let (bank, accounts, day) = (view.bank, [paid.debtor, paid.creditor], paid.at / DAY);
         let Judged { held, by_score } = self.judge.judge(view);
-        let mut refused = false;
         for account in accounts {
             let known = self.accounts.at_mut(bank, account);
-            refused |= known.confirmed;
             known.seen = Some(day);
             known.suspicious |= paid.pattern.is_some();
         }
-        match (refused, held) {
-            (true, _) => Answer::Refused,
-            (false, false) => Answer::Passed,
-            (false, true) => {
-                if worked {
-                    self.waiting.push_back(Waiting { day: day + CONFIRM_DAYS, bank, accounts, by_score });
-                }
-                Answer::Held
-            }
+        if held && worked {
+            self.waiting.push_back(Waiting { day: day + CONFIRM_DAYS, bank, accounts, by_score });
         }
+        held
     }
 
     /// Confirms what is due, sends and matches signals, lets old ones go.
@@ -240,17 +223,16 @@ impl<J: Judge> Network<'_, J> {
             let Some(Waiting { bank, accounts, by_score, .. }) = self.waiting.pop_front() else { break };
             for account in accounts {
                 let known = self.accounts.at_mut(bank, account);
-                known.confirmed |= known.suspicious || known.signalled;
                 let sent = sent_today.entry(bank).or_default();
-                let signals = self.sharing && by_score && known.confirmed && !known.sent;
-                if signals && *sent < SIGNALS_A_DAY {
-                    (*sent, known.sent) = (*sent + 1, true);
+                let signals = self.sharing && by_score && known.suspicious && known.sent != Some(today);
+                if signals && *sent < SIGNAL_LIMIT {
+                    (*sent, known.sent) = (*sent + 1, Some(today));
                     self.sent += 1;
                     self.signals.push(Signal {
                         number: self.sent,
                         sender: bank,
                         account,
-                        last_day: today + LIFETIME_DAYS,
+                        last_day: today + u64::from(SIGNAL_LIFETIME - 1),
                         raised_at: BTreeSet::new(),
                     });
                 }
@@ -266,10 +248,9 @@ impl<J: Judge> Network<'_, J> {
             let account = signal.account;
             let holder = self.dealt.bank(account);
             for bank in (0..self.dealt.banks as u32).filter(|bank| *bank != signal.sender) {
-                let known = self.accounts.at_mut(bank, account);
-                let lately = known.seen.is_some_and(|day| today <= day + LIFETIME_DAYS);
+                let seen = self.accounts.at(bank, account).seen;
+                let lately = seen.is_some_and(|day| today <= day + SEEN_DAYS);
                 if (lately || bank == holder) && signal.raised_at.insert(bank) {
-                    known.signalled = true;
                     let alert = signal.alert(self.dealt, bank, AlertState::Open, today);
                     self.judge.update(bank, account, &alert);
                 }
@@ -277,6 +258,7 @@ impl<J: Judge> Network<'_, J> {
         }
     }
 
+    /// Lets go what does not count tomorrow.
     fn expired(&mut self, today: u64) {
         let (old, live) =
             std::mem::take(&mut self.signals).into_iter().partition(|signal| signal.last_day <= today);
@@ -372,6 +354,25 @@ mod tests {
         assert_eq!((single.flagged, consortium.flagged), (1, 1), "whoever signals has flagged it already");
         assert!(consortium.flagged_at_banks > single.flagged_at_banks, "{single:?} {consortium:?}");
         assert_eq!(single.alerts, 2, "the payment that the score holds, at both its banks");
+    }
+
+    #[test]
+    fn a_signal_counts_until_its_last_day_and_no_longer() {
+        // Signalled days after the payment, which is one of its lifetime.
+        let last = u32::try_from(CONFIRM_DAYS).unwrap() + SIGNAL_LIFETIME - 1;
+        let flagged = |days_apart, sharing| count(&mule(days_apart), sharing).flagged_at_banks;
+        assert!(flagged(last, true) > flagged(last, false));
+        assert_eq!(flagged(last + 1, true), flagged(last + 1, false));
+    }
+
+    #[test]
+    fn a_payment_in_doubt_is_neither_an_alert_nor_none() {
+        let mut traffic = mule(3);
+        let before = count(&traffic, false);
+        let held = &mut traffic.transfers[first_worked()];
+        (held.pattern, held.doubtful) = (None, true);
+        let after = count(&traffic, false);
+        assert_eq!((after.decisions, after.alerts, after.flagged), (before.decisions - 2, 0, 0));
     }
 
     #[test]

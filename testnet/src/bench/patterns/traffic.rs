@@ -29,6 +29,8 @@ pub(super) struct Transfer {
     pub(super) at: u64,
     /// Which laundering pattern it is part of.
     pub(super) pattern: Option<u32>,
+    /// It is likely part of a pattern that the data does not tell of: neither a pattern's nor innocent.
+    pub(super) doubtful: bool,
 }
 
 /// Payments in the order of time.
@@ -89,12 +91,20 @@ struct Transaction {
     time: u32,
 }
 
+impl Transaction {
+    /// Who pays whom on which day.
+    fn leg(&self) -> (u32, u32, u32) {
+        (self.source_node_id, self.target_node_id, self.time)
+    }
+}
+
 /// A set of AMLSim by its file of accounts and its file of payments.
 ///
 /// The set says which accounts are in patterns and on which day each pays as part of one. A payment of that day from such
-/// an account to another of them is a pattern's; payments that share accounts are one pattern. The payments of a day are
-/// spread over it in their order.
-pub(super) fn amlsim(nodes: &Path, transactions: &Path) -> Result<Traffic, DataError> {
+/// an account to another of them is a pattern's; payments that share accounts are one pattern. It has one day for an
+/// account, though some are in two patterns: two of them that pay each other more than once on another day, as patterns
+/// do and no innocent accounts of these sets, are in doubt. The payments of a day are spread over it in their order.
+pub(super) fn amlsim(nodes: &Path, transactions: &Path, most: usize) -> Result<Traffic, DataError> {
     let laundering: BTreeMap<u32, i64> = rows::<Node>(nodes)?
         .into_iter()
         .filter(|node| node.is_fraud != 0)
@@ -102,9 +112,12 @@ pub(super) fn amlsim(nodes: &Path, transactions: &Path) -> Result<Traffic, DataE
         .collect();
     let mut rows: Vec<Transaction> = rows(transactions)?;
     rows.sort_by_key(|row| row.time);
+    rows.truncate(most);
     let mut of_day: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    let mut times: BTreeMap<(u32, u32, u32), u32> = BTreeMap::new();
     for row in &rows {
         of_day.entry(row.time).or_default().1 += 1;
+        *times.entry(row.leg()).or_default() += 1;
     }
     let mut numbers = Numbers::default();
     let mut transfers = Vec::with_capacity(rows.len());
@@ -116,12 +129,14 @@ pub(super) fn amlsim(nodes: &Path, transactions: &Path) -> Result<Traffic, DataE
         let [debtor, creditor] =
             [row.source_node_id, row.target_node_id].map(|id| numbers.of(&id.to_string()));
         let paid = laundering.get(&row.source_node_id) == Some(&i64::from(row.time));
-        let pattern = paid && laundering.contains_key(&row.target_node_id);
+        let both = [row.source_node_id, row.target_node_id].iter().all(|id| laundering.contains_key(id));
+        let pattern = paid && both;
+        let doubtful = !paid && both && times[&row.leg()] > 1;
         if pattern {
             groups.join(debtor, creditor);
         }
         let amount = money(transactions, &row.value, AMLSIM_CURRENCY)?;
-        transfers.push(Transfer { debtor, creditor, amount, at, pattern: pattern.then_some(0) });
+        transfers.push(Transfer { debtor, creditor, amount, at, pattern: pattern.then_some(0), doubtful });
     }
     let mut patterns = BTreeMap::new();
     for transfer in &mut transfers {
@@ -162,7 +177,7 @@ pub(super) fn hismall(path: &Path) -> Result<Traffic, DataError> {
             .ok_or_else(|| broken(path, format!("{} is no date and time", row.timestamp)))?;
         let amount = money(path, &row.amount_paid, currency(&row.payment_currency))?;
         let pattern = Some(patterns.of(&row.pattern_id));
-        transfers.push(Transfer { debtor, creditor, amount, at, pattern });
+        transfers.push(Transfer { debtor, creditor, amount, at, pattern, doubtful: false });
     }
     transfers.sort_by_key(|transfer| transfer.at);
     let banks = Some(bank_of.into_values().collect());
@@ -269,6 +284,7 @@ pub(super) mod tests {
             amount,
             at: AMLSIM_START + u64::from(*day) * DAY + at as u64,
             pattern: *pattern,
+            doubtful: false,
         });
         let accounts = rows.iter().map(|row| row.0.max(row.1) + 1).max().unwrap_or(0);
         let patterns = rows.iter().filter_map(|row| row.3).max().map_or(0, |last| last as usize + 1);
@@ -294,15 +310,30 @@ pub(super) mod tests {
         let transactions = "sourceNodeId,targetNodeId,value,time\n\
             3,2,5.5,7\n1,2,5,3\n1,2,5,3\n1,6,5,3\n1,2,5,4\n4,5,5,5\n6,2,5,7\n";
         let transactions = file(&folder, "t.csv", transactions);
-        let traffic = amlsim(&nodes, &transactions).unwrap();
+        let traffic = amlsim(&nodes, &transactions, usize::MAX).unwrap();
         let patterns: Vec<_> = traffic.transfers.iter().map(|transfer| transfer.pattern).collect();
         // In time: two legs and a stranger on day 3, the other day's payment, another pattern, the fan's second leg.
         assert_eq!(patterns, [Some(0), Some(0), None, None, Some(1), Some(0), None]);
         assert_eq!((traffic.patterns, traffic.accounts.len()), (2, 6));
         assert!(traffic.transfers.is_sorted_by_key(|transfer| transfer.at));
         assert_eq!(traffic.transfers[1].at - traffic.transfers[0].at, DAY / 3);
-        let error = amlsim(&transactions, &nodes).err().unwrap().to_string();
+        assert_eq!(amlsim(&nodes, &transactions, 4).unwrap().transfers.len(), 4);
+        let error = amlsim(&transactions, &nodes, usize::MAX).err().unwrap().to_string();
         assert!(error.contains("t.csv"), "{error}");
+    }
+
+    #[test]
+    fn what_looks_like_a_pattern_on_another_day_is_in_doubt() {
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = "nodeid,isFraud,init_balance,fraudStep\n1,1,9,3\n2,1,9,-1\n6,0,9,-1\n";
+        let rows = "1,2,5,3\n1,2,5,3\n1,2,5,4\n1,2,5,5\n1,2,5,5\n1,6,5,6\n1,6,5,6\n2,1,5,7\n2,1,5,7\n";
+        let nodes = file(&folder, "n.csv", nodes);
+        let transactions = file(&folder, "t.csv", &format!("sourceNodeId,targetNodeId,value,time\n{rows}"));
+        let traffic = amlsim(&nodes, &transactions, usize::MAX).unwrap();
+        let doubtful: Vec<_> = traffic.transfers.iter().map(|transfer| transfer.doubtful).collect();
+        // Its own day, once on another, twice on another, to a stranger, by an account that has no day.
+        assert_eq!(doubtful, [false, false, false, true, true, false, false, true, true]);
+        assert!(traffic.transfers.iter().all(|transfer| !transfer.doubtful || transfer.pattern.is_none()));
     }
 
     #[test]
