@@ -22,9 +22,10 @@ a decision sent after it; `failover.write_p99` is of decisions due at a steady p
 
 `patterns` deals the accounts of AMLSim's sets to ten banks and runs the product's screener at each of them.
 Laundering patterns and accounts are split into halves: thresholds, and for the `fitted_` figures weights, are chosen on
-the one, for at most ten alerts of a thousand payments alone and no more than that in the consortium; what is reported is
-the other half. A pattern counts at every bank that sees a payment of it before its last, and is flagged there if that
-bank held or refused one of those; the `any_` figures ask whether any bank did. What is behind them, and what they do not
+the one, under the first deal, for at most ten alerts of a thousand payments alone and no more than that in the
+consortium; what is reported is the other half. Alerts are equal there only as far as the `alerts_per_1000` figures are.
+A pattern counts at every bank that sees a payment of it before its last, and is flagged there if that bank held one of
+those; the `any_` figures ask whether any bank did. What is behind them, what is assumed of people, and what they do not
 say, is in [decision 26](decisions/0026-measuring-the-consortium.md).
 ";
 

@@ -8,9 +8,9 @@
 //! recall, without a background.
 //!
 //! A pattern is flagged at a bank if that bank held a payment of it before the pattern's last, be it for the score or for
-//! a signal; it counts at every bank that sees a payment of it before the last. The `any_` figures ask whether any bank did: there signals cannot help by much, for nothing is
-//! signalled that no bank has flagged before. The `fitted_` figures replace the packaged weights by ones fitted to the
-//! first half.
+//! a signal; it counts at every bank that sees a payment of it before the last. The `any_` figures ask whether any bank
+//! did: there signals help only through accounts that are in several patterns, for nothing is signalled that no bank has
+//! flagged before. The `fitted_` figures replace the packaged weights by ones fitted to the first half.
 
 mod dealt;
 mod fit;
