@@ -41,7 +41,7 @@ impl Plan {
         most_rounds: 15,
         budget: Duration::from_secs(20),
         payments: 5_000,
-        transfers: 30_000,
+        transfers: 20_000,
         deals: 1,
         appends: 10_000,
         entries: 100_000,
