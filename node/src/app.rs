@@ -85,7 +85,7 @@ pub fn run(config: &Config, development: bool) -> Result<(), StartError> {
         };
         let mut server = Server::bind(config.api.clone(), wiring).await?;
         server.take_in_files(&config.files)?;
-        server.take_in_records(&config.kafka)?;
+        server.take_in_records(&config.kafka, config.consensus.replica)?;
         let mut tasks = spawn(&node, changes);
         // A bank's only replica leads from the start, and says at once why it cannot.
         let alone = node.journal.consensus().voters().len() == 1;

@@ -10,7 +10,8 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use hansa_api::Client;
-use hansa_api::model::{AnswerStatus, PaymentAnswer, Submission};
+use hansa_api::model::{AnswerStatus, CustomersView, PaymentAnswer, Submission};
+use hansa_node::events::Event;
 use hansa_testnet::consortium::Bank;
 use hansa_testnet::process::{PATIENCE, client};
 use hansa_types::payment::PaymentKey;
@@ -23,15 +24,17 @@ use rdkafka::message::{Headers as _, OwnedMessage};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
+use serde_json::{Value, json};
 
 use common::fleet::Fleet;
-use common::message::{HARMLESS, Holder, OTHER, SUSPICIOUS, Transfer, message, to_b};
+use common::message::{HARMLESS, Holder, LISTED, OTHER, SUSPICIOUS, Transfer, message, to_b};
 use common::{A, Group};
 
 const MESSAGES: &str = "hansa.messages";
 const KEYED: &str = "hansa.keyed";
 const ANSWERS: &str = "hansa.answers";
 const DEAD_LETTERS: &str = "hansa.dead-letters";
+const CUSTOMERS: &str = "hansa.customers";
 /// Of each topic but that of the messages, which has one, so that what comes first is the same in every run.
 const PARTITIONS: i32 = 3;
 const DEBTORS: u64 = 6;
@@ -46,7 +49,7 @@ impl Broker {
     fn start() -> Self {
         let cluster = MockCluster::new(3).unwrap();
         cluster.create_topic(MESSAGES, 1, 3).unwrap();
-        for topic in [KEYED, ANSWERS, DEAD_LETTERS] {
+        for topic in [KEYED, ANSWERS, DEAD_LETTERS, CUSTOMERS] {
             cluster.create_topic(topic, PARTITIONS, 3).unwrap();
         }
         let servers = cluster.bootstrap_servers();
@@ -59,11 +62,25 @@ impl Broker {
         let servers = self.cluster.bootstrap_servers();
         let brokers: Vec<&str> = servers.split(',').collect();
         let mut config = std::fs::File::options().append(true).open(bank.config()).unwrap();
-        write!(config, "\n[kafka]\nbrokers = {brokers:?}\nsession_ms = 6000\n").unwrap();
+        let kafka = format!("brokers = {brokers:?}\nsession_ms = 6000\ncustomers = {CUSTOMERS:?}\n");
+        write!(config, "\n[kafka]\n{kafka}").unwrap();
     }
 
     fn send(&self, key: &str, message: &str) {
-        let record = BaseRecord::to(MESSAGES).key(key).payload(message);
+        self.write(BaseRecord::to(MESSAGES).key(key).payload(message));
+    }
+
+    /// What a feed of customers says of an account.
+    fn say(&self, account: &str, change: Option<&Value>) {
+        let value = change.map(ToString::to_string);
+        let record = BaseRecord::to(CUSTOMERS).key(account);
+        self.write(match &value {
+            Some(value) => record.payload(value),
+            None => record,
+        });
+    }
+
+    fn write(&self, record: BaseRecord<'_, str, str>) {
         self.producer.send(record).map_err(|(error, _)| error).unwrap();
         self.producer.flush(PATIENCE).unwrap();
     }
@@ -164,6 +181,52 @@ fn messages_are_answered_and_what_is_none_is_set_aside() {
     let dead = broker.read(DEAD_LETTERS, |records| records.len() == 1);
     assert_eq!(header(&dead[0], "hansa-reason").as_deref(), Some("malformed"));
     assert_eq!((dead[0].key(), dead[0].payload()), (Some(&b"order 8"[..]), Some(&b"<Document"[..])));
+    group.stop(A);
+}
+
+#[test]
+fn customers_come_change_and_go_and_a_wrong_record_is_set_aside() {
+    fn changed(group: &mut Group, wanted: (usize, usize, usize)) {
+        let said = |event: &Event| match event {
+            Event::CustomersChanged { added, changed, closed } if (*added, *changed, *closed) == wanted => {
+                Some(())
+            }
+            _ => None,
+        };
+        group.node(A).wait("customers changed", said).unwrap();
+    }
+    let (broker, mut group) = (Broker::start(), Group::create());
+    broker.serve(group.bank(A));
+    let put = |account: &str, name: &str| json!({ "change": "put", "account": account, "name": name });
+    let (anna, bert) = (holder(1).iban, holder(2).iban);
+    broker.say(anna, Some(&put(anna, "Anna Example")));
+    broker.say("nonsense", Some(&put("DE00000000000000000000", "Secret Name")));
+    broker.say(bert, Some(&put(bert, LISTED.name)));
+    group.start(&[A]);
+    // Whatever the batches are, both come; and whoever is listed is found.
+    let found = |event: &Event| match event {
+        Event::Rescreened { cause, cases, .. } if cause.contains("changed") && *cases > 0 => Some(*cases),
+        _ => None,
+    };
+    assert_eq!(group.node(A).wait("rescreened", found).unwrap(), 1);
+    let accounts = |group: &Group| group.hansa::<CustomersView>(A, &["customers", "status"]).accounts;
+    assert_eq!(accounts(&group), 3);
+    let dead = broker.read(DEAD_LETTERS, |records| records.len() == 1);
+    assert_eq!(header(&dead[0], "hansa-reason").as_deref(), Some("malformed"));
+    assert_eq!(header(&dead[0], "hansa-record").map(|place| place.starts_with(CUSTOMERS)), Some(true));
+    assert!(!header(&dead[0], "hansa-detail").unwrap().contains("Secret"));
+
+    broker.say(anna, Some(&put(anna, "Anna Other")));
+    changed(&mut group, (0, 1, 0));
+    broker.say(bert, None);
+    changed(&mut group, (0, 0, 1));
+    assert_eq!(accounts(&group), 2);
+    // What was taken over is not read again.
+    group.stop(A);
+    group.start(&[A]);
+    broker.say(bert, Some(&put(bert, "Bert Example")));
+    changed(&mut group, (1, 0, 0));
+    assert_eq!(accounts(&group), 3);
     group.stop(A);
 }
 

@@ -134,12 +134,13 @@ impl Server {
         Ok(())
     }
 
-    /// Takes messages in from Kafka too, if brokers are configured.
+    /// Takes messages in from Kafka too, if brokers are configured, and customers: each replica of the bank reads all of
+    /// these, in a group of its own number.
     ///
     /// # Errors
     /// [`ServeError::Config`] or [`ServeError::Kafka`].
-    pub fn take_in_records(&mut self, config: &KafkaConfig) -> Result<(), ServeError> {
-        self.kafka = Kafka::open(config, self.config.body_limit)?;
+    pub fn take_in_records(&mut self, config: &KafkaConfig, replica: u64) -> Result<(), ServeError> {
+        self.kafka = Kafka::open(config, replica, self.config.body_limit)?;
         Ok(())
     }
 

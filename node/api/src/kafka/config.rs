@@ -24,6 +24,8 @@ pub struct KafkaConfig {
     pub answers: String,
     /// The topic of what cannot be answered.
     pub dead_letters: String,
+    /// The topic that customers come in by; none, and they come otherwise.
+    pub customers: Option<String>,
     /// Records of one partition taken in and not answered; then nothing more is fetched of it.
     pub queue: usize,
     /// After how many milliseconds without a sign of life the group gives a consumer's partitions to others.
@@ -40,6 +42,7 @@ impl Default for KafkaConfig {
             keyed: "hansa.keyed".to_owned(),
             answers: "hansa.answers".to_owned(),
             dead_letters: "hansa.dead-letters".to_owned(),
+            customers: None,
             queue: 64,
             session_ms: 10_000,
         }
@@ -59,12 +62,13 @@ impl KafkaConfig {
         if self.group.is_empty() {
             return Err(ConfigError::Name("kafka.group"));
         }
-        let topics = [
+        let mut topics = vec![
             ("kafka.messages", &self.messages),
             ("kafka.keyed", &self.keyed),
             ("kafka.answers", &self.answers),
             ("kafka.dead_letters", &self.dead_letters),
         ];
+        topics.extend(self.customers.as_ref().map(|topic| ("kafka.customers", topic)));
         for (at, (name, topic)) in topics.iter().enumerate() {
             if topic.is_empty() || topics.iter().skip(at + 1).any(|(_, other)| other == topic) {
                 return Err(ConfigError::Name(name));
@@ -126,6 +130,8 @@ mod tests {
         assert_eq!(same.check(), Err(ConfigError::Name("kafka.messages")));
         let empty = KafkaConfig { dead_letters: String::new(), ..default() };
         assert_eq!(empty.check(), Err(ConfigError::Name("kafka.dead_letters")));
+        let customers = KafkaConfig { customers: Some(default().answers), ..default() };
+        assert_eq!(customers.check(), Err(ConfigError::Name("kafka.answers")));
         let group = KafkaConfig { group: String::new(), ..default() };
         assert_eq!(group.check(), Err(ConfigError::Name("kafka.group")));
         assert!(

@@ -20,6 +20,7 @@
 //! from until half of them are settled.
 
 mod config;
+mod customers;
 mod record;
 mod worker;
 
@@ -41,6 +42,7 @@ use tokio::time::timeout;
 
 pub use self::config::KafkaConfig;
 use self::config::is_local;
+use self::customers::Feed;
 use self::worker::{Line, Tools};
 use crate::error::ServeError;
 use crate::shared::Shared;
@@ -58,10 +60,11 @@ const METADATA_TIME: Duration = Duration::from_secs(5);
 
 type Partition = (String, i32);
 
-/// Takes messages in from a broker.
+/// Takes messages in from a broker, and customers where they come so.
 pub(crate) struct Kafka {
     config: KafkaConfig,
     message_limit: usize,
+    replica: u64,
     clients: Clients,
 }
 
@@ -121,33 +124,61 @@ struct Desk {
 
 impl Kafka {
     /// The clients of the configuration, if it names brokers. Whether these answer shows later, in the log.
-    pub(crate) fn open(config: &KafkaConfig, message_limit: usize) -> Result<Option<Self>, ServeError> {
+    pub(crate) fn open(
+        config: &KafkaConfig,
+        replica: u64,
+        message_limit: usize,
+    ) -> Result<Option<Self>, ServeError> {
         config.check()?;
         if config.brokers.is_empty() {
             return Ok(None);
         }
         let clients = Clients::new(config, message_limit).map_err(ServeError::Kafka)?;
-        Ok(Some(Self { config: config.clone(), message_limit, clients }))
+        Ok(Some(Self { config: config.clone(), message_limit, replica, clients }))
     }
 
     /// Settles what comes until the node stops, and finishes what it has begun.
     pub(crate) async fn run(self, shared: Arc<Shared>) {
-        let Self { config, message_limit, clients } = self;
-        let mut stopping = shared.stopping.subscribe();
-        let mut clients = Ok(clients);
-        loop {
-            let ended = match clients {
-                Ok(clients) => clients.serve(&shared, &config).await,
-                Err(error) => Err(Failure::from(error)),
-            };
-            let Err(failure) = ended else { return };
-            tracing::error!(%failure, "nothing is taken in from Kafka; it is begun anew");
-            shared.metrics.kafka.failed();
-            if stops_within(PAUSE, &mut stopping).await {
-                return;
-            }
-            clients = Clients::new(&config, message_limit);
+        let Self { config, message_limit, replica, clients } = self;
+        let config = Arc::new(config);
+        let (serving, configured) = (Arc::clone(&shared), Arc::clone(&config));
+        let payments = serve_on(
+            &shared,
+            Ok(clients),
+            || Clients::new(&config, message_limit),
+            move |clients| clients.serve(Arc::clone(&serving), Arc::clone(&configured)),
+        );
+        let (serving, configured) = (Arc::clone(&shared), Arc::clone(&config));
+        let customers = async {
+            let Some(topic) = &config.customers else { return };
+            let open = || Feed::new(&config, topic, replica, message_limit);
+            let serve = move |feed: Feed| feed.serve(Arc::clone(&serving), Arc::clone(&configured));
+            serve_on(&shared, open(), open, serve).await;
+        };
+        tokio::join!(payments, customers);
+    }
+}
+
+/// Serves until the node stops: with `clients`, and with new ones whenever those are of no use any more.
+async fn serve_on<C, S: Future<Output = Result<(), Failure>>>(
+    shared: &Shared,
+    mut clients: Result<C, KafkaError>,
+    new: impl Fn() -> Result<C, KafkaError>,
+    serve: impl Fn(C) -> S,
+) {
+    let mut stopping = shared.stopping.subscribe();
+    loop {
+        let ended = match clients {
+            Ok(clients) => serve(clients).await,
+            Err(error) => Err(Failure::from(error)),
+        };
+        let Err(failure) = ended else { return };
+        tracing::error!(%failure, "nothing is taken in from Kafka; it is begun anew");
+        shared.metrics.kafka.failed();
+        if stops_within(PAUSE, &mut stopping).await {
+            return;
         }
+        clients = new();
     }
 }
 
@@ -156,33 +187,42 @@ async fn stops_within(time: Duration, stopping: &mut watch::Receiver<bool>) -> b
     timeout(time, stopping.wait_for(|stopping| *stopping)).await.is_ok()
 }
 
+/// What all clients have in common.
+fn client(config: &KafkaConfig, message_limit: usize) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    let largest = (message_limit + ENVELOPE).to_string();
+    client.set("bootstrap.servers", config.brokers.join(",")).set("message.max.bytes", largest);
+    client
+}
+
+/// Consumers in this group, which store offsets themselves.
+fn consuming(client: &mut ClientConfig, config: &KafkaConfig, group: &str) {
+    client
+        .set("group.id", group)
+        .set("session.timeout.ms", config.session_ms.to_string())
+        .set("auto.offset.reset", "earliest")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.commit.interval.ms", COMMIT_MS)
+        .set("queued.max.messages.kbytes", FETCHED_KIB);
+}
+
+fn producing(config: &KafkaConfig, message_limit: usize) -> Result<FutureProducer, KafkaError> {
+    // In order and without repetitions of its own; what is waited for one by one gains nothing by lingering.
+    client(config, message_limit).set("enable.idempotence", "true").set("linger.ms", "0").create()
+}
+
 impl Clients {
     fn new(config: &KafkaConfig, message_limit: usize) -> Result<Self, KafkaError> {
         let (sender, revoked) = unbounded_channel();
-        let largest = (message_limit + ENVELOPE).to_string();
-        let mut client = ClientConfig::new();
-        client.set("bootstrap.servers", config.brokers.join(",")).set("message.max.bytes", &largest);
-        let consumer: StreamConsumer<Context> = client
-            .clone()
-            .set("group.id", &config.group)
-            .set("session.timeout.ms", config.session_ms.to_string())
-            .set("auto.offset.reset", "earliest")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.commit.interval.ms", COMMIT_MS)
-            .set("queued.max.messages.kbytes", FETCHED_KIB)
-            .create_with_context(Context(sender))?;
-        let producer = client
-            // In order and without repetitions of its own; what is waited for one by one gains nothing by lingering.
-            .set("enable.idempotence", "true")
-            .set("linger.ms", "0")
-            .create()?;
-        Ok(Self { consumer: Arc::new(consumer), producer, revoked })
+        let mut consumer = client(config, message_limit);
+        consuming(&mut consumer, config, &config.group);
+        let consumer = consumer.create_with_context(Context(sender))?;
+        Ok(Self { consumer: Arc::new(consumer), producer: producing(config, message_limit)?, revoked })
     }
 
     /// Settles what comes until the node stops, or the clients are of no use any more; finishes what it has begun.
-    async fn serve(self, shared: &Arc<Shared>, config: &KafkaConfig) -> Result<(), Failure> {
+    async fn serve(self, shared: Arc<Shared>, config: Arc<KafkaConfig>) -> Result<(), Failure> {
         let Self { consumer, producer, mut revoked } = self;
-        let (shared, config) = (Arc::clone(shared), config.clone());
         let tools = Arc::new(Tools { shared, config, producer });
         let mut desk = Desk::new(tools, consumer);
         let ended = desk.run(&mut revoked).await;
@@ -210,7 +250,7 @@ impl Desk {
         tokio::select! {
             biased;
             _ = stopping.wait_for(|stopping| *stopping) => return Ok(()),
-            near = self.brokers_are_near() => near?,
+            near = brokers_are_near(&self.consumer, &self.tools.config, &self.tools.config.messages) => near?,
         }
         let topics = [&self.tools.config.messages, &self.tools.config.keyed];
         self.consumer.subscribe(&topics.map(String::as_str))?;
@@ -242,23 +282,6 @@ impl Desk {
             if refused && stops_within(PAUSE, &mut stopping).await {
                 return Ok(());
             }
-        }
-    }
-
-    /// Refuses brokers that the named ones say to be elsewhere, before anything is written to them or read from them.
-    async fn brokers_are_near(&self) -> Result<(), Failure> {
-        if self.tools.config.allow_plaintext {
-            return Ok(());
-        }
-        let (consumer, topic) = (Arc::clone(&self.consumer), self.tools.config.messages.clone());
-        let asked = spawn_blocking(move || {
-            let metadata = consumer.fetch_metadata(Some(&topic), METADATA_TIME)?;
-            let elsewhere = metadata.brokers().iter().find(|broker| !is_local(broker.host()));
-            Ok::<_, KafkaError>(elsewhere.map(|broker| format!("{}:{}", broker.host(), broker.port())))
-        });
-        match asked.await?? {
-            Some(broker) => Err(Failure::Elsewhere(broker)),
-            None => Ok(()),
         }
     }
 
@@ -326,6 +349,27 @@ impl Desk {
             // It has no worker then, and is tried again with the next that has room.
             Err(error) => tracing::debug!(%error, "partitions were not resumed"),
         }
+    }
+}
+
+/// Refuses brokers that the named ones say to be elsewhere, before anything is written to them or read from them.
+async fn brokers_are_near<C: ConsumerContext + 'static>(
+    consumer: &Arc<StreamConsumer<C>>,
+    config: &KafkaConfig,
+    topic: &str,
+) -> Result<(), Failure> {
+    if config.allow_plaintext {
+        return Ok(());
+    }
+    let (consumer, topic) = (Arc::clone(consumer), topic.to_owned());
+    let asked = spawn_blocking(move || {
+        let metadata = consumer.fetch_metadata(Some(&topic), METADATA_TIME)?;
+        let elsewhere = metadata.brokers().iter().find(|broker| !is_local(broker.host()));
+        Ok::<_, KafkaError>(elsewhere.map(|broker| format!("{}:{}", broker.host(), broker.port())))
+    });
+    match asked.await?? {
+        Some(broker) => Err(Failure::Elsewhere(broker)),
+        None => Ok(()),
     }
 }
 

@@ -28,7 +28,7 @@ const MAX_ACCOUNTS: usize = 64;
 /// What all workers use.
 pub(super) struct Tools {
     pub(super) shared: Arc<Shared>,
-    pub(super) config: KafkaConfig,
+    pub(super) config: Arc<KafkaConfig>,
     pub(super) producer: FutureProducer,
 }
 
@@ -69,7 +69,7 @@ enum Unsettled {
 }
 
 /// Why one try to settle a record came to nothing.
-enum Failed {
+pub(super) enum Failed {
     Problem(Problem),
     /// The producer is of no use any more.
     Fatal(KafkaError),
@@ -204,7 +204,7 @@ impl Tools {
 
     /// Writes a record to the dead letters: as it was, if the broker takes it so; or else with less and less of what may
     /// be wrong with it.
-    async fn set_aside(&self, record: &OwnedMessage, problem: &Problem) -> Result<(), Failed> {
+    pub(super) async fn set_aside(&self, record: &OwnedMessage, problem: &Problem) -> Result<(), Failed> {
         tracing::warn!(%problem, topic = record.topic(), offset = record.offset(), "a record is set aside");
         // What is too large for this topic too is left where it stands; a header says where that is.
         let payload = record.payload().filter(|payload| payload.len() <= self.shared.body_limit);

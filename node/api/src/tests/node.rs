@@ -63,7 +63,7 @@ impl Node {
         let mut server = runtime.block_on(Server::bind(config, wiring)).unwrap();
         runtime.block_on(async {
             server.take_in_files(files).unwrap();
-            server.take_in_records(kafka).unwrap();
+            server.take_in_records(kafka, 1).unwrap();
         });
         let (address, grpc) = (server.local_addr(), server.grpc_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
