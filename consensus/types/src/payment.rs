@@ -168,6 +168,8 @@ impl Payment {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::codec::{Decode, Encode};
 
@@ -262,6 +264,34 @@ mod tests {
             assert!(Account::from_bytes(&other.to_bytes()).is_err(), "{other:?}");
             let json = serde_json::to_string(&other).unwrap();
             assert!(serde_json::from_str::<Account>(&json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_iban_is_one_whatever_blanks_it_is_written_with() {
+        for text in
+            ["DE89\n370400440532013000", "de89\u{a0}3704 0044 0532 0130 00", "DE89 3704\t00440532013000"]
+        {
+            let iban = Account::from_iban_text("DE89370400440532013000");
+            assert_eq!(
+                (Account::from_iban_text(text), Account::other(Some("X"), None, text)),
+                (iban.clone(), iban)
+            );
+        }
+    }
+
+    proptest! {
+        /// What a message makes of an account can be read again.
+        #[test]
+        fn every_account_that_is_made_is_canonical(
+            scheme in prop::option::of(any::<String>()),
+            id in prop_oneof![any::<String>(), "[dD][eE]89[ \t\n\u{a0}]?3704 ?0044\u{2003}?0532013000"],
+        ) {
+            for account in [Account::other(scheme.as_deref(), None, &id), Account::from_iban_text(&id)] {
+                prop_assert_eq!(Account::from_bytes(&account.to_bytes()), Ok(account.clone()));
+                let json = serde_json::to_string(&account).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Account>(&json).unwrap(), account);
+            }
         }
     }
 }

@@ -67,17 +67,20 @@ impl Account {
     /// An account by another number than an IBAN, in canonical form. An IBAN that stands there all the same is taken
     /// for one, so that writing it in the wrong place hides nothing.
     pub fn other(scheme: Option<&str>, servicer: Option<&Agent>, id: &str) -> Self {
-        if let Ok(iban) = Iban::try_from(id) {
+        // Compared as it is kept: what an IBAN is written with, such as a line break, must not decide.
+        let id = compact(id);
+        if let Ok(iban) = Iban::try_from(id.as_str()) {
             return Self::Iban(iban);
         }
         let bank = || servicer.and_then(|a| a.bic).map(|b| b.institution().to_owned());
         let scheme = scheme.map(compact).filter(|s| !s.is_empty()).or_else(bank).unwrap_or_default();
-        Self::Other { scheme, id: compact(id) }
+        Self::Other { scheme, id }
     }
 
     /// The account of an IBAN element's text, valid or not.
     pub fn from_iban_text(text: &str) -> Self {
-        Iban::try_from(text).map_or_else(|_| Self::InvalidIban(compact(text)), Self::Iban)
+        let text = compact(text);
+        Iban::try_from(text.as_str()).map_or_else(|_| Self::InvalidIban(text.clone()), Self::Iban)
     }
 
     /// The country, which only an IBAN tells.
