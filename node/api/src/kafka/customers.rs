@@ -27,6 +27,8 @@ use crate::tries::{RETRY, Tries};
 
 /// How many records are taken over at once.
 const BATCH: usize = 10_000;
+/// From how many bytes on no further record is waited for.
+const BATCH_BYTES: usize = 8 << 20;
 /// How long the next record is waited for before those at hand are taken over.
 const LINGER: Duration = Duration::from_millis(200);
 /// The most bytes of one record.
@@ -74,14 +76,17 @@ impl Feed {
 
 /// The records at hand, at least one unless reading failed, and why it ended if it failed.
 async fn gather(consumer: &StreamConsumer) -> (Vec<OwnedMessage>, Option<KafkaError>) {
-    let mut records = Vec::new();
+    let (mut records, mut bytes) = (Vec::new(), 0);
     let mut received = consumer.recv().await;
     loop {
         match received {
-            Ok(record) => records.push(record.detach()),
+            Ok(record) => {
+                bytes += record.payload_len() + record.key_len();
+                records.push(record.detach());
+            }
             Err(error) => return (records, Some(error)),
         }
-        if records.len() >= BATCH {
+        if records.len() >= BATCH || bytes >= BATCH_BYTES {
             return (records, None);
         }
         let Ok(next) = timeout(LINGER, consumer.recv()).await else { return (records, None) };
