@@ -55,6 +55,7 @@ fn siblings_never_import_one_another() {
         ("hansa-keys", vec![types]),
         ("hansa-genesis", vec![types, "hansa-prover", "hansa-keys"]),
         ("hansa-api", vec![types]),
+        ("hansa-xdp", vec![types, "hansa-xdp-frame"]),
     ]);
     for (from, to) in edges() {
         match allowed.get(from.as_str()) {

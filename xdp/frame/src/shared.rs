@@ -1,0 +1,102 @@
+//! What kernel and user space hand one another, as plain memory.
+
+use core::sync::atomic::AtomicU64;
+
+use crate::digest::Digest;
+use crate::frame::{FRAME_LEN, Frame};
+use crate::verdict::Reason;
+
+/// An IPv6 address, or an IPv4 address in its mapped form (`::ffff:a.b.c.d`), so that there is one table for both.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[repr(transparent)]
+pub struct Address(pub [u8; 16]);
+
+impl Address {
+    /// The mapped form of an IPv4 address.
+    #[inline(always)]
+    pub const fn v4([a, b, c, d]: [u8; 4]) -> Self {
+        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, a, b, c, d])
+    }
+}
+
+/// The rules' numbers, fixed while a program is loaded. Times are in nanoseconds; a limit of 0 is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Settings {
+    /// How far a frame's time may be from the clock, either way.
+    pub max_age: u64,
+    /// The length of a velocity window. Windows lie end to end since 1970.
+    pub window: u64,
+    /// Payments of one debtor in one currency and window.
+    pub window_count: u64,
+    /// Frames that one address may send in a tick.
+    pub frames_per_tick: u32,
+    /// Packets to the peers' port that one address may send in a tick.
+    pub packets_per_tick: u32,
+}
+
+/// A currency's limits in minor units; 0 is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Limits {
+    /// Of one payment.
+    pub amount: u64,
+    /// Of one debtor's payments in one window.
+    pub sum: u64,
+}
+
+/// Whose payments of which window are counted together. A window has an entry of its own, so that none is ever reset
+/// while another CPU counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(C)]
+pub struct WindowKey {
+    /// The debtor's account.
+    pub account: Digest,
+    /// The currency's index.
+    pub currency: u32,
+    /// The window's number since 1970.
+    pub window: u32,
+}
+
+/// What a window has counted.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Totals {
+    /// Payments.
+    pub count: AtomicU64,
+    /// Their sum in minor units.
+    pub sum: AtomicU64,
+}
+
+/// A frame that the kernel program blocked, as it comes through the ring buffer: nobody has been told yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Blocked {
+    /// The whole frame.
+    pub frame: Frame,
+    /// Who sent it, and so who is waiting for the answer.
+    pub source: Address,
+    /// Which of the node's addresses it was sent to.
+    pub destination: Address,
+    /// The sender's UDP port, big-endian.
+    pub port: [u8; 2],
+    /// The reason's number.
+    pub reason: u8,
+}
+
+impl Blocked {
+    /// Bytes of a record.
+    pub const LEN: usize = FRAME_LEN + 16 + 16 + 2 + 1;
+
+    /// Reads a record of the ring buffer; `None` if it is another program's.
+    pub fn from_bytes(bytes: &[u8]) -> Option<(Self, Reason)> {
+        let (frame, rest) = bytes.split_first_chunk()?;
+        let (source, rest) = rest.split_first_chunk()?;
+        let (destination, rest) = rest.split_first_chunk()?;
+        let (port, rest) = rest.split_first_chunk()?;
+        let [reason, ..] = *rest else { return None };
+        let (source, destination) = (Address(*source), Address(*destination));
+        let blocked = Self { frame: Frame::new(*frame), source, destination, port: *port, reason };
+        Some((blocked, Reason::from_number(reason)?))
+    }
+}
