@@ -6,10 +6,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BENCH ?= circuit prove verify ceremony names payments patterns audit-append failover
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint docs bench clean
+.PHONY: help setup build demo test lint docs bench ebpf ebpf-check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install missing Debian packages, build RocksDB's archive once
 	@.ci/setup
@@ -34,6 +34,12 @@ docs: build ## write the generated pages again (command line, metrics, crate gra
 
 bench: build ## measure; BENCH="prove verify" chooses, see docs/benchmarks.md
 	$(TARGET)/debug/hansa-testnet bench $(BENCH)
+
+ebpf: ## build the kernel program's objects again (xdp/object), after its sources changed
+	xdp/ebpf/build
+
+ebpf-check: ## build them in another folder and compare byte for byte; SKIPPED without the tools
+	xdp/ebpf/build --check
 
 clean: ## remove what was built here; the RocksDB archive in ~/.cache/hansa stays
 	cargo clean

@@ -6,6 +6,8 @@
 //! program implements the lookups on its maps, the node on plain collections: one text of the rules, two compilations.
 
 #![no_std]
+#![cfg_attr(target_arch = "bpf", feature(adt_const_params, core_intrinsics))]
+#![cfg_attr(target_arch = "bpf", expect(internal_features, reason = "see word.rs"))]
 
 mod counter;
 mod digest;
@@ -17,6 +19,7 @@ mod sequence;
 mod shared;
 mod siphash;
 mod verdict;
+mod word;
 
 pub use counter::{COUNTERS, Counter};
 pub use digest::{Digest, Subject, digest};
@@ -28,9 +31,10 @@ pub use rate::TICK_BITS;
 pub use reply::{REPLY_KIND, REPLY_LEN, Reply, ReplyError};
 pub use screen::{Class, Tables, admit_frames, admit_peer, release, screen};
 pub use sequence::{SEQUENCES_PER_SLOT, SLOTS, SequenceWindow};
-pub use shared::{Address, Blocked, Limits, Settings, Totals, WindowKey};
+pub use shared::{Address, Blocked, Control, Limits, Settings, Source, Totals, WindowKey, filter};
 pub use siphash::{Key, hash};
 pub use verdict::{Reason, Verdict};
+pub use word::Word;
 
 /// Most frames in one datagram: what an Ethernet MTU of 1500 holds behind an IPv6 and a UDP header.
 pub const MAX_FRAMES: usize = (1500 - 40 - 8) / FRAME_LEN;

@@ -1,6 +1,6 @@
 //! How much one address may send: a counter that starts anew with each tick.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::word::Word;
 
 /// A tick is 2^30 ns (1.07 s): a shift, since the kernel program has no cheap division.
 pub const TICK_BITS: u32 = 30;
@@ -9,17 +9,16 @@ const HALF: u32 = 32;
 
 /// Spends `amount` of what one tick allows; false where it is used up.
 #[inline(always)]
-pub(crate) fn spend(word: &AtomicU64, now: u64, amount: u32, limit: u32) -> bool {
+pub(crate) fn spend(word: &Word, now: u64, amount: u32, limit: u32) -> bool {
     let tick = now >> TICK_BITS & u64::from(u32::MAX);
-    let old = word.load(Relaxed);
+    let old = word.load();
     let spent = if old >> HALF == tick {
-        word.fetch_add(amount.into(), Relaxed) as u32
+        word.fetch_add(amount.into()) as u32
+    } else if word.exchange(old, tick << HALF | u64::from(amount)) {
+        0
     } else {
-        match word.compare_exchange(old, tick << HALF | u64::from(amount), Relaxed, Relaxed) {
-            Ok(_) => 0,
-            // Another CPU began the tick.
-            Err(_) => word.fetch_add(amount.into(), Relaxed) as u32,
-        }
+        // Another CPU began the tick.
+        word.fetch_add(amount.into()) as u32
     };
     u64::from(spent) + u64::from(amount) <= limit.into()
 }
@@ -30,7 +29,7 @@ mod tests {
 
     #[test]
     fn a_tick_allows_its_limit_and_the_next_begins_anew() {
-        let word = AtomicU64::new(0);
+        let word = Word::new(0);
         let now = 5 << TICK_BITS;
         assert!(spend(&word, now, 11, 22));
         assert!(spend(&word, now + 1, 11, 22));

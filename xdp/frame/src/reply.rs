@@ -56,14 +56,26 @@ impl Reply {
     /// The answer to `frame`, given at `now` (nanoseconds since 1970), tagged under the frame's key.
     #[inline(always)]
     pub fn seal(frame: &Frame, reason: Reason, now: u64, key: &Key) -> Self {
+        Self::untagged(frame, reason, now).tagged(key)
+    }
+
+    /// [`seal`](Self::seal) without the tag, which nobody should trust.
+    #[inline(always)]
+    pub fn untagged(frame: &Frame, reason: Reason, now: u64) -> Self {
         let mut words = [0; WORDS];
         words[0] = frame.word(0) & !0xFF | REPLY_KIND as u64;
         words[1] = frame.word(1);
         words[2] = frame.word(2);
         words[3] = frame.word(3);
         words[4] = reason.verdict() as u64 | (reason as u64) << 8 | (now / 1_000_000) << 16;
-        [words[5], words[6]] = hash_words::<TAGGED_WORDS>(key, |at| words[at]);
         Self(words)
+    }
+
+    #[inline(always)]
+    fn tagged(mut self, key: &Key) -> Self {
+        let words = self.0;
+        [self.0[5], self.0[6]] = hash_words::<TAGGED_WORDS>(key, |at| words[at]);
+        self
     }
 
     /// The little-endian words, for where bytes would be slow.

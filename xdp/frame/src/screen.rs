@@ -1,8 +1,5 @@
 //! The rules, once for kernel and user space: who may send, and what is said of a frame.
 
-use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering::Relaxed;
-
 use crate::MAX_FRAMES;
 use crate::counter::Counter;
 use crate::digest::Digest;
@@ -12,6 +9,7 @@ use crate::sequence;
 use crate::shared::{Address, Limits, Settings, Totals, WindowKey};
 use crate::siphash::Key;
 use crate::verdict::Reason;
+use crate::word::Word;
 
 /// Most frames that one datagram is charged for; UDP cannot carry more.
 const MAX_CHARGE: usize = 65_536 / FRAME_LEN;
@@ -26,19 +24,30 @@ pub enum Class {
     Peer = 2,
 }
 
+impl Class {
+    /// The place in a table by class.
+    #[inline(always)]
+    pub const fn index(self) -> usize {
+        self as usize - 1
+    }
+}
+
 /// What the rules look up. A table answers; it never decides.
 pub trait Tables {
+    /// Whether tags are checked. Only a benchmark, which wants to know what they cost, leaves them out.
+    const TAGGED: bool = true;
+
     /// The rules' numbers.
     fn settings(&self) -> &Settings;
 
     /// What `address` has spent of its rate; `None` unless the longest prefix that holds it allows `class`.
-    fn source(&mut self, address: &Address, class: Class) -> Option<&AtomicU64>;
+    fn source(&mut self, address: &Address, class: Class) -> Option<&Word>;
 
     /// The key of this id.
     fn key(&self, id: u8) -> Option<&Key>;
 
     /// A word of this key's window of sequence numbers.
-    fn sequences(&self, key_id: u8, slot: usize) -> Option<&AtomicU64>;
+    fn sequences(&self, key_id: u8, slot: usize) -> Option<&Word>;
 
     /// Whether the account is on the block list.
     fn is_listed(&self, account: &Digest) -> bool;
@@ -51,12 +60,6 @@ pub trait Tables {
 
     /// Counts.
     fn count(&mut self, counter: Counter, by: u64);
-
-    /// Whether the frame's tag is right. Only a benchmark that leaves out the tag says otherwise.
-    #[inline(always)]
-    fn is_authentic(&self, key: &Key, frame: &Frame) -> bool {
-        frame.is_authentic(key)
-    }
 }
 
 /// Whether `address` may send a datagram of `length` bytes to the frames' port: how many frames it has, or why not.
@@ -128,7 +131,7 @@ fn admit_content<T: Tables>(frame: &Frame, now: u64, tables: &mut T) -> Result<(
         return Err(Reason::Malformed);
     }
     let Some(key) = tables.key(frame.key_id()) else { return Err(Reason::UnknownKey) };
-    if !tables.is_authentic(key, frame) {
+    if T::TAGGED && !frame.is_authentic(key) {
         return Err(Reason::BadTag);
     }
     if now.abs_diff(frame.time_ns()) > tables.settings().max_age {
@@ -170,7 +173,7 @@ fn judge<T: Tables>(frame: &Frame, now: u64, tables: &mut T) -> Reason {
         tables.count(Counter::WINDOW_LOST, 1);
         return Reason::NothingFound;
     };
-    if window_count != 0 && totals.count.fetch_add(1, Relaxed) >= window_count {
+    if window_count != 0 && totals.count.fetch_add(1) >= window_count {
         return Reason::CountLimit;
     }
     if limits.sum != 0 && exceeds(&totals.sum, amount, limits.sum) {
@@ -181,8 +184,8 @@ fn judge<T: Tables>(frame: &Frame, now: u64, tables: &mut T) -> Reason {
 
 /// Adds `amount`, unless the limit is passed already, so that the sum cannot wrap around.
 #[inline(always)]
-fn exceeds(sum: &AtomicU64, amount: u64, limit: u64) -> bool {
-    sum.load(Relaxed) > limit || sum.fetch_add(amount, Relaxed).saturating_add(amount) > limit
+fn exceeds(sum: &Word, amount: u64, limit: u64) -> bool {
+    sum.load() > limit || sum.fetch_add(amount).saturating_add(amount) > limit
 }
 
 /// Forgets that an accepted frame was seen: the datagram goes to the socket path, which judges it anew.

@@ -4,7 +4,7 @@
 //! it is. A block has one slot (its number modulo [`SLOTS`]), and a slot only ever moves to later blocks, so a number
 //! that was taken is never taken again; one older than its slot's block is refused. One compare-and-exchange does it.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::word::Word;
 
 /// Sequence numbers that one word covers.
 pub const SEQUENCES_PER_SLOT: u64 = 16;
@@ -14,7 +14,7 @@ pub const SLOTS: usize = 128;
 const MAX_ATTEMPTS: usize = 4;
 
 /// The window of one key.
-pub type SequenceWindow = [AtomicU64; SLOTS];
+pub type SequenceWindow = [Word; SLOTS];
 
 /// The slot of `sequence` in its key's window.
 #[inline(always)]
@@ -25,11 +25,11 @@ pub(crate) const fn slot(sequence: u64) -> usize {
 /// Takes `sequence` in its slot's word: `Some` of the numbers that are now known to be missing, or `None` where it was
 /// taken before or is too old.
 #[inline(always)]
-pub(crate) fn take(word: &AtomicU64, sequence: u64) -> Option<u64> {
+pub(crate) fn take(word: &Word, sequence: u64) -> Option<u64> {
     let block = sequence / SEQUENCES_PER_SLOT;
     let bit = 1 << (sequence % SEQUENCES_PER_SLOT);
     for _ in 0..MAX_ATTEMPTS {
-        let old = word.load(Relaxed);
+        let old = word.load();
         let old_block = old >> SEQUENCES_PER_SLOT;
         let (new, missing) = if old_block == block {
             if old & bit != 0 {
@@ -41,7 +41,7 @@ pub(crate) fn take(word: &AtomicU64, sequence: u64) -> Option<u64> {
         } else {
             (block << SEQUENCES_PER_SLOT | bit, missing(old, block))
         };
-        if word.compare_exchange(old, new, Relaxed, Relaxed).is_ok() {
+        if word.exchange(old, new) {
             return Some(missing);
         }
     }
@@ -50,12 +50,12 @@ pub(crate) fn take(word: &AtomicU64, sequence: u64) -> Option<u64> {
 
 /// Gives `sequence` back: the datagram goes to the socket path, which takes it again.
 #[inline(always)]
-pub(crate) fn release(word: &AtomicU64, sequence: u64) {
-    let old = word.load(Relaxed);
+pub(crate) fn release(word: &Word, sequence: u64) {
+    let old = word.load();
     if old >> SEQUENCES_PER_SLOT == sequence / SEQUENCES_PER_SLOT {
         // A failure means that another number of the block was taken meanwhile; this one then stays taken, and its
         // sender hears REFUSED instead of a verdict, which permits nothing.
-        let _ = word.compare_exchange(old, old & !(1 << (sequence % SEQUENCES_PER_SLOT)), Relaxed, Relaxed);
+        let _ = word.exchange(old, old & !(1 << (sequence % SEQUENCES_PER_SLOT)));
     }
 }
 
@@ -75,8 +75,8 @@ mod tests {
     use super::*;
 
     /// One key's window, and what the whole is counted to miss.
-    fn window() -> [AtomicU64; SLOTS] {
-        [const { AtomicU64::new(0) }; SLOTS]
+    fn window() -> [Word; SLOTS] {
+        [const { Word::new(0) }; SLOTS]
     }
 
     #[test]

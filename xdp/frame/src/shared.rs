@@ -1,10 +1,9 @@
 //! What kernel and user space hand one another, as plain memory.
 
-use core::sync::atomic::AtomicU64;
-
 use crate::digest::Digest;
 use crate::frame::{FRAME_LEN, Frame};
 use crate::verdict::Reason;
+use crate::word::Word;
 
 /// An IPv6 address, or an IPv4 address in its mapped form (`::ffff:a.b.c.d`), so that there is one table for both.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -33,6 +32,50 @@ pub struct Settings {
     pub frames_per_tick: u32,
     /// Packets to the peers' port that one address may send in a tick.
     pub packets_per_tick: u32,
+    /// Words of one block list's filter, a power of two; only the kernel program has one.
+    pub filter_words: u32,
+    /// The frames' UDP port.
+    pub frame_port: u16,
+    /// The peers' UDP port; 0 leaves it alone.
+    pub peer_port: u16,
+}
+
+/// What changes while a program is loaded: user space writes, the kernel reads, a word at a time.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Control {
+    /// What must be added to the monotonic clock for nanoseconds since 1970.
+    pub clock_offset: Word,
+    /// Which of the two block lists is in force: 0 or 1.
+    pub active_list: Word,
+    /// One more with each change of the allowed prefixes, so that what was remembered of an address is looked up again.
+    pub generation: Word,
+    /// What addresses spend that could not be remembered, by [`Class`](crate::Class).
+    pub spare: [Word; 2],
+}
+
+/// What is remembered of an address that may send.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Source {
+    /// The generation that `classes` was looked up in.
+    pub generation: Word,
+    /// The sum of the classes it may send.
+    pub classes: Word,
+    /// What it spent, by [`Class`](crate::Class).
+    pub spent: [Word; 2],
+}
+
+/// The word of a block list's filter that holds `account`, of a power of two, and the bits in it. All are set if the
+/// account is on the list; if it is not, one of them hardly ever fails to be clear.
+///
+/// A digest is as good as random to whoever has not the digest key, so its own bits serve: the first word chooses the
+/// word, four times six bits of the second choose the bits.
+#[inline(always)]
+pub fn filter(account: &Digest, words: u32) -> (u32, u64) {
+    let [low, high] = account.words();
+    let bits = 1 << (high & 63) | 1 << (high >> 6 & 63) | 1 << (high >> 12 & 63) | 1 << (high >> 18 & 63);
+    (low as u32 & words.wrapping_sub(1), bits)
 }
 
 /// A currency's limits in minor units; 0 is none.
@@ -63,9 +106,9 @@ pub struct WindowKey {
 #[repr(C)]
 pub struct Totals {
     /// Payments.
-    pub count: AtomicU64,
+    pub count: Word,
     /// Their sum in minor units.
-    pub sum: AtomicU64,
+    pub sum: Word,
 }
 
 /// A frame that the kernel program blocked, as it comes through the ring buffer: nobody has been told yet.

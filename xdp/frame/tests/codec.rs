@@ -97,7 +97,8 @@ fn the_tag_is_the_plain_hash_of_the_bytes_before_it() {
 
 #[test]
 fn fields_that_do_not_fit_are_named() {
-    let cases: [(fn(&mut Fields), FieldsError); 6] = [
+    type Change = fn(&mut Fields);
+    let cases: [(Change, FieldsError); 6] = [
         (|f| f.time = TIME_LIMIT, FieldsError::Time),
         (|f| f.sequence = SEQUENCE_LIMIT, FieldsError::Sequence),
         (|f| f.uetr[6] = 0x17, FieldsError::Uetr),
