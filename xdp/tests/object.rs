@@ -14,7 +14,7 @@ fn files(path: PathBuf, found: &mut Vec<PathBuf>) {
         found.push(path);
         return;
     }
-    for entry in fs::read_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())) {
+    for entry in fs::read_dir(&path).expect("the sources are there") {
         files(entry.expect("readable").path(), found);
     }
 }

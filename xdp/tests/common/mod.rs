@@ -1,6 +1,8 @@
 //! What the tests share: a configuration, frames, packets, and the word for what cannot run here.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::panic, reason = "helpers of tests, of which each file uses its part")]
+
+pub(crate) mod network;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -156,6 +158,11 @@ pub(crate) fn checksum(bytes: &[u8]) -> u16 {
     !(sum as u16)
 }
 
+/// Says that a test is skipped, past the test runner, which keeps what passing tests print to itself.
+pub(crate) fn skipped(test: &str, reason: &dyn std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: {reason}");
+}
+
 /// The value, or a line that says why the test is skipped where the kernel forbids it.
 pub(crate) fn allowed<T>(test: &str, result: Result<T, Error>) -> Option<T> {
     match result {
@@ -166,7 +173,7 @@ pub(crate) fn allowed<T>(test: &str, result: Result<T, Error>) -> Option<T> {
             | Error::NoBpf
             | Error::KernelTooOld { .. }),
         ) => {
-            let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: {error}");
+            skipped(test, &error);
             None
         }
         Err(error) => panic!("{error}"),
