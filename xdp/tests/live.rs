@@ -204,8 +204,8 @@ fn start_child(network: &Network, wrapper: &[&str], binary: &str) -> std::proces
 /// What the child says once it tried to attach.
 fn said(child: &mut std::process::Child) -> String {
     let output = child.stdout.as_mut().expect("piped");
-    let lines = BufReader::new(output).lines().map_while(Result::ok);
-    lines.skip_while(|line| !line.starts_with("child: ")).next().unwrap_or_default()
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    lines.find(|line| line.starts_with("child: ")).unwrap_or_default()
 }
 
 #[tokio::test]

@@ -181,7 +181,7 @@ impl Datagram {
     pub fn source(&self) -> Address {
         match self.network {
             Network::V4(ip) => Address::v4(unsafe { (*ip).source }),
-            Network::V6(ip) => Address(unsafe { (*ip).source }),
+            Network::V6(ip) => Address::v6(unsafe { (*ip).source }),
         }
     }
 
@@ -190,7 +190,7 @@ impl Datagram {
     pub fn destination(&self) -> Address {
         match self.network {
             Network::V4(ip) => Address::v4(unsafe { (*ip).destination }),
-            Network::V6(ip) => Address(unsafe { (*ip).destination }),
+            Network::V6(ip) => Address::v6(unsafe { (*ip).destination }),
         }
     }
 }

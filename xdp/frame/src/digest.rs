@@ -16,6 +16,12 @@ use crate::siphash::{Key, hash};
 pub struct Digest(pub [u8; 16]);
 
 impl Digest {
+    /// The digest of these [`words`](Self::words).
+    #[inline(always)]
+    pub fn from_words([low, high]: [u64; 2]) -> Self {
+        Self((u128::from(low) | u128::from(high) << 64).to_le_bytes())
+    }
+
     /// The digest as two little-endian words. They are as good as random to whoever lacks the key, so they need no
     /// further hashing.
     #[inline(always)]

@@ -203,8 +203,8 @@ impl Frame {
             uetr: self.at(UETR),
             debtor: self.debtor(),
             creditor: self.creditor(),
-            instructing: Digest(self.at(INSTRUCTING)),
-            instructed: Digest(self.at(INSTRUCTED)),
+            instructing: self.digest(INSTRUCTING),
+            instructed: self.digest(INSTRUCTED),
             amount: self.amount(),
             currency: [c0, c1, c2],
             debtor_country: [d0, d1],
@@ -259,12 +259,12 @@ impl Frame {
 
     #[inline(always)]
     pub(crate) fn debtor(&self) -> Digest {
-        Digest(self.at(DEBTOR))
+        self.digest(DEBTOR)
     }
 
     #[inline(always)]
     pub(crate) fn creditor(&self) -> Digest {
-        Digest(self.at(CREDITOR))
+        self.digest(CREDITOR)
     }
 
     #[inline(always)]
@@ -304,6 +304,11 @@ impl Frame {
         const PAST_Z: u64 = 0x0025_2525_2525_2525;
         let letters = self.word(13) & (u64::MAX >> 8);
         letters & TOP == 0 && (letters + FROM_A) & TOP == TOP && (letters + PAST_Z) & TOP == 0
+    }
+
+    #[inline(always)]
+    fn digest(&self, offset: usize) -> Digest {
+        Digest::from_words([self.word(offset / 8), self.word(offset / 8 + 1)])
     }
 
     #[inline(always)]

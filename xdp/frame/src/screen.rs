@@ -151,8 +151,7 @@ fn admit_content<T: Tables>(frame: &Frame, now: u64, tables: &mut T) -> Result<(
 /// What is known of the payment: lists, then limits. The first finding is the reason.
 #[inline(always)]
 fn judge<T: Tables>(frame: &Frame, now: u64, tables: &mut T) -> Reason {
-    let debtor = frame.debtor();
-    if tables.is_listed(&debtor) {
+    if tables.is_listed(&frame.debtor()) {
         return Reason::DebtorListed;
     }
     if tables.is_listed(&frame.creditor()) {
@@ -168,7 +167,7 @@ fn judge<T: Tables>(frame: &Frame, now: u64, tables: &mut T) -> Reason {
     if window == 0 || window_count | limits.sum == 0 {
         return Reason::NothingFound;
     }
-    let key = WindowKey { account: debtor, currency, window: (now / window) as u32 };
+    let key = WindowKey { account: frame.debtor(), currency, window: (now / window) as u32 };
     let Some(totals) = tables.totals(&key) else {
         tables.count(Counter::WINDOW_LOST, 1);
         return Reason::NothingFound;

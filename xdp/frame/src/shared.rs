@@ -13,8 +13,15 @@ pub struct Address(pub [u8; 16]);
 impl Address {
     /// The mapped form of an IPv4 address.
     #[inline(always)]
-    pub const fn v4([a, b, c, d]: [u8; 4]) -> Self {
-        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, a, b, c, d])
+    pub const fn v4(address: [u8; 4]) -> Self {
+        Self((0xFFFF << 80 | (u32::from_le_bytes(address) as u128) << 96).to_le_bytes())
+    }
+
+    /// An IPv6 address. It is made of words, as all 16 bytes of a key are in the kernel: a lookup that reads words from
+    /// bytes just written waits for them.
+    #[inline(always)]
+    pub const fn v6(address: [u8; 16]) -> Self {
+        Self(u128::from_le_bytes(address).to_le_bytes())
     }
 }
 
