@@ -89,9 +89,10 @@ impl Driver {
     ) -> Result<(Self, BlockedFrames), Error> {
         config.check()?;
         let (mut loaded, blocked) = Loaded::new(load(config)?, config, rules, accounts)?;
+        // Before, since afterwards the old words would cover what the new program has seen by then.
+        loaded.sequences.copy_from(&self.loaded.sequences);
         let (program, id) = loaded.program(PROGRAM)?;
         let attached = replace(program, self.attached)?;
-        loaded.sequences.copy_from(&self.loaded.sequences);
         let status = Status { program: id, ..self.status };
         Ok((Self { loaded, attached, status }, blocked))
     }

@@ -9,6 +9,8 @@ use hansa_xdp::{Config, Measured, TestBench};
 
 const REPEAT: u32 = 500_000;
 const ROUNDS: usize = 5;
+/// Blocked accounts, none of which pays.
+const ACCOUNTS: u64 = 1_000_000;
 
 #[tokio::test]
 #[ignore = "measures; figures belong to benchmarks"]
@@ -16,12 +18,12 @@ async fn nanoseconds_per_frame() {
     let config = Config {
         frames_per_second: u32::MAX,
         window_count: u64::MAX,
-        max_accounts: 100_000,
+        max_accounts: ACCOUNTS as u32,
         max_windows: 4_000_000,
         window_seconds: 3600,
         ..config()
     };
-    let accounts: BTreeSet<_> = (0..100_000).map(|number| common::account(1 << 40 | number)).collect();
+    let accounts: BTreeSet<_> = (0..ACCOUNTS).map(|number| common::account(1 << 40 | number)).collect();
     for measured in [
         Measured::Node,
         Measured::Pass,
