@@ -190,7 +190,7 @@ impl Book {
 
     /// What a payment is decided on beside lists, model and policy.
     pub(crate) fn known(&self) -> Known<'_> {
-        Known { alerts: &self.active, exceptions: &self.exceptions }
+        Known { alerts: &self.active, exceptions: &self.exceptions, frame: None }
     }
 
     /// Takes in an alert as it now stands.

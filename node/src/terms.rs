@@ -188,6 +188,7 @@ fn about(record: &Record) -> Vec<Term<'_>> {
             vec![Term::of_subject(&record.exception.subject), Term::Exception(record.exception.id())]
         }
         Record::CaseRead(read) => read.subject.iter().map(Term::of_subject).collect(),
+        Record::FrameBlock(block) => vec![Term::Uetr(&block.uetr)],
         Record::Operation(_)
         | Record::Governance(_)
         | Record::GovernanceMessage(_)

@@ -158,6 +158,7 @@ fn decided(payment: Payment) -> DecisionRecord {
         lists: vec![],
         signals: vec![],
         exceptions: vec![],
+        frame: None,
         findings: vec![],
         decided_at: Timestamp(5),
     };

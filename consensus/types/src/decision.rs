@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::codec::{CodecError, Decode, Encode, Reader};
+use crate::frame::BoundByFrame;
 use crate::hash::{Digest, digest_of};
 use crate::id::Timestamp;
 use crate::model::{Factors, Score};
@@ -54,11 +55,14 @@ pub enum Reason {
     AmountLimit,
     /// The account is on the bank's own block list.
     BlockedAccount,
+    /// A payment frame of this payment was blocked before the full message came.
+    FrameBlock,
 }
 codec_enum!(Reason {
     ListedName = 1, "listed-name", ListedIdentifier = 2, "listed-identifier", Score = 3, "score",
     ConsortiumSignal = 4, "consortium-signal", MissingData = 5, "missing-data", InvalidData = 6, "invalid-data",
     AmountLimit = 7, "amount-limit", BlockedAccount = 8, "blocked-account",
+    FrameBlock = 9, "frame-block",
 });
 
 /// A watch list as it stood when a decision used it.
@@ -131,6 +135,8 @@ pub struct Decision {
     pub signals: Vec<Digest>,
     /// The exceptions ([`crate::exception::Exception::id`]) that took a listed name out of it.
     pub exceptions: Vec<Digest>,
+    /// The blocked frame that binds it, if one.
+    pub frame: Option<BoundByFrame>,
     /// What was found.
     pub findings: Vec<Finding>,
     /// When it was decided.
@@ -160,6 +166,7 @@ impl Encode for Decision {
         self.lists.encode(out);
         self.signals.encode(out);
         self.exceptions.encode(out);
+        self.frame.encode(out);
         self.findings.encode(out);
         self.decided_at.encode(out);
     }
@@ -182,6 +189,7 @@ impl Decode for Decision {
             lists: input.seq("lists", MAX_FINDINGS)?,
             signals: input.seq("signals", MAX_FINDINGS)?,
             exceptions: input.seq("exceptions", MAX_FINDINGS)?,
+            frame: Decode::decode(input)?,
             findings: input.seq("findings", MAX_FINDINGS)?,
             decided_at: Decode::decode(input)?,
         })

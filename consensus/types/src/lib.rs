@@ -14,6 +14,7 @@ pub mod country;
 pub mod date;
 pub mod decision;
 pub mod exception;
+pub mod frame;
 pub mod governance;
 pub mod habits;
 pub mod hash;

@@ -6,6 +6,7 @@ use crate::case::{Alert, Case};
 use crate::codec::{CodecError, Decode, Encode, Reader, Writer};
 use crate::decision::Decision;
 use crate::exception::Exception;
+use crate::frame::FrameBlock;
 use crate::governance::Message;
 use crate::habits::Habits;
 use crate::hash::Digest;
@@ -57,6 +58,8 @@ pub enum RecordClass {
     Exception,
     /// Somebody read a case.
     CaseRead,
+    /// A payment frame that was blocked.
+    FrameBlock,
 }
 codec_enum!(RecordClass {
     Decision = 1, "decision", Refusal = 2, "refusal", Case = 3, "case", SignalIntent = 4, "signal-intent",
@@ -65,6 +68,7 @@ codec_enum!(RecordClass {
     Governance = 10, "governance", Checkpoint = 11, "checkpoint", Login = 12, "login",
     Configuration = 13, "configuration", Erasure = 14, "erasure", Hold = 15, "hold",
     GovernanceMessage = 16, "governance-message", Exception = 17, "exception", CaseRead = 18, "case-read",
+    FrameBlock = 19, "frame-block",
 });
 
 /// A decision with the payment it was taken on, and what was known of its accounts: all that it takes to decide again,
@@ -355,6 +359,8 @@ pub enum Record {
     Exception(ExceptionRecord),
     /// See [`RecordClass::CaseRead`].
     CaseRead(CaseReadRecord),
+    /// See [`RecordClass::FrameBlock`].
+    FrameBlock(FrameBlock),
 }
 
 impl Record {
@@ -379,6 +385,7 @@ impl Record {
             Self::GovernanceMessage(_) => RecordClass::GovernanceMessage,
             Self::Exception(_) => RecordClass::Exception,
             Self::CaseRead(_) => RecordClass::CaseRead,
+            Self::FrameBlock(_) => RecordClass::FrameBlock,
         }
     }
 
@@ -404,6 +411,7 @@ impl Record {
                 record.withdrawn.as_ref().map_or(record.exception.since, |withdrawn| withdrawn.at)
             }
             Self::CaseRead(record) => record.at,
+            Self::FrameBlock(block) => block.at,
         }
     }
 }
@@ -430,6 +438,7 @@ impl Encode for Record {
             Self::GovernanceMessage(record) => record.encode(out),
             Self::Exception(record) => record.encode(out),
             Self::CaseRead(record) => record.encode(out),
+            Self::FrameBlock(block) => block.encode(out),
         }
     }
 }
@@ -456,6 +465,7 @@ impl Decode for Record {
             RecordClass::GovernanceMessage => Self::GovernanceMessage(Decode::decode(input)?),
             RecordClass::Exception => Self::Exception(Decode::decode(input)?),
             RecordClass::CaseRead => Self::CaseRead(Decode::decode(input)?),
+            RecordClass::FrameBlock => Self::FrameBlock(Decode::decode(input)?),
         })
     }
 }

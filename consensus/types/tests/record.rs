@@ -9,6 +9,7 @@ use hansa_types::case::{
 use hansa_types::codec::{Decode, Encode};
 use hansa_types::decision::{Reason, Verdict};
 use hansa_types::exception::Exception;
+use hansa_types::frame::{FRAME_BYTES, FrameBlock};
 use hansa_types::governance::{Choice, Message, SignedVote, Vote};
 use hansa_types::hash::Digest;
 use hansa_types::id::Timestamp;
@@ -21,6 +22,7 @@ use hansa_types::record::{
 use hansa_types::sign::Signature;
 use hansa_types::signal::Category;
 use hansa_types::subject::Subject;
+use hansa_types::uetr::Uetr;
 
 /// A case in which everything is set that can be.
 fn case() -> Case {
@@ -110,6 +112,14 @@ fn records() -> Vec<Record> {
         }),
         Record::Case(case()),
         Record::CaseRead(CaseReadRecord { case: 7, subject: case().subject, actor: actor(), at }),
+        Record::FrameBlock(FrameBlock {
+            uetr: Uetr::from_random([7; 16]),
+            frame: [9; FRAME_BYTES],
+            key_id: 3,
+            reason: "debtor-listed".into(),
+            source: "192.0.2.9:4600".into(),
+            at,
+        }),
     ]
 }
 
@@ -159,5 +169,5 @@ fn records_have_one_frozen_encoding() {
 #[test]
 fn classes_keep_their_numbers() {
     let numbers: Vec<_> = RecordClass::ALL.iter().map(|class| class.number()).collect();
-    assert_eq!(numbers, (1..=18).collect::<Vec<u8>>());
+    assert_eq!(numbers, (1..=19).collect::<Vec<u8>>());
 }

@@ -5,6 +5,7 @@
 
 use hansa_types::bic::Bic;
 use hansa_types::decision::{Disposition, Finding, ListedParty, MAX_FINDINGS, Reason, Verdict};
+use hansa_types::frame::BoundByFrame;
 use hansa_types::hash::Digest;
 use hansa_types::model::Score;
 use hansa_types::payment::{self, Account, FindingKind, Party, PartyRole, Payment, PaymentKind};
@@ -88,6 +89,7 @@ pub(crate) struct Grounds<'a> {
     pub(crate) names: Vec<Listed>,
     pub(crate) identifiers: Vec<Listed>,
     pub(crate) signals: &'a [(&'static str, Digest)],
+    pub(crate) frame: Option<&'a BoundByFrame>,
     /// Names like listed ones that an exception covers.
     pub(crate) excepted: Vec<String>,
 }
@@ -110,6 +112,7 @@ pub(crate) fn rule(grounds: &Grounds<'_>, without: Option<Reason>) -> Ruled {
     listed(grounds, refusal, &mut rulings);
     signalled(grounds, &mut rulings);
     own_rules(grounds, refusal, &mut rulings);
+    bound(grounds, refusal, &mut rulings, &mut notes);
     data(grounds, refusal, &mut rulings, &mut notes);
     scored(grounds, &mut rulings, &mut notes);
     rulings.retain(|ruling| Some(ruling.reason) != without);
@@ -207,6 +210,20 @@ fn own_rules(grounds: &Grounds<'_>, refusal: Disposition, rulings: &mut Vec<Ruli
             block(Reason::BlockedAccount, format!("the {role}'s account {iban} is blocked by the bank"));
         }
     }
+}
+
+/// A frame's BLOCK binds the full message, whatever else is found, and though the two differ.
+fn bound(grounds: &Grounds<'_>, refusal: Disposition, rulings: &mut Vec<Ruling>, notes: &mut Vec<String>) {
+    let Some(BoundByFrame { reason, differs, .. }) = grounds.frame else { return };
+    rulings.push(Ruling {
+        verdict: Verdict::Block,
+        disposition: refusal,
+        reason: Reason::FrameBlock,
+        finding: None,
+        listed: None,
+        text: format!("the payment's frame was blocked before: {reason}"),
+    });
+    notes.extend(differs.iter().map(|field| format!("the frame had another {field} than the message")));
 }
 
 /// Data that is missing or cannot be right, as far as the policy minds; the rest is noted.

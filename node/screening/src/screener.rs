@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use hansa_types::decision::{Decision, ListVersion, ListedParty, MAX_FINDINGS, Reason};
 use hansa_types::exception::Exception;
+use hansa_types::frame::BoundByFrame;
 use hansa_types::habits::Habits;
 use hansa_types::hash::Digest;
 use hansa_types::id::Timestamp;
@@ -73,6 +74,8 @@ pub struct Known<'a> {
     pub alerts: &'a ActiveAlerts,
     /// Who was found not to be listed.
     pub exceptions: &'a Exceptions,
+    /// A blocked frame of the payment.
+    pub frame: Option<&'a BoundByFrame>,
 }
 
 impl Default for Known<'static> {
@@ -80,7 +83,7 @@ impl Default for Known<'static> {
     fn default() -> Self {
         static ALERTS: ActiveAlerts = ActiveAlerts::NONE;
         static EXCEPTIONS: Exceptions = Exceptions::NONE;
-        Self { alerts: &ALERTS, exceptions: &EXCEPTIONS }
+        Self { alerts: &ALERTS, exceptions: &EXCEPTIONS, frame: None }
     }
 }
 
@@ -203,6 +206,7 @@ impl Screener {
             names: name_hits.iter().map(|hit| self.describe_name(hit)).collect(),
             identifiers: identifier_hits.iter().map(|hit| self.describe_identifier(hit)).collect(),
             signals: &signals,
+            frame: known.frame,
             excepted: excepted
                 .iter()
                 .map(|(hit, exception)| self.describe_excepted(hit, exception))
@@ -224,6 +228,7 @@ impl Screener {
             lists: self.consulted(scheme),
             signals: signals.into_iter().map(|(_, signal)| signal).collect(),
             exceptions: excepted_ids(&excepted),
+            frame: known.frame.cloned(),
             findings: ruled.findings,
             decided_at: now,
         };

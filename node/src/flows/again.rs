@@ -10,6 +10,7 @@ use hansa_types::case::{Alert, AlertState};
 use hansa_types::codec::Encode;
 use hansa_types::decision::Decision;
 use hansa_types::exception::Exception;
+use hansa_types::frame::BoundByFrame;
 use hansa_types::hash::Digest;
 use hansa_types::payment::PaymentKey;
 use hansa_types::record::{DecisionRecord, Record};
@@ -107,9 +108,10 @@ pub(crate) async fn why(node: &Arc<Node>, key: PaymentKey) -> Result<Reasons, Ag
         let DecisionRecord { decision, payment, habits } = record;
         let screener = node.archive.screener_of(&decision)?;
         let why = explain(&screener, &payment, habits, known.borrow(), decision.decided_at);
-        // Signals and exceptions too are today's.
+        // Signals and exceptions too are today's; a frame's BLOCK binds for ever.
         let today = node.screening.current();
-        let today = today.judge(&payment, habits, node.book().known(), node.now()).decision;
+        let then = Known { frame: known.frame.as_ref(), ..node.book().known() };
+        let today = today.judge(&payment, habits, then, node.now()).decision;
         Ok(Reasons { recorded: decision, why, today })
     })
     .await?
@@ -119,11 +121,12 @@ pub(crate) async fn why(node: &Arc<Node>, key: PaymentKey) -> Result<Reasons, Ag
 struct Then {
     alerts: ActiveAlerts,
     exceptions: Exceptions,
+    frame: Option<BoundByFrame>,
 }
 
 impl Then {
     fn borrow(&self) -> Known<'_> {
-        Known { alerts: &self.alerts, exceptions: &self.exceptions }
+        Known { alerts: &self.alerts, exceptions: &self.exceptions, frame: self.frame.as_ref() }
     }
 }
 
@@ -137,7 +140,8 @@ fn recorded(node: &Node, key: &PaymentKey) -> Result<(DecisionRecord, Then), Aga
     };
     let exceptions: Result<Vec<_>, _> =
         record.decision.exceptions.iter().map(|id| exception(node, id)).collect();
-    Ok((record, Then { alerts: ActiveAlerts::new(&alerts), exceptions: Exceptions::new(exceptions?) }))
+    let frame = record.decision.frame.clone();
+    Ok((record, Then { alerts: ActiveAlerts::new(&alerts), exceptions: Exceptions::new(exceptions?), frame }))
 }
 
 /// An exception as it was granted, whatever became of it.

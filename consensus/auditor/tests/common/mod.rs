@@ -219,6 +219,7 @@ pub(crate) fn decide(payment: Payment, signals: Vec<Digest>, at: Timestamp) -> D
         lists: vec![],
         signals,
         exceptions: vec![],
+        frame: None,
         findings: vec![],
         decided_at: at,
     };

@@ -82,6 +82,7 @@ pub(super) fn decision() -> Decision {
         lists: Vec::new(),
         signals: vec![Digest([5; 32])],
         exceptions: Vec::new(),
+        frame: None,
         findings: vec![Finding {
             reason: Some(Reason::Score),
             listed: None,

@@ -24,14 +24,15 @@ use crate::model::RiskModel;
 use crate::screener::Screener;
 
 /// What says nothing of a subject's conduct that other banks may be told (decision 3 of the design): a list is public or
-/// between the bank and its authority, missing and malformed data are nobody's conduct, and another bank's signal is not
+/// between the bank and its authority (and a frame's BLOCK may rest on one), missing and malformed data are nobody's conduct, and another bank's signal is not
 /// this one's knowledge.
-const PRIVATE: [Reason; 5] = [
+const PRIVATE: [Reason; 6] = [
     Reason::ListedName,
     Reason::ListedIdentifier,
     Reason::MissingData,
     Reason::InvalidData,
     Reason::ConsortiumSignal,
+    Reason::FrameBlock,
 ];
 /// The factors that say the same in a score.
 const PRIVATE_FACTORS: [Factor; 2] = [Factor::ListMatch, Factor::MissingOriginator];
