@@ -16,6 +16,8 @@ use crate::{Purpose, Secret};
 const HEADER: &str = "hansa-key-v1";
 /// What an officer's own key is for: it is in no bank's folder.
 pub const OFFICER: &str = "officer";
+/// Bytes of a short key.
+pub const SHORT: usize = 16;
 /// No key file is longer.
 const MAX_FILE: u64 = 256;
 
@@ -103,7 +105,16 @@ impl KeyFolder {
 
 /// Writes a key file for `purpose` that is not there yet, durably.
 pub fn store_secret(path: &Path, purpose: &str, secret: &Secret) -> Result<(), KeyError> {
-    let line = Zeroizing::new(format!("{HEADER} {purpose} {}\n", hex::encode(secret.expose())));
+    store(path, purpose, secret.expose())
+}
+
+/// As [`store_secret`], for a key of 16 bytes: SipHash takes no longer one.
+pub fn store_short(path: &Path, purpose: &str, key: &[u8; SHORT]) -> Result<(), KeyError> {
+    store(path, purpose, key)
+}
+
+fn store(path: &Path, purpose: &str, bytes: &[u8]) -> Result<(), KeyError> {
+    let line = Zeroizing::new(format!("{HEADER} {purpose} {}\n", hex::encode(bytes)));
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
@@ -119,6 +130,15 @@ pub fn store_secret(path: &Path, purpose: &str, secret: &Secret) -> Result<(), K
 
 /// Reads a key file that is for `purpose`.
 pub fn load_secret(path: &Path, purpose: &str) -> Result<Secret, KeyError> {
+    load(path, purpose).map(|bytes| Secret::from_bytes(*bytes))
+}
+
+/// As [`load_secret`], for a key of 16 bytes.
+pub fn load_short(path: &Path, purpose: &str) -> Result<Zeroizing<[u8; SHORT]>, KeyError> {
+    load(path, purpose)
+}
+
+fn load<const N: usize>(path: &Path, purpose: &str) -> Result<Zeroizing<[u8; N]>, KeyError> {
     let io = |source| KeyError::Io { path: path.to_owned(), source };
     let metadata = fs::metadata(path).map_err(io)?;
     if metadata.permissions().mode() & 0o077 != 0 {
@@ -135,9 +155,9 @@ pub fn load_secret(path: &Path, purpose: &str) -> Result<Secret, KeyError> {
         .and_then(|rest| rest.strip_prefix(purpose))
         .and_then(|rest| rest.strip_prefix(' '))
         .ok_or_else(malformed)?;
-    let mut bytes = Zeroizing::new([0; 32]);
+    let mut bytes = Zeroizing::new([0; N]);
     hex::decode_to_slice(hex.trim_end(), bytes.as_mut()).map_err(|_| malformed())?;
-    Ok(Secret::from_bytes(*bytes))
+    Ok(bytes)
 }
 
 /// An Ed25519 key (RFC 8032) held in memory; `ed25519-dalek` zeroises it when dropped.
@@ -209,6 +229,19 @@ mod tests {
         let (_dir, keys) = folder();
         fs::set_permissions(keys.path(Purpose::Log), fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(keys.secret(Purpose::Log), Err(KeyError::Exposed(_))));
+    }
+
+    #[test]
+    fn a_short_key_is_kept_as_carefully() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("frame.key");
+        store_short(&path, "frame-3", &[7; SHORT]).unwrap();
+        assert_eq!(*load_short(&path, "frame-3").unwrap(), [7; SHORT]);
+        assert!(matches!(store_short(&path, "frame-3", &[8; SHORT]), Err(KeyError::Exists(_))));
+        assert!(matches!(load_short(&path, "frame-4"), Err(KeyError::Malformed { .. })));
+        assert!(matches!(load_secret(&path, "frame-3"), Err(KeyError::Malformed { .. })), "too short");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(load_short(&path, "frame-3"), Err(KeyError::Exposed(_))));
     }
 
     #[test]
