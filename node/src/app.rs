@@ -41,9 +41,10 @@ use crate::flows::rescreen::{self, Rescreening};
 use crate::flows::tags::Tags;
 use crate::flows::witness::{self, Cosigning};
 use crate::flows::{
-    cases, customers, governance, inbound, keys as locked_keys, lists, outbound, start, without_quorum,
+    cases, customers, frame, governance, inbound, keys as locked_keys, lists, outbound, start, without_quorum,
 };
 use crate::follow;
+use crate::frames::Frames;
 use crate::governed::{Governed, GovernedError};
 use crate::journal::{Journal, JournalError};
 use crate::lead;
@@ -139,6 +140,7 @@ async fn build(
     let (prover, governed) = proof_keys(config, manifest)?;
     let retention = Retention::with(&config.records.retention, manifest.development)?;
     let (archive, screening) = open_screening(config)?;
+    let frames = open_frames(config, &screening).await?;
     let customers = CustomerFile::open(&config.node.customers, config.node.customers_max_age_hours)?;
 
     let group = registry.sub_registry_with_prefix(CONSENSUS_PREFIX);
@@ -168,6 +170,7 @@ async fn build(
         gateway: config.signalling.gateway,
         in_flight: InFlight::default(),
         payments: config.payments.clone(),
+        frames,
         provisional,
         seen: Seen::default(),
         followed: watch::Sender::new(book.size.min(past.folded)),
@@ -221,6 +224,11 @@ fn open_screening(config: &Config) -> Result<(Archive, Screening), StartError> {
     let challenger = load::challenger(&config.screening)?;
     let screening = Screening::new(config.screening.clone(), loaded.screener, loaded.model, challenger);
     Ok((archive, screening))
+}
+
+async fn open_frames(config: &Config, screening: &Screening) -> Result<Option<Frames>, StartError> {
+    let Some(frames) = &config.frames else { return Ok(None) };
+    Ok(Some(Frames::open(frames, &config.xdp, &screening.current()).await?))
 }
 
 fn open_provisional(config: &Config, keys: &KeyFolder) -> Result<Provisional, StartError> {
@@ -341,6 +349,11 @@ fn spawn(node: &Arc<Node>, changes: broadcast::Receiver<Change>) -> JoinSet<Stri
     tasks.spawn(async move {
         tokio::join!(customers::run(looking.clone()), model::run(looking));
         "following customers and models ended".to_owned()
+    });
+    let (screening, listing) = (node.clone(), node.clone());
+    tasks.spawn(async move {
+        tokio::join!(frame::run(screening), frame::follow_lists(listing));
+        "taking frames in ended".to_owned()
     });
     let saving = node.clone();
     tasks.spawn(async move {

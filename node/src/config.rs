@@ -3,6 +3,7 @@
 //! `HANSA_SECTION__KEY=value` in the environment overrides `[section] key`; the value is read as TOML, else as text.
 //! Secrets are files named in the configuration, never values in it or in the environment.
 
+mod frames;
 mod screening;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,8 @@ use hansa_types::id::{BankId, GatewayId};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+pub(crate) use self::frames::read as read_key;
+pub use self::frames::{DIGEST_PURPOSE, FrameKey, FramesConfig, FramesError, key_purpose};
 pub use self::screening::{FetchConfig, ListConfig, ListFormat, Mode, ScreeningConfig};
 
 /// The prefix of environment variables that override the file.
@@ -70,6 +73,11 @@ pub struct Config {
     /// Kafka.
     #[serde(default)]
     pub kafka: hansa_api::KafkaConfig,
+    /// Where frames are taken in; absent, none are.
+    pub frames: Option<FramesConfig>,
+    /// Who may send frames, and what they are judged by.
+    #[serde(default)]
+    pub xdp: hansa_xdp::Config,
     /// The Raft group and its store.
     #[serde(default)]
     pub consensus: hansa_consensus::ConsensusConfig,
@@ -312,6 +320,8 @@ impl Config {
             .chain(&mut self.backup.off_site)
             .chain(&mut self.api.socket)
             .chain(&mut self.files.dir)
+            .chain(self.frames.iter_mut().flat_map(FramesConfig::paths))
+            .chain(&mut self.xdp.pin)
             .chain(lists)
     }
 }

@@ -14,6 +14,7 @@ use hansa_types::id::{BankId, GatewayId};
 use hansa_types::manifest::ManifestError;
 
 use crate::archive::ArchiveError;
+use crate::config::FramesError;
 use crate::journal::JournalError;
 use crate::lead::LeadError;
 use crate::load::LoadError;
@@ -43,6 +44,9 @@ pub enum StartError {
     /// The tag key is another consortium's.
     #[error("{0} is not the tag key that the manifest names")]
     ForeignTagKey(PathBuf),
+    /// Frames.
+    #[error(transparent)]
+    Frames(#[from] FramesError),
     /// The rules on cases.
     #[error(transparent)]
     Cases(#[from] PolicyError),

@@ -37,6 +37,28 @@ pub enum Event {
         /// The multiaddress.
         address: String,
     },
+    /// Frames are taken in.
+    FramesListening {
+        /// At which address and UDP port.
+        address: String,
+        /// Where they are screened: `socket`.
+        path: String,
+    },
+    /// The block list of frames follows the lists and the policy.
+    FrameListChanged {
+        /// How many accounts it has.
+        accounts: usize,
+    },
+    /// A payment was decided before its frame was blocked: look into it.
+    FrameAfterDecision {
+        /// The payment.
+        payment: String,
+        /// Where its decision is in the log.
+        index: u64,
+        /// The case about it; none if the side that was blocked has no account.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        case: Option<u64>,
+    },
     /// Another member's node is connected.
     PeerConnected {
         /// Whose.

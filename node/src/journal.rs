@@ -75,6 +75,9 @@ pub enum JournalError {
     /// A leaf that decides a payment holds another record.
     #[error("leaf {0} should hold a decision and does not: the store is damaged")]
     NotADecision(u64),
+    /// A leaf that binds a payment holds another record.
+    #[error("leaf {0} should hold a blocked frame and does not: the store is damaged")]
+    NotAFrame(u64),
     /// The index key is not the one that the log was indexed with.
     #[error(
         "the index key is not the one this log was written with: decided payments would be decided again"

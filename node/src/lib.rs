@@ -22,6 +22,8 @@ mod evidence;
 pub mod export;
 mod flows;
 mod follow;
+mod frames;
+pub mod gateway;
 mod governance;
 mod governed;
 mod journal;

@@ -1,5 +1,6 @@
 //! What the flows count, and how long their stages take.
 
+mod frames;
 mod screening;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use self::frames::FrameMetrics;
 use self::screening::ScreeningMetrics;
 
 /// Upper bounds in seconds: a microsecond's work to a scheme's time limit.
@@ -157,6 +159,7 @@ pub(crate) struct Metrics {
     queue: QueueMetrics,
     witness: WitnessMetrics,
     pub(crate) screening: ScreeningMetrics,
+    pub(crate) frames: FrameMetrics,
     governance_refused: Counter,
     seconds: Family<StageLabel, Histogram, fn() -> Histogram>,
     recent: Mutex<BTreeMap<&'static str, Recent>>,
@@ -184,6 +187,7 @@ impl Metrics {
             queue: QueueMetrics::default(),
             witness: WitnessMetrics::default(),
             screening: ScreeningMetrics::default(),
+            frames: FrameMetrics::default(),
             governance_refused: Counter::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             recent: Mutex::default(),
@@ -230,6 +234,7 @@ impl Metrics {
         metrics.queue.register(registry);
         metrics.witness.register(registry);
         metrics.screening.register(registry);
+        metrics.frames.register(registry);
         registry.register("stage_seconds", "How long each stage of a flow took", metrics.seconds.clone());
         metrics
     }
@@ -254,7 +259,7 @@ impl Metrics {
         for outcome in ["logged", "conflict"] {
             drop(self.reconciled.get_or_create(&OutcomeLabel { outcome: outcome.to_owned() }));
         }
-        for stage in ["parse", "screen", "log", "prove", "verify"] {
+        for stage in ["parse", "screen", "log", "frame", "prove", "verify"] {
             drop(self.seconds.get_or_create(&StageLabel { stage: stage.to_owned() }));
         }
     }

@@ -30,6 +30,7 @@ use crate::flows::proving::Proving;
 use crate::flows::rescreen::Rescreening;
 use crate::flows::tags::Tags;
 use crate::flows::witness::Cosigning;
+use crate::frames::Frames;
 use crate::governed::Governed;
 use crate::journal::{Journal, JournalError};
 use crate::link::Link;
@@ -74,6 +75,8 @@ pub(crate) struct Node {
     pub(crate) past: Mutex<Past>,
     pub(crate) in_flight: InFlight,
     pub(crate) payments: PaymentsConfig,
+    /// Where frames are taken in, if they are.
+    pub(crate) frames: Option<Frames>,
     /// Decisions taken without a quorum.
     pub(crate) provisional: Provisional,
     pub(crate) tags: Tags,
@@ -206,6 +209,12 @@ impl Node {
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     Timestamp(since.map_or(0, |elapsed| elapsed.as_secs()))
+}
+
+/// The system's time as frames count it: nanoseconds since 1970.
+pub(crate) fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |elapsed| u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The actor of what a named policy does by itself.

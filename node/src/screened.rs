@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use hansa_api::model::{
-    BacktestRequest, BacktestView, CustomerChange, CustomerChangeView, CustomerChanges, CustomerImport,
-    CustomersView, DriftQuery, DriftView, ExceptionRequest, ExceptionView, FindingView, FlipView, Leg,
-    ListChangeView, ListDiffQuery, ListEntryView, ListImport, ListVersionView, ListView, ListsView,
-    ModelReload, ModelView, OutcomeView, ReplayView, SampleQuery, SampleView, SummandView, VerdictsRequest,
-    VerdictsView, WhyView, WithdrawalRequest, WithoutView,
+    BacktestRequest, BacktestView, Check, CustomerChange, CustomerChangeView, CustomerChanges,
+    CustomerImport, CustomersView, DriftQuery, DriftView, ExceptionRequest, ExceptionView, FindingView,
+    FlipView, Leg, ListChangeView, ListDiffQuery, ListEntryView, ListImport, ListVersionView, ListView,
+    ListsView, ModelReload, ModelView, OutcomeView, ReplayView, SampleQuery, SampleView, SummandView,
+    VerdictsRequest, VerdictsView, WhyView, WithdrawalRequest, WithoutView,
 };
 use hansa_api::{Problem, ScreeningService};
 use hansa_screening::watchlist::diff::{self, Diff};
@@ -201,8 +201,22 @@ impl ScreeningService for NodeService {
     }
 }
 
+/// Whether what payments are screened against is as new as it should be.
+pub(crate) fn checks(node: &Node) -> [Check; 2] {
+    let stale = stale_lists(node);
+    let lists = match stale.is_empty() {
+        true => format!("{} watch lists in use", node.screening.current().lists().len()),
+        false => format!("no news of {}: see `hansa lists status`", stale.join(", ")),
+    };
+    let customers = format!("{} accounts held; `hansa customers status`", node.customers.current().len());
+    [
+        Check { name: "lists".to_owned(), ok: stale.is_empty(), detail: lists },
+        Check { name: "customers".to_owned(), ok: !customers_stale(node), detail: customers },
+    ]
+}
+
 /// The lists without news for longer than the configuration allows.
-pub(crate) fn stale_lists(node: &Node) -> Vec<String> {
+fn stale_lists(node: &Node) -> Vec<String> {
     let screener = node.screening.current();
     let lists = screener.lists().iter().filter_map(|list| {
         let config = node.screening.config.lists.iter().find(|config| config.name == list.name)?;
@@ -212,7 +226,7 @@ pub(crate) fn stale_lists(node: &Node) -> Vec<String> {
 }
 
 /// Whether the customers' file was not written for longer than the configuration allows.
-pub(crate) fn customers_stale(node: &Node) -> bool {
+fn customers_stale(node: &Node) -> bool {
     let age = node.now().0.saturating_sub(node.customers.seen().0.modified().0);
     node.customers.max_age_hours.is_some_and(|hours| age > u64::from(hours) * HOUR)
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use hansa_screening::{RiskModel, Screener};
 use hansa_types::id::Timestamp;
+use tokio::sync::watch;
 
 use crate::config::ScreeningConfig;
 
@@ -17,6 +18,7 @@ pub(crate) struct Screening {
     /// A model that is scored beside the one in use.
     pub(crate) challenger: Option<RiskModel>,
     current: RwLock<Arc<Screener>>,
+    swaps: watch::Sender<()>,
     /// The model's file. Held by whoever makes another screener: two changes at once would undo one another.
     pub(crate) changing: tokio::sync::Mutex<Vec<u8>>,
     news: Mutex<BTreeMap<String, News>>,
@@ -43,6 +45,7 @@ impl Screening {
             config,
             challenger,
             current: RwLock::new(Arc::new(screener)),
+            swaps: watch::Sender::new(()),
             changing: tokio::sync::Mutex::new(model),
             news: Mutex::default(),
         }
@@ -57,6 +60,12 @@ impl Screening {
     /// Swaps another in: whatever is decided from here on is decided by it.
     pub(crate) fn swap(&self, screener: Screener) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(screener);
+        self.swaps.send_replace(());
+    }
+
+    /// Tells of every screener that is swapped in.
+    pub(crate) fn swaps(&self) -> watch::Receiver<()> {
+        self.swaps.subscribe()
     }
 
     fn news_mut(&self) -> MutexGuard<'_, BTreeMap<String, News>> {

@@ -32,11 +32,12 @@ use crate::evidence::{self, ExportError};
 use crate::flows::payment;
 use crate::flows::retraction::{self, RetractError};
 use crate::flows::witness;
+use crate::frames::Frames;
 use crate::governance;
 use crate::journal::JournalError;
 use crate::node::Node;
 use crate::published;
-use crate::screened::{customers_stale, stale_lists};
+use crate::screened;
 use crate::terms::Term;
 
 /// After how many seconds a caller may try again what consensus could not do.
@@ -325,10 +326,8 @@ impl Service for NodeService {
         let raft = node.journal.consensus().status();
         let consensus = node.journal.consensus();
         let quorum = consensus.is_ready();
-        let screener = node.screening.current();
-        let stale = stale_lists(node);
         let epoch = self.epoch();
-        Readiness::of(vec![
+        let mut checks = vec![
             check(
                 "quorum",
                 quorum || (raft.stopped.is_none() && node.payments.journals()),
@@ -343,24 +342,14 @@ impl Service for NodeService {
                 "`hansa cluster undrain` ends what `hansa cluster drain` began".to_owned(),
             ),
             check(
-                "lists",
-                stale.is_empty(),
-                match stale.is_empty() {
-                    true => format!("{} watch lists in use", screener.lists().len()),
-                    false => format!("no news of {}: see `hansa lists status`", stale.join(", ")),
-                },
-            ),
-            check(
-                "customers",
-                !customers_stale(node),
-                format!("{} accounts held; `hansa customers status`", node.customers.current().len()),
-            ),
-            check(
                 "epoch",
                 epoch.is_some(),
                 epoch.map_or("epoch 0 has not begun".into(), |e| format!("epoch {e}")),
             ),
-        ])
+        ];
+        checks.extend(screened::checks(node));
+        checks.extend(node.frames.as_ref().map(Frames::check));
+        Readiness::of(checks)
     }
 }
 

@@ -110,8 +110,10 @@ pub(crate) async fn why(node: &Arc<Node>, key: PaymentKey) -> Result<Reasons, Ag
         let why = explain(&screener, &payment, habits, known.borrow(), decision.decided_at);
         // Signals and exceptions too are today's; a frame's BLOCK binds for ever.
         let today = node.screening.current();
-        let then = Known { frame: known.frame.as_ref(), ..node.book().known() };
+        let book = node.book();
+        let then = Known { frame: known.frame.as_ref(), ..book.known() };
         let today = today.judge(&payment, habits, then, node.now()).decision;
+        drop(book);
         Ok(Reasons { recorded: decision, why, today })
     })
     .await?

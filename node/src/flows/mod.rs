@@ -5,6 +5,7 @@ pub(crate) mod cases;
 pub(crate) mod customers;
 pub(crate) mod decided;
 pub(crate) mod exceptions;
+pub(crate) mod frame;
 pub(crate) mod governance;
 pub(crate) mod inbound;
 pub(crate) mod keys;

@@ -13,8 +13,9 @@ use hansa_consensus::{Command, Outcome};
 use hansa_screening::codes::{self, Outward};
 use hansa_screening::drift::Scored;
 use hansa_screening::message::{MessageError, parse, report};
-use hansa_screening::{History, RiskModel, Scheme, Screener};
+use hansa_screening::{History, Known, RiskModel, Scheme, Screener};
 use hansa_types::decision::{Decision, Verdict};
+use hansa_types::frame::BoundByFrame;
 use hansa_types::habits::Habits;
 use hansa_types::hash::{Digest, digest};
 use hansa_types::id::Timestamp;
@@ -25,6 +26,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::cases;
+use super::frame;
 use super::inbound;
 use super::tags::{self, Tags};
 use super::without_quorum;
@@ -193,7 +195,8 @@ async fn decide_alone(
         return Ok(answer);
     }
     let without = without_quorum::journals_now(node, &payment).await;
-    let (decision, habits) = assess(node, &payment);
+    let binding = frame::binding(node, &payment).await?;
+    let (decision, habits) = assess(node, &payment, binding.frame.as_ref());
     let record = DecisionRecord { decision: decision.clone(), payment: payment.clone(), habits };
     if without {
         return without_quorum::keep(node, record).await;
@@ -208,6 +211,7 @@ async fn decide_alone(
         Outcome::Appended { index } => {
             node.metrics.stage("log", begun.elapsed());
             node.metrics.payment(decision.verdict);
+            frame::check_frame(node, &record, index).await?;
             Ok(PaymentAnswer::of(&decision, index, false))
         }
         // Another replica decided it meanwhile: what is in the log is the answer.
@@ -223,12 +227,14 @@ async fn decide_alone(
 /// Decides, and takes the payment into the accounts' history at once, so that those sent in parallel count one another.
 /// The log gives it back later, and it does not count again. If the log never takes the decision, the history is too full
 /// until the next start rather than too empty.
-fn assess(node: &Node, payment: &Payment) -> (Decision, Habits) {
+fn assess(node: &Node, payment: &Payment, frame: Option<&BoundByFrame>) -> (Decision, Habits) {
     let begun = Instant::now();
     let screener = node.screening.current();
     let (decision, habits) = {
         let mut past = node.past();
-        let assessed = screener.assess(payment, &past.history, node.book().known(), node.now());
+        let book = node.book();
+        let known = Known { frame, ..book.known() };
+        let assessed = screener.assess(payment, &past.history, known, node.now());
         past.run_ahead(&screener, &assessed.decision, payment);
         (assessed.decision, assessed.habits)
     };

@@ -141,6 +141,9 @@ async fn settle_all(node: &Arc<Node>) -> Result<(), JournalError> {
 async fn settle(node: &Arc<Node>, record: DecisionRecord) -> Result<bool, JournalError> {
     let decision = &record.decision;
     let outcome = super::cases::log_decision(node, &record).await?;
+    if let Outcome::Appended { index } = outcome {
+        super::frame::check_frame(node, &record, index).await?;
+    }
     let (Outcome::Existing { index } | Outcome::Conflict { index }) = outcome else { return Ok(false) };
     node.shown(&outcome).await;
     let standing = match node.journal.read(index)? {

@@ -1,0 +1,285 @@
+//! A frame: datagram -> judged -> PRE-SCREENED, answered at once; or BLOCK -> log -> answered; or refused.
+//!
+//! A BLOCK is durable in the log before its reply leaves, and binds the full message. What is not durable is not
+//! answered, and silence is the gateway's fail-closed. There is one record for a payment and leg: another frame of it
+//! that is blocked gets the same answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hansa_consensus::{Command, Outcome, Unique};
+use hansa_screening::case::Grounds;
+use hansa_types::case::Suspect;
+use hansa_types::decision::{Decision, Reason as DecisionReason, Verdict as Decided};
+use hansa_types::frame::{BoundByFrame, FrameBlock};
+use hansa_types::payment::Payment;
+use hansa_types::record::{DecisionRecord, Operation, Record};
+use hansa_types::uetr::{Uetr, UetrError};
+use hansa_xdp::Judged;
+use hansa_xdp::frame::{Reason, Verdict};
+use tokio::sync::MutexGuard;
+
+use super::cases;
+use crate::events::Event;
+use crate::frames::{BlockedFrame, Frames, LegDigests, MAX_DATAGRAM};
+use crate::journal::JournalError;
+use crate::node::{Node, now_ns};
+use crate::terms::Term;
+
+/// The domain of what makes a frame's record the only one.
+const BLOCK: &[u8] = b"frame-block";
+/// What is logged where a message was decided before its frame was blocked, and the domain of its uniqueness.
+const AFTER_DECISION: &str = "frame-after-decision";
+
+/// Why a BLOCK is not answered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BlockError {
+    /// The rules let no such frame pass.
+    #[error("the frame is not canonical: was it judged at all?")]
+    NotCanonical,
+    /// The same.
+    #[error(transparent)]
+    Uetr(#[from] UetrError),
+    /// The log holds something else in its place.
+    #[error("leaf {0} should hold a blocked frame and does not: the store is damaged")]
+    NotABlock(u64),
+    /// The log.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// What a payment that is being decided is bound by; held until its decision is in the log.
+pub(crate) struct Binding<'a> {
+    pub(crate) frame: Option<BoundByFrame>,
+    _alone: Option<MutexGuard<'a, ()>>,
+}
+
+/// Takes datagrams in as long as the node runs.
+pub(crate) async fn run(node: Arc<Node>) {
+    let Some(frames) = &node.frames else { return std::future::pending().await };
+    node.events
+        .emit(&Event::FramesListening { address: frames.listen.to_string(), path: "socket".to_owned() });
+    let mut datagram = [0; MAX_DATAGRAM];
+    loop {
+        let (length, source) = match frames.socket.recv_from(&mut datagram).await {
+            Ok(received) => received,
+            // An earlier reply that reached nobody is told here; the socket itself is well.
+            Err(error) => {
+                tracing::debug!(%error, "the frames' socket");
+                continue;
+            }
+        };
+        let now = now_ns();
+        let mut answer = Vec::new();
+        for Judged { frame, reason } in frames.judge(source.ip(), &datagram[..length], now) {
+            if reason.verdict() == Verdict::Block {
+                blocked(&node, BlockedFrame { frame, reason, source });
+            } else if let Some(reply) = frames.reply(&frame, reason, now) {
+                node.metrics.frames.replied(reason.verdict());
+                answer.extend_from_slice(&reply);
+            }
+        }
+        frames.newly_counted().into_iter().for_each(|(counter, by)| node.metrics.frames.count(counter, by));
+        if !answer.is_empty() {
+            send(frames, &answer, source).await;
+        }
+    }
+}
+
+/// Follows the screener: whenever it is swapped, the block list is computed and replaced.
+pub(crate) async fn follow_lists(node: Arc<Node>) {
+    let Some(frames) = &node.frames else { return std::future::pending().await };
+    let mut swaps = node.screening.swaps();
+    while swaps.changed().await.is_ok() {
+        let screener = node.screening.current();
+        let accounts = frames.listed(&screener);
+        let count = accounts.len();
+        frames.block(accounts);
+        node.events.emit(&Event::FrameListChanged { accounts: count });
+    }
+}
+
+/// Takes a blocked frame to the log and answers it then. This is where the kernel program's frames come in, too.
+pub(crate) fn blocked(node: &Arc<Node>, blocked: BlockedFrame) {
+    let Some(frames) = &node.frames else { return };
+    let Some(place) = frames.place() else { return node.metrics.frames.unanswered("queue-full") };
+    node.metrics.frames.waiting(frames.waiting());
+    let node = node.clone();
+    // Those that wait at once share an entry of the log: consensus packs what is proposed side by side.
+    tokio::spawn(async move {
+        let Some(frames) = &node.frames else { return };
+        let begun = Instant::now();
+        match record(&node, frames, &blocked).await {
+            Ok(reason) => {
+                node.metrics.stage("frame", begun.elapsed());
+                if let Some(reply) = frames.reply(&blocked.frame, reason, now_ns()) {
+                    node.metrics.frames.replied(Verdict::Block);
+                    send(frames, &reply, blocked.source).await;
+                }
+            }
+            Err(error) => {
+                node.metrics.frames.unanswered("not-logged");
+                tracing::warn!(%error, "a frame's BLOCK is not in the log, and so not answered");
+            }
+        }
+        drop(place);
+        node.metrics.frames.waiting(frames.waiting());
+    });
+}
+
+async fn send(frames: &Frames, reply: &[u8], to: std::net::SocketAddr) {
+    if let Err(error) = frames.socket.send_to(reply, to).await {
+        tracing::debug!(%error, %to, "a reply did not leave; the gateway fails closed");
+    }
+}
+
+/// Makes a BLOCK durable, and returns the reason that the log has for this payment.
+async fn record(node: &Node, frames: &Frames, blocked: &BlockedFrame) -> Result<Reason, BlockError> {
+    let fields = blocked.frame.fields().ok_or(BlockError::NotCanonical)?;
+    let uetr = Uetr::from_uuid(fields.uetr)?;
+    let leg = [fields.instructing, fields.instructed];
+    let unique = unique(node, &uetr, &leg);
+    let _alone = frames.alone(&unique.key).await;
+    if let Some(index) = node.journal.consensus().find_unique(&unique.key).map_err(JournalError::from)? {
+        return reason_of(&read(node, index)?, index);
+    }
+    let block = FrameBlock {
+        uetr,
+        frame: *blocked.frame.as_bytes(),
+        key_id: fields.key_id,
+        reason: blocked.reason.name().to_owned(),
+        source: blocked.source.to_string(),
+        at: node.now(),
+    };
+    let mut leaf = node.journal.leaf(&Record::FrameBlock(block.clone()))?;
+    leaf.unique = unique;
+    match node.journal.propose(Command::Append { leaf, follow_up: vec![] }).await? {
+        // Another replica logged one meanwhile.
+        outcome @ (Outcome::Existing { index } | Outcome::Conflict { index }) => {
+            node.shown(&outcome).await;
+            reason_of(&read(node, index)?, index)
+        }
+        _ => {
+            check_decisions(node, frames, &block, &leg).await?;
+            Ok(blocked.reason)
+        }
+    }
+}
+
+fn read(node: &Node, index: u64) -> Result<FrameBlock, BlockError> {
+    match node.journal.read(index)? {
+        Some((_, Record::FrameBlock(block))) => Ok(block),
+        Some(_) => Err(BlockError::NotABlock(index)),
+        None => Err(JournalError::Behind.into()),
+    }
+}
+
+fn reason_of(block: &FrameBlock, index: u64) -> Result<Reason, BlockError> {
+    let reason = Reason::ALL.iter().copied().find(|reason| reason.name() == block.reason);
+    reason.ok_or(BlockError::NotABlock(index))
+}
+
+fn unique(node: &Node, uetr: &Uetr, [instructing, instructed]: &LegDigests) -> Unique {
+    node.journal.unique_of(BLOCK, &[uetr.as_bytes(), &instructing.0, &instructed.0])
+}
+
+/// What a payment is bound by. As long as this is held, no frame of it is logged here.
+pub(crate) async fn binding<'a>(node: &'a Node, payment: &Payment) -> Result<Binding<'a>, JournalError> {
+    let named = node.frames.as_ref().and_then(|frames| Some((frames, payment.uetr?, frames.leg(payment)?)));
+    let Some((frames, uetr, leg)) = named else { return Ok(Binding { frame: None, _alone: None }) };
+    let key = unique(node, &uetr, &leg).key;
+    let alone = frames.alone(&key).await;
+    let frame = match node.journal.consensus().find_unique(&key)? {
+        Some(index) => match node.journal.read(index)? {
+            Some((_, Record::FrameBlock(block))) => Some(frames.bound(&block, payment)),
+            Some(_) => return Err(JournalError::NotAFrame(index)),
+            None => return Err(JournalError::Behind),
+        },
+        None => None,
+    };
+    Ok(Binding { frame, _alone: Some(alone) })
+}
+
+/// Looks for messages of the payment that were decided before its frame was blocked.
+async fn check_decisions(
+    node: &Node,
+    frames: &Frames,
+    block: &FrameBlock,
+    leg: &LegDigests,
+) -> Result<(), JournalError> {
+    for index in node.journal.find(Term::Uetr(&block.uetr))? {
+        let record = match node.journal.read(index) {
+            Ok(Some((_, Record::Decision(record)))) => record,
+            Ok(_) | Err(JournalError::Erased(_)) => continue,
+            Err(error) => return Err(error),
+        };
+        if frames.leg(&record.payment).as_ref() == Some(leg) {
+            came_after(node, block, &record, index).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Says that a payment was let through, or held, before its frame was blocked: for a person to look at.
+async fn came_after(
+    node: &Node,
+    block: &FrameBlock,
+    record: &DecisionRecord,
+    index: u64,
+) -> Result<(), JournalError> {
+    let DecisionRecord { decision, .. } = record;
+    if decision.frame.is_some() || decision.verdict == Decided::Block {
+        return Ok(());
+    }
+    let (key, verdict, reason) = (&decision.key, decision.verdict, &block.reason);
+    let detail =
+        format!("payment {key} was decided {verdict} (entry {index}) before its frame was blocked: {reason}");
+    tracing::error!(detail, "a frame's BLOCK came after the decision on the message: look into it");
+    let operation = Operation { what: AFTER_DECISION.to_owned(), detail: detail.clone(), at: node.now() };
+    let mut leaf = node.journal.leaf_about(&Record::Operation(operation), key)?;
+    leaf.unique = node.journal.unique_of(AFTER_DECISION.as_bytes(), &[&decision.id().0]);
+    let logged = node.change(|book| {
+        let taken = grounds(node, block, record).and_then(|grounds| {
+            cases::take_in(book, book.cases.next_number(), grounds, "frames", node.now(), &detail)
+        });
+        let follow_up =
+            taken.iter().map(|taken| node.journal.case_leaf(&taken.case)).collect::<Result<_, _>>()?;
+        Ok::<_, JournalError>((Command::Append { leaf: leaf.clone(), follow_up }, taken))
+    });
+    let (outcome, taken) = logged.await?;
+    if let Outcome::Appended { .. } = outcome {
+        let case = taken.map(|taken| taken.case.number);
+        node.events.emit(&Event::FrameAfterDecision { payment: key.to_string(), index, case });
+    }
+    Ok(())
+}
+
+/// What the case is about: the side that the frame was blocked for.
+fn grounds(node: &Node, block: &FrameBlock, record: &DecisionRecord) -> Option<Grounds> {
+    let DecisionRecord { decision, payment, .. } = record;
+    let side =
+        if block.reason == Reason::CreditorListed.name() { Suspect::Creditor } else { Suspect::Debtor };
+    let screener = node.screening.current();
+    let mut grounds = Grounds::of_side(&node.cases, &screener, decision, payment, side)?;
+    grounds.reasons.push(DecisionReason::FrameBlock);
+    Some(grounds)
+}
+
+/// After a decision was logged: whether another replica logged a frame of its payment meanwhile.
+pub(crate) async fn check_frame(
+    node: &Node,
+    record: &DecisionRecord,
+    index: u64,
+) -> Result<(), JournalError> {
+    let DecisionRecord { payment, decision: Decision { frame: None, .. }, .. } = record else {
+        return Ok(());
+    };
+    let named = node.frames.as_ref().and_then(|frames| Some((payment.uetr?, frames.leg(payment)?)));
+    let Some((uetr, leg)) = named else { return Ok(()) };
+    let found = node.journal.consensus().find_unique(&unique(node, &uetr, &leg).key)?;
+    let Some(at) = found else { return Ok(()) };
+    match node.journal.read(at)? {
+        Some((_, Record::FrameBlock(block))) => came_after(node, &block, record, index).await,
+        _ => Err(JournalError::NotAFrame(at)),
+    }
+}

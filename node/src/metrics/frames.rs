@@ -1,0 +1,98 @@
+//! Frames, counted: by reason, what became of sequence numbers and windows, and who was answered.
+
+use hansa_xdp::frame::{Counter as Counted, Reason, Verdict};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::{VerdictLabel, WhatLabel};
+
+/// Why a BLOCK is not answered.
+const UNANSWERED: [&str; 2] = ["queue-full", "not-logged"];
+/// The verdicts of replies.
+const VERDICTS: [Verdict; 3] = [Verdict::PreScreened, Verdict::Block, Verdict::Refused];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: String,
+}
+
+/// Frames on the socket.
+#[derive(Default)]
+pub(crate) struct FrameMetrics {
+    frames: Family<ReasonLabel, Counter>,
+    gaps: Counter,
+    windows_lost: Counter,
+    replies: Family<VerdictLabel, Counter>,
+    unanswered: Family<WhatLabel, Counter>,
+    waiting: Gauge,
+}
+
+impl FrameMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        for reason in Reason::ALL {
+            drop(self.frames.get_or_create(&ReasonLabel { reason: reason.name().to_owned() }));
+        }
+        for verdict in VERDICTS {
+            drop(self.replies.get_or_create(&VerdictLabel { verdict: verdict.name().to_owned() }));
+        }
+        for what in UNANSWERED {
+            drop(self.unanswered.get_or_create(&WhatLabel { what: what.to_owned() }));
+        }
+        registry.register(
+            "frames",
+            "Frames on the socket, by reason; datagrams that are refused as a whole count once",
+            self.frames.clone(),
+        );
+        registry.register(
+            "frame_gaps",
+            "Sequence numbers of frames that never came: frames were lost, alert on a rising rate",
+            self.gaps.clone(),
+        );
+        registry.register(
+            "frame_windows_lost",
+            "Frames that no velocity window had room for: raise xdp.max_windows",
+            self.windows_lost.clone(),
+        );
+        registry.register("frame_replies", "Replies to frames, by verdict", self.replies.clone());
+        registry.register(
+            "frame_blocks_unanswered",
+            "Blocked frames that nobody was told of, by why: the gateway fails closed, investigate any",
+            self.unanswered.clone(),
+        );
+        registry.register(
+            "frame_blocks_waiting",
+            "Blocked frames that wait to be durable in the log",
+            self.waiting.clone(),
+        );
+    }
+
+    /// The rules counted so many.
+    pub(crate) fn count(&self, counted: Counted, by: u64) {
+        let reason = Reason::ALL.iter().find(|reason| Counted::from(**reason) == counted);
+        if let Some(reason) = reason {
+            self.frames.get_or_create(&ReasonLabel { reason: reason.name().to_owned() }).inc_by(by);
+        } else if counted == Counted::SEQUENCE_GAPS {
+            self.gaps.inc_by(by);
+        } else if counted == Counted::WINDOW_LOST {
+            self.windows_lost.inc_by(by);
+        }
+    }
+
+    /// A frame was answered.
+    pub(crate) fn replied(&self, verdict: Verdict) {
+        self.replies.get_or_create(&VerdictLabel { verdict: verdict.name().to_owned() }).inc();
+    }
+
+    /// A BLOCK is not answered.
+    pub(crate) fn unanswered(&self, what: &str) {
+        self.unanswered.get_or_create(&WhatLabel { what: what.to_owned() }).inc();
+    }
+
+    /// So many BLOCKs wait.
+    pub(crate) fn waiting(&self, blocks: usize) {
+        self.waiting.set(i64::try_from(blocks).unwrap_or(i64::MAX));
+    }
+}
