@@ -154,6 +154,14 @@ customers = "customers.csv"
 # recipients = ["age1.."]
 # approvers = [{{ actor = "ada", key = ".." }}, {{ actor = "bob", key = ".." }}]
 
+# No frames are taken in until it is said where, and from whom: hansa frame key, docs/frame.md
+# [frames]
+# listen = "192.0.2.1:4480"
+# digest_key = "keys/frame-digest.key"
+# keys = [{{ id = 1, file = "keys/frame-1.key" }}]
+# [xdp]
+# allow = ["192.0.2.0/28"]
+
 # Nothing is shared until a gateway of the manifest is named.
 # [signalling]
 # gateway = 1

@@ -6,6 +6,7 @@ mod cases;
 mod cluster;
 mod customers;
 mod exceptions;
+mod frame;
 mod governance;
 mod init;
 mod lists;
@@ -91,6 +92,9 @@ pub enum Command {
     /// Exceptions: who resembles a listed name and was found to be somebody else.
     #[command(subcommand)]
     Exceptions(exceptions::ExceptionsCommand),
+    /// Frames: what a payment gateway sends ahead of a message, and what it is told.
+    #[command(subcommand)]
+    Frame(frame::FrameCommand),
     /// Cases: what an officer works on.
     #[command(subcommand)]
     Cases(cases::CasesCommand),
@@ -144,6 +148,12 @@ pub enum CliError {
     /// The log could not be copied.
     #[error(transparent)]
     Export(#[from] crate::export::ExportError),
+    /// Keys of frames.
+    #[error(transparent)]
+    Frames(#[from] crate::config::FramesError),
+    /// No answer to frames could be had.
+    #[error(transparent)]
+    Gateway(#[from] crate::gateway::GatewayError),
     /// The archive of lists.
     #[error(transparent)]
     Archive(#[from] crate::archive::ArchiveError),
@@ -203,6 +213,7 @@ impl Cli {
             Command::Model(command) => model::execute(command, &config, &out),
             Command::Shadow(command) => shadow::execute(command, &client(&config)?, &out),
             Command::Exceptions(command) => exceptions::execute(command, &client(&config)?, &out),
+            Command::Frame(command) => frame::execute(&command, &config, &out),
             Command::Cases(command) => cases::execute(command, &client(&config)?, &out),
             Command::Signals(command) => signals::execute(command, &client(&config)?, &out),
             Command::Alerts(signals::AlertsCommand::List) => signals::alerts(&client(&config)?, &out),
