@@ -1,5 +1,7 @@
 //! Three banks in one folder: keys, configurations, customers, and the manifest that all of them signed.
 
+mod frames;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
@@ -46,6 +48,10 @@ const JURISDICTIONS: [&str; 3] = ["DE", "FR", "NL"];
 /// One of the two others: a checkpoint is published though the other is down. Two views of a log could then each find
 /// a witness, and are caught by comparing checkpoints.
 const WITNESSES: WitnessPolicy = WitnessPolicy { quorum: 1, faulty: 0 };
+
+/// Ports of a replica: interface, network, replication, frames.
+const PORTS: usize = 4;
+type Ports = [u16; PORTS];
 
 /// Why the consortium was not made.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +115,8 @@ pub struct Bank {
     pub replica: u64,
     /// Where it listens for the bank's other replicas.
     pub raft_port: u16,
+    /// Where it takes frames in, if its bank does.
+    pub frame_port: u16,
 }
 
 impl Bank {
@@ -165,6 +173,7 @@ impl Founding {
         for bank in &consortium.banks {
             members.insert(bank.id.clone(), init_bank(bank)?);
         }
+        frames::make_keys(&consortium.banks[frames::BANK])?;
         Ok(Self { consortium, members })
     }
 
@@ -194,7 +203,7 @@ impl Founding {
             signed.sign(&bank.id, &key)?;
         }
         write(&consortium.manifest(), &signed.to_bytes())?;
-        let ports = |b: &Bank| format!("{} {} {}", b.api_port, b.p2p_port, b.raft_port);
+        let ports = |b: &Bank| format!("{} {} {} {}", b.api_port, b.p2p_port, b.raft_port, b.frame_port);
         let line = |replicas: &Vec<Bank>| replicas.iter().map(ports).collect::<Vec<_>>().join(" ");
         let lines: Vec<String> = consortium.replicas.iter().map(line).collect();
         write(&folder.join("ports"), lines.join("\n").as_bytes())?;
@@ -232,7 +241,7 @@ impl Consortium {
         Founding::begin(folder, replicas)?.complete(&ProofKeys::development()?, customers, lists)
     }
 
-    fn new(folder: &Path, ports: [Vec<[u16; 3]>; 3]) -> Self {
+    fn new(folder: &Path, ports: [Vec<Ports>; 3]) -> Self {
         let mut at = 0;
         let replicas = ports.map(|ports| {
             let replicas = replicas(folder, at, &ports);
@@ -247,9 +256,9 @@ impl Consortium {
     pub fn open(folder: &Path) -> Result<Self, CreateError> {
         let none = || CreateError::None(folder.to_owned());
         let text = fs::read_to_string(folder.join("ports")).map_err(|_| none())?;
-        let line = |line: &str| -> Option<Vec<[u16; 3]>> {
+        let line = |line: &str| -> Option<Vec<Ports>> {
             let numbers: Vec<u16> = line.split(' ').map(|n| n.parse().ok()).collect::<Option<_>>()?;
-            numbers.chunks(3).map(|ports| ports.try_into().ok()).collect()
+            numbers.chunks(PORTS).map(|ports| ports.try_into().ok()).collect()
         };
         let ports: Option<Vec<_>> = text.lines().map(line).collect();
         let ports: [_; 3] = ports.and_then(|lines| lines.try_into().ok()).ok_or_else(none)?;
@@ -259,7 +268,7 @@ impl Consortium {
     /// The banks as they would be, in a folder that does not exist.
     #[cfg(test)]
     pub fn test_banks() -> [Bank; 3] {
-        Self::new(Path::new("nowhere"), std::array::from_fn(|_| vec![[0; 3]])).banks
+        Self::new(Path::new("nowhere"), std::array::from_fn(|_| vec![[0; PORTS]])).banks
     }
 
     /// The signed manifest.
@@ -281,6 +290,7 @@ impl Consortium {
         let own = self.replicas.iter().find(|replicas| replicas[0].id == bank.id);
         let consensus = own.filter(|own| own.len() > 1).map_or(String::new(), |own| group_of(bank, own));
         let lists: String = lists.iter().map(|list| list.toml.clone()).collect();
+        let frames = frames::configuration(bank);
         let Bank { id, bic, api_port, p2p_port, .. } = bank;
         format!(
             r#"# Bank of a test consortium; written by hansa-testnet.
@@ -307,7 +317,7 @@ gateway = {GATEWAY}
 bics = ["{bic}"]
 
 {lists}
-{consensus}[p2p.network]
+{consensus}{frames}[p2p.network]
 listen = ["/ip4/127.0.0.1/udp/{p2p_port}/quic-v1"]
 
 [p2p.peers]
@@ -350,10 +360,10 @@ jurisdictions = {JURISDICTIONS:?}
 }
 
 /// The replicas of the bank at `at`: the first in the bank's folder, the others beside it.
-fn replicas(folder: &Path, at: usize, ports: &[[u16; 3]]) -> Vec<Bank> {
+fn replicas(folder: &Path, at: usize, ports: &[Ports]) -> Vec<Bank> {
     let (id, institution, bic, parent) = BANKS[at];
-    let replica = |(i, ports): (usize, &[u16; 3])| {
-        let [api_port, p2p_port, raft_port] = *ports;
+    let replica = |(i, ports): (usize, &Ports)| {
+        let [api_port, p2p_port, raft_port, frame_port] = *ports;
         let name = if i == 0 { id.to_owned() } else { format!("{id}-{}", i + 1) };
         Bank {
             id: id.parse().expect("the ids of the test banks are valid"),
@@ -365,30 +375,29 @@ fn replicas(folder: &Path, at: usize, ports: &[[u16; 3]]) -> Vec<Bank> {
             p2p_port,
             replica: i as u64 + 1,
             raft_port,
+            frame_port,
         }
     };
     ports.iter().enumerate().map(replica).collect()
 }
 
-/// Ports that were free a moment ago: TCP for the interface, UDP for the network and for replication, for each replica.
+/// Ports that were free a moment ago, for each replica: TCP for the interface, UDP for the network, for replication and
+/// for frames.
 /// They are held until all are found, so that they differ.
-fn free_ports(replicas: [usize; 3]) -> Result<[Vec<[u16; 3]>; 3], CreateError> {
+fn free_ports(replicas: [usize; 3]) -> Result<[Vec<Ports>; 3], CreateError> {
     let (mut tcp, mut udp) = (Vec::new(), Vec::new());
-    let mut found: [Vec<[u16; 3]>; 3] = Default::default();
+    let mut found: [Vec<Ports>; 3] = Default::default();
     for (ports, count) in found.iter_mut().zip(replicas) {
         for _ in 0..count.max(1) {
             let api = TcpListener::bind("127.0.0.1:0").map_err(CreateError::Port)?;
-            let p2p = UdpSocket::bind("127.0.0.1:0").map_err(CreateError::Port)?;
-            let raft = UdpSocket::bind("127.0.0.1:0").map_err(CreateError::Port)?;
-            let numbers = [api.local_addr(), p2p.local_addr(), raft.local_addr()];
-            let [api_port, p2p_port, raft_port] = numbers.map(|address| address.map(|a| a.port()));
-            ports.push([
-                api_port.map_err(CreateError::Port)?,
-                p2p_port.map_err(CreateError::Port)?,
-                raft_port.map_err(CreateError::Port)?,
-            ]);
+            let mut numbers = [api.local_addr().map_err(CreateError::Port)?.port(); PORTS];
             tcp.push(api);
-            udp.extend([p2p, raft]);
+            for number in &mut numbers[1..] {
+                let socket = UdpSocket::bind("127.0.0.1:0").map_err(CreateError::Port)?;
+                *number = socket.local_addr().map_err(CreateError::Port)?.port();
+                udp.push(socket);
+            }
+            ports.push(numbers);
         }
     }
     Ok(found)
