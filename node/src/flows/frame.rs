@@ -159,7 +159,9 @@ async fn record(node: &Node, frames: &Frames, blocked: &BlockedFrame) -> Result<
             node.shown(&outcome).await;
             reason_of(&read(node, index)?, index)
         }
-        _ => {
+        outcome => {
+            // Where another replica leads, this one shows the record before it is answered.
+            node.shown(&outcome).await;
             check_decisions(node, frames, &block, &leg).await?;
             Ok(blocked.reason)
         }
@@ -189,6 +191,12 @@ pub(crate) async fn binding<'a>(node: &'a Node, payment: &Payment) -> Result<Bin
     let Some((frames, uetr, leg)) = named else { return Ok(Binding { frame: None, _alone: None }) };
     let key = unique(node, &uetr, &leg).key;
     let alone = frames.alone(&key).await;
+    // A frame that another replica answered counts here too. Without a quorum there is none that this one can miss and
+    // that was answered since, but for what it had not applied: the decision is compared again when it is logged.
+    let follows = !node.leads() && node.journal.consensus().role().borrow().quorum;
+    if follows && let Err(error) = node.journal.consensus().barrier().await {
+        tracing::debug!(%error, "no barrier before looking for a frame");
+    }
     let frame = match node.journal.consensus().find_unique(&key)? {
         Some(index) => match node.journal.read(index)? {
             Some((_, Record::FrameBlock(block))) => Some(frames.bound(&block, payment)),
