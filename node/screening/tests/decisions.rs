@@ -14,6 +14,7 @@ use hansa_screening::{ActiveAlerts, Assessment, Exceptions, Known, Policy, RiskM
 use hansa_types::case::{Alert, AlertState};
 use hansa_types::decision::{Disposition, Reason, Verdict};
 use hansa_types::exception::Exception;
+use hansa_types::frame::{BoundByFrame, FrameField};
 use hansa_types::hash::Digest;
 use hansa_types::id::{Epoch, Timestamp};
 use hansa_types::money::Money;
@@ -154,6 +155,35 @@ fn a_signal_raises_to_investigate_and_never_to_block() {
     alerts.update(&alert(2, AlertState::Expired));
     assert_eq!(under(&alerts).decision.verdict, Verdict::Clear);
     assert!(alerts.is_empty());
+}
+
+#[test]
+fn a_blocked_frame_binds_whatever_else_is_found_and_is_held_against_nobody() {
+    let frame = BoundByFrame {
+        record: Digest([1; 32]),
+        reason: "amount-limit".to_owned(),
+        differs: vec![FrameField::Amount],
+    };
+    let known = Known { frame: Some(&frame), ..Known::default() };
+    let screener = screener(Policy { bics: vec!["DEUTDEFF".try_into().unwrap()], ..Policy::default() });
+    let bound = |payment: &Payment| screener.assess(payment, &History::default(), known, NOW);
+    let refused = (Verdict::Block, Some(Disposition::Reject), &[Reason::FrameBlock][..], Some("MS03"));
+    assert_eq!(outcome(&bound(&payment())), refused);
+    let said = bound(&payment()).decision;
+    assert_eq!(said.frame.as_ref(), Some(&frame));
+    let texts: Vec<&str> = said.findings.iter().map(|finding| finding.text.as_str()).collect();
+    assert!(texts.contains(&"the payment's frame was blocked before: amount-limit"), "{texts:?}");
+    assert!(texts.contains(&"the frame had another amount than the message"), "{texts:?}");
+    // The score is the message's own, and without the frame the decision is too.
+    let free = assess(&screener, &payment()).decision;
+    assert_eq!((said.score, said.factors), (free.score, free.factors));
+    let why = explain(&screener, &payment(), bound(&payment()).habits, known, NOW);
+    assert_eq!(why.without[0].verdict, free.verdict);
+    // What a list wants frozen is frozen.
+    let listed = Payment { creditor_account: Some(Account::from_iban_text(LISTED_IBAN)), ..payment() };
+    let decision = bound(&listed).decision;
+    assert_eq!(decision.disposition, Some(Disposition::Freeze));
+    assert!(decision.reasons.contains(&Reason::FrameBlock), "{:?}", decision.reasons);
 }
 
 #[test]
