@@ -5,9 +5,10 @@
 mod common;
 
 use std::net::UdpSocket;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use common::command::run;
+use common::fleet::Fleet;
 use common::message::{HARMLESS, MULE, OTHER, Transfer, message, to_b, uetr};
 use common::{A, Group, samples};
 use hansa_api::model::{ReplayView, WhyView};
@@ -15,6 +16,7 @@ use hansa_keys::file::load_short;
 use hansa_node::events::Event;
 use hansa_node::gateway::{Gateway, now_ms};
 use hansa_screening::Scheme;
+use hansa_testnet::consortium::Bank;
 use hansa_testnet::process::{PATIENCE, client};
 use hansa_types::decision::{Disposition, Reason as Decided, Verdict as Bound};
 use hansa_types::frame::FrameField;
@@ -32,7 +34,10 @@ struct Line {
 
 impl Line {
     fn of(group: &Group) -> Self {
-        let bank = group.bank(A);
+        Self::to(group.bank(A), group.folder.path())
+    }
+
+    fn to(bank: &Bank, folder: &Path) -> Self {
         let keys = bank.folder.join("keys");
         let key =
             |purpose: &str| Key::new(*load_short(&keys.join(format!("{purpose}.key")), purpose).unwrap());
@@ -40,7 +45,7 @@ impl Line {
             key_id: 1,
             key: key("frame-1"),
             digest_key: key("frame-digest"),
-            sequence: group.folder.path().join("gateway.sequence"),
+            sequence: folder.join("gateway.sequence"),
             scheme: Scheme::Sct,
         };
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -90,8 +95,8 @@ fn classes(group: &Group, number: u64) -> Vec<String> {
     entries.iter().map(|entry| entry["class"].as_str().unwrap().to_owned()).collect()
 }
 
-fn counted(group: &Group, sample: &str) -> u64 {
-    let metrics = client(group.bank(A)).unwrap().metrics().unwrap();
+fn counted(bank: &Bank, sample: &str) -> u64 {
+    let metrics = client(bank).unwrap().metrics().unwrap();
     let line = metrics.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("{sample} is missing in {metrics}")).parse().unwrap()
 }
@@ -117,9 +122,9 @@ fn what_is_authentic_is_answered_and_what_is_not_is_counted() {
     assert_eq!(line.ask(line.frame(&harmless(4))), Reason::NothingFound);
     for reason in ["bad-tag", "length", "unknown-key", "stale", "replayed"] {
         let sample = format!("hansa_node_frames_total{{reason=\"{reason}\"}}");
-        assert_eq!(counted(&group, &sample), 1, "{reason}");
+        assert_eq!(counted(group.bank(A), &sample), 1, "{reason}");
     }
-    assert_eq!(counted(&group, "hansa_node_frames_total{reason=\"nothing-found\"}"), 2);
+    assert_eq!(counted(group.bank(A), "hansa_node_frames_total{reason=\"nothing-found\"}"), 2);
 
     // As many as a datagram holds: one is blocked, which is answered in a datagram of its own.
     let amount = |number| if number == 15 { TOO_MUCH } else { HARMLESS };
@@ -196,6 +201,32 @@ fn a_block_after_the_decision_is_said_and_opens_a_case() {
 }
 
 #[test]
+fn a_block_binds_through_every_replica_and_is_not_answered_without_a_quorum() {
+    let mut fleet = Fleet::running();
+    let line = Line::to(fleet.bank((A, 1)), fleet.folder.path());
+    assert_eq!(line.ask(line.frame(&to_b(1, TOO_MUCH, OTHER))), Reason::AmountLimit);
+    for replica in [2, 3, 1] {
+        let answer = fleet.pay((A, replica), &to_b(1, TOO_MUCH, OTHER));
+        assert_eq!(answer.verdict, Some(Bound::Block), "{answer:?}");
+    }
+    let others = [(A, 2), (A, 3)];
+    others.iter().for_each(|at| fleet.kill(*at));
+    line.send(&[line.frame(&to_b(2, TOO_MUCH, OTHER))]);
+    assert_eq!(line.ask(line.frame(&to_b(3, HARMLESS, OTHER))), Reason::NothingFound);
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let sample = "hansa_node_frame_blocks_unanswered_total{what=\"not-logged\"}";
+    while counted(fleet.bank((A, 1)), sample) == 0 {
+        assert!(std::time::Instant::now() < deadline, "nothing was counted");
+    }
+    fleet.start(&others);
+    fleet.leader();
+    let again = line.frame(&to_b(2, TOO_MUCH, OTHER));
+    line.send(&[again]);
+    let [reply] = line.heard().try_into().unwrap();
+    assert!(reply.answers(&again), "only what is durable is answered: {reply:?}");
+}
+
+#[test]
 fn the_block_list_follows_the_lists() {
     let mut group = Group::running(&[A]);
     let line = Line::of(&group);
@@ -234,7 +265,7 @@ fn a_source_that_is_not_allowed_hears_nothing() {
     allowed.set_read_timeout(Some(PATIENCE)).unwrap();
     let line = Line { socket: allowed, ..line };
     assert_eq!(line.ask(line.frame(&to_b(2, HARMLESS, OTHER))), Reason::NothingFound);
-    assert_eq!(counted(&group, "hansa_node_frames_total{reason=\"not-allowed\"}"), 1);
+    assert_eq!(counted(group.bank(A), "hansa_node_frames_total{reason=\"not-allowed\"}"), 1);
     group.stop(A);
 }
 
