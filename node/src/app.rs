@@ -146,22 +146,19 @@ async fn build(
     let group = registry.sub_registry_with_prefix(CONSENSUS_PREFIX);
     let placement = config.records.placement();
     let consensus = Consensus::open(&config.consensus, &placement, governed.clone(), group).await?;
-    let ledger = governed.ledger().clone();
-    let manifest = &present_manifest(config, manifest, ledger, &chain, &keys)?;
+    let manifest = &present_manifest(config, manifest, governed.ledger().clone(), &chain, &keys)?;
     manifest.remarks().iter().for_each(|remark| tracing::warn!("the manifest: {remark}"));
     let tags = Tags::new(Box::new(tag_key(config, manifest)?), manifest.tags.key.0, governed.clone());
     let (addresses, network) = link(config, &governed, &keys, network_metrics)?;
-    // Before anything is read: what changes meanwhile is told of.
-    let changes = consensus.changes();
+    let changes = consensus.changes(); // Before anything is read: what changes meanwhile is told of.
     let journal = Journal::new(Arc::new(consensus), &keys, manifest.log_origin(&bank))?;
     let book = Book::load(&journal)?;
     let cosigning = Cosigning::new(manifest, &bank, Box::new(keys.signer(Purpose::Cosigner)?))?;
     let mut past =
         payment::restore(&journal, &screening.current(), &customers.current(), &tags, &archive, now())?;
     let provisional = open_provisional(config, &keys)?;
-    for record in provisional.waiting() {
-        past.run_ahead(&screening.current(), &record.decision, &record.payment);
-    }
+    let waiting = provisional.waiting().into_iter();
+    waiting.for_each(|record| past.run_ahead(&screening.current(), &record.decision, &record.payment));
     let node = Arc::new(Node {
         secrets: MemberSecrets::from_seed(keys.secret(Purpose::Member)?.expose()),
         log_key: Box::new(keys.signer(Purpose::Log)?),
