@@ -3,7 +3,7 @@
 export ROCKSDB_LIB_DIR := $(shell .ci/setup rocksdb-folder)
 export ROCKSDB_STATIC := 1
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-BENCH ?= circuit prove verify ceremony names payments patterns audit-append failover
+BENCH ?= circuit prove verify ceremony names payments patterns audit-append failover xdp
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test lint docs bench ebpf ebpf-check clean

@@ -29,6 +29,7 @@ mod sample;
 mod table;
 mod verify;
 mod wire;
+mod xdp;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -76,6 +77,9 @@ pub struct BenchArgs {
     /// Run the replica that FILE describes in a process of its own, which the bench starts, loads and kills
     #[arg(long, hide = true, value_name = "FILE")]
     pub replica_child: Option<PathBuf>,
+    /// Send or receive frames in a process of its own, which the bench starts and asks
+    #[arg(long, hide = true, value_name = "ROLE")]
+    pub xdp_child: Option<String>,
 }
 
 /// The benches there are.
@@ -99,6 +103,8 @@ pub enum BenchName {
     AuditAppend,
     /// The death of the leader under load
     Failover,
+    /// Frames in the driver: what each costs, and what a socket would
+    Xdp,
 }
 
 impl BenchName {
@@ -114,6 +120,7 @@ impl BenchName {
             Self::Patterns => "patterns",
             Self::AuditAppend => "audit-append",
             Self::Failover => "failover",
+            Self::Xdp => "xdp",
         }
     }
 }
@@ -178,6 +185,9 @@ pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
     if let Some(config) = &args.replica_child {
         return replica::serve(config);
     }
+    if let Some(role) = &args.xdp_child {
+        return xdp::serve(role);
+    }
     // The measured libraries use rayon's current pool: one thread, as the figures say.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     if let Some(key) = &args.prover_child {
@@ -234,6 +244,7 @@ fn measure(name: BenchName, plan: &Plan, peers: &mut Peers) -> Result<Vec<Figure
         BenchName::Patterns => patterns::measure(plan),
         BenchName::AuditAppend => append::measure(plan, peers),
         BenchName::Failover => failover::measure(plan),
+        BenchName::Xdp => xdp::measure(plan),
     }
 }
 

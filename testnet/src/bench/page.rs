@@ -27,6 +27,10 @@ consortium; what is reported is the other half. Alerts are equal there only as f
 A pattern counts at every bank that sees a payment of it before its last, and is flagged there if that bank held one of
 those; the `any_` figures ask whether any bank did. What is behind them, what is assumed of people, and what they do not
 say, is in [decision 26](decisions/0026-measuring-the-consortium.md).
+
+`xdp` times single frames by running the kernel program on one packet half a million times, less what the run and its
+undoing cost. Its costs of traffic are CPU time of the whole machine for one frame over a virtual cable, beyond that of
+sending it, beside a socket that judges by the same rules; the machine must do nothing else meanwhile.
 ";
 
 /// The page for `lines`, one JSON report a line, in their order; empty lines are passed over.

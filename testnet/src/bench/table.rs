@@ -1,6 +1,5 @@
 //! A report as a table for people.
 
-use super::BenchName;
 use super::figure::{Bound, Figure, Measured, Of, Outcome, Report, Target};
 
 /// The table's head.
@@ -51,10 +50,10 @@ pub(super) fn origin(report: &Report) -> String {
 
 /// On how much of the machine a bench runs.
 fn threads(bench: &str) -> &'static str {
-    if [BenchName::AuditAppend, BenchName::Failover].iter().any(|name| name.as_str() == bench) {
-        "clients and replicas together on all cores"
-    } else {
-        "one thread"
+    match bench {
+        "audit-append" | "failover" => "clients and replicas together on all cores",
+        "xdp" => "traffic on all cores, single runs on one",
+        _ => "one thread",
     }
 }
 
