@@ -347,9 +347,9 @@ fn spawn(node: &Arc<Node>, changes: broadcast::Receiver<Change>) -> JoinSet<Stri
         tokio::join!(customers::run(looking.clone()), model::run(looking));
         "following customers and models ended".to_owned()
     });
-    let (screening, listing) = (node.clone(), node.clone());
+    let (screening, driving, listing) = (node.clone(), node.clone(), node.clone());
     tasks.spawn(async move {
-        tokio::join!(frame::run(screening), frame::follow_lists(listing));
+        tokio::join!(frame::run(screening), frame::run_driver(driving), frame::follow_lists(listing));
         "taking frames in ended".to_owned()
     });
     let saving = node.clone();

@@ -41,7 +41,7 @@ pub enum Event {
     FramesListening {
         /// At which address and UDP port.
         address: String,
-        /// Where they are screened: `socket`.
+        /// Where they are screened: `on the socket`, `in the driver of INTERFACE (MODE)`, or why on the socket alone.
         path: String,
     },
     /// The block list of frames follows the lists and the policy.

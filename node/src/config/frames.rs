@@ -57,6 +57,9 @@ pub enum FramesError {
         /// That of `[xdp]`.
         xdp: u16,
     },
+    /// Who may send to the peers' port is not told to the kernel program.
+    #[error("xdp.peer_port is {0}: the kernel program is not told the members' addresses yet, leave it at 0")]
+    PeerPort(u16),
     /// Nobody may send.
     #[error("xdp.allow is empty: name the gateways' addresses or networks, or leave [frames] out")]
     Nobody,
@@ -94,6 +97,9 @@ impl FramesConfig {
         }
         if self.listen.port() != rules.frame_port {
             return Err(FramesError::Port { listen: self.listen.port(), xdp: rules.frame_port });
+        }
+        if rules.peer_port != 0 {
+            return Err(FramesError::PeerPort(rules.peer_port));
         }
         if rules.allow.is_empty() {
             return Err(FramesError::Nobody);

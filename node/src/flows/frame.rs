@@ -4,8 +4,9 @@
 //! answered, and silence is the gateway's fail-closed. There is one record for a payment and leg: another frame of it
 //! that is blocked gets the same answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hansa_consensus::{Command, Outcome, Unique};
 use hansa_screening::case::Grounds;
@@ -18,16 +19,20 @@ use hansa_types::uetr::{Uetr, UetrError};
 use hansa_xdp::Judged;
 use hansa_xdp::frame::{Reason, Verdict};
 use tokio::sync::MutexGuard;
+use tokio::task::spawn_blocking;
+use tokio::time::interval;
 
 use super::cases;
 use crate::events::Event;
-use crate::frames::{BlockedFrame, Frames, LegDigests, MAX_DATAGRAM};
+use crate::frames::{BlockedFrame, Frames, LegDigests, MAX_DATAGRAM, news};
 use crate::journal::JournalError;
 use crate::node::{Node, now_ns};
 use crate::terms::Term;
 
 /// The domain of what makes a frame's record the only one.
 const BLOCK: &[u8] = b"frame-block";
+/// How often the kernel program is told the time and asked what it counted.
+const SECOND: Duration = Duration::from_secs(1);
 /// What is logged where a message was decided before its frame was blocked, and the domain of its uniqueness.
 const AFTER_DECISION: &str = "frame-after-decision";
 
@@ -57,8 +62,7 @@ pub(crate) struct Binding<'a> {
 /// Takes datagrams in as long as the node runs.
 pub(crate) async fn run(node: Arc<Node>) {
     let Some(frames) = &node.frames else { return std::future::pending().await };
-    node.events
-        .emit(&Event::FramesListening { address: frames.listen.to_string(), path: "socket".to_owned() });
+    node.events.emit(&Event::FramesListening { address: frames.listen.to_string(), path: frames.path() });
     let mut datagram = [0; MAX_DATAGRAM];
     loop {
         let (length, source) = match frames.socket.recv_from(&mut datagram).await {
@@ -86,16 +90,52 @@ pub(crate) async fn run(node: Arc<Node>) {
     }
 }
 
+/// Reads what the kernel program blocks, tells it the time, and counts what it counts.
+pub(crate) async fn run_driver(node: Arc<Node>) {
+    let front = node.frames.as_ref().map(|frames| &frames.front);
+    let Some((front, mut handed_up)) = front.and_then(|front| Some((front, front.take_blocked()?))) else {
+        return std::future::pending().await;
+    };
+    let (mut ticks, mut before) = (interval(SECOND), BTreeMap::new());
+    loop {
+        tokio::select! {
+            batch = handed_up.next() => match batch {
+                Ok(batch) => batch.into_iter().for_each(|frame| blocked(&node, BlockedFrame::from(frame))),
+                Err(error) => {
+                    front.give_up(&error);
+                    return std::future::pending().await;
+                }
+            },
+            _ = ticks.tick() => {
+                let counted = news(&mut before, front.tick());
+                counted.into_iter().for_each(|(counter, by)| node.metrics.frames.count(counter, by));
+            }
+        }
+    }
+}
+
 /// Follows the screener: whenever it is swapped, the block list is computed and replaced.
 pub(crate) async fn follow_lists(node: Arc<Node>) {
-    let Some(frames) = &node.frames else { return std::future::pending().await };
+    if node.frames.is_none() {
+        return std::future::pending().await;
+    }
     let mut swaps = node.screening.swaps();
     while swaps.changed().await.is_ok() {
-        let screener = node.screening.current();
-        let accounts = frames.listed(&screener);
-        let count = accounts.len();
-        frames.block(accounts);
-        node.events.emit(&Event::FrameListChanged { accounts: count });
+        let listing = node.clone();
+        let listed = spawn_blocking(move || {
+            let frames = listing.frames.as_ref()?;
+            let accounts = frames.listed(&listing.screening.current());
+            let count = accounts.len();
+            frames.block(accounts);
+            Some(count)
+        });
+        match listed.await {
+            Ok(Some(accounts)) => node.events.emit(&Event::FrameListChanged { accounts }),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(%error, "the frames' block list is as it was: stop the node and start it");
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! What happens to a frame is in `flows/frame.rs`. The rules are `hansa-xdp-frame`'s, the tables in user space
 //! `hansa-xdp`'s; the kernel program, where there is one, has the same rules on tables of its own.
 
+mod driver;
 mod listed;
 mod said;
 
@@ -21,6 +22,7 @@ use tokio::sync::{MutexGuard as Guard, OwnedSemaphorePermit, Semaphore};
 
 use crate::config::{FramesConfig, FramesError};
 
+use self::driver::Front;
 #[cfg(test)]
 pub(crate) use self::said::tests::payment as example;
 pub(crate) use self::said::{LegDigests, NoFrame, fields};
@@ -56,6 +58,7 @@ impl From<(Blocked, Reason)> for BlockedFrame {
 pub(crate) struct Frames {
     pub(crate) listen: SocketAddr,
     pub(crate) socket: UdpSocket,
+    pub(crate) front: Front,
     rules: Rules,
     digest_key: Key,
     tables: Mutex<Model>,
@@ -78,18 +81,21 @@ impl Frames {
         let socket =
             UdpSocket::bind(address).await.map_err(|source| FramesError::Bind { address, source })?;
         let listen = socket.local_addr().map_err(|source| FramesError::Bind { address, source })?;
-        let frames = Self {
+        let mut tables = Model::new(rules, &filled);
+        let accounts = listed::accounts(screener, &digest_key);
+        let front = Front::attach(rules, &filled, &accounts, &mut tables);
+        tables.set_accounts(accounts);
+        Ok(Self {
             listen,
             socket,
+            front,
             digest_key,
-            tables: Mutex::new(Model::new(rules, &filled)),
+            tables: Mutex::new(tables),
             rules: filled,
             counted: Mutex::default(),
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
             locks: (0..LOCKS).map(|_| tokio::sync::Mutex::default()).collect(),
-        };
-        frames.block(frames.listed(screener));
-        Ok(frames)
+        })
     }
 
     /// The accounts that are blocked under a screener: what the kernel program's list is filled with, too.
@@ -97,8 +103,9 @@ impl Frames {
         listed::accounts(screener, &self.digest_key)
     }
 
-    /// Replaces the block list.
+    /// Replaces the block list, here and in the driver. It takes a second for a million accounts.
     pub(crate) fn block(&self, accounts: BTreeSet<Digest>) {
+        self.front.block(&accounts);
         self.tables().set_accounts(accounts);
     }
 
@@ -107,15 +114,11 @@ impl Frames {
         self.tables().judge(source, datagram, now).unwrap_or_default()
     }
 
-    /// What was counted since this was asked last.
+    /// What was counted on the socket since this was asked last.
     pub(crate) fn newly_counted(&self) -> Vec<(Counter, u64)> {
         let tables = self.tables();
         let mut before = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = tables.counters().map(|(counter, now)| {
-            let before = before.insert(counter, now).unwrap_or(0);
-            (counter, now.saturating_sub(before))
-        });
-        news.filter(|(_, by)| *by > 0).collect()
+        news(&mut before, tables.counters())
     }
 
     /// The reply to a frame; none where nobody is to be answered.
@@ -146,10 +149,16 @@ impl Frames {
         BoundByFrame { record: block.id(), reason: block.reason.clone(), differs }
     }
 
+    /// Where frames are screened.
+    pub(crate) fn path(&self) -> String {
+        self.front.describe().1
+    }
+
     /// Which path screens frames, for health.
     pub(crate) fn check(&self) -> Check {
-        let detail = format!("screened on the socket at {}, {} BLOCKs wait", self.listen, self.waiting());
-        Check { name: "frames".to_owned(), ok: self.waiting() < MAX_WAITING, detail }
+        let (as_wanted, path) = self.front.describe();
+        let detail = format!("screened {path}, at {}; {} BLOCKs wait", self.listen, self.waiting());
+        Check { name: "frames".to_owned(), ok: as_wanted && self.waiting() < MAX_WAITING, detail }
     }
 
     /// Held while a payment is bound or decided, so that of the two one comes first.
@@ -162,6 +171,18 @@ impl Frames {
         // A table is changed word by word, so a panic elsewhere leaves it whole.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How much more was counted than before.
+pub(crate) fn news(
+    before: &mut BTreeMap<Counter, u64>,
+    counted: impl IntoIterator<Item = (Counter, u64)>,
+) -> Vec<(Counter, u64)> {
+    let news = counted.into_iter().map(|(counter, now)| {
+        let before = before.insert(counter, now).unwrap_or(0);
+        (counter, now.saturating_sub(before))
+    });
+    news.filter(|(_, by)| *by > 0).collect()
 }
 
 #[cfg(test)]

@@ -19,10 +19,11 @@ struct ReasonLabel {
     reason: String,
 }
 
-/// Frames on the socket.
+/// Frames, in the driver and on the socket.
 #[derive(Default)]
 pub(crate) struct FrameMetrics {
     frames: Family<ReasonLabel, Counter>,
+    packets: Family<WhatLabel, Counter>,
     gaps: Counter,
     windows_lost: Counter,
     replies: Family<VerdictLabel, Counter>,
@@ -43,8 +44,13 @@ impl FrameMetrics {
         }
         registry.register(
             "frames",
-            "Frames on the socket, by reason; datagrams that are refused as a whole count once",
+            "Frames by reason, in the driver and on the socket; datagrams that are refused as a whole count once",
             self.frames.clone(),
+        );
+        registry.register(
+            "frame_packets",
+            "What the kernel program did with packets beside judging frames: alert on ring-full",
+            self.packets.clone(),
         );
         registry.register(
             "frame_gaps",
@@ -78,6 +84,8 @@ impl FrameMetrics {
             self.gaps.inc_by(by);
         } else if counted == Counted::WINDOW_LOST {
             self.windows_lost.inc_by(by);
+        } else if let Some((_, name, _)) = Counted::all().find(|(other, ..)| *other == counted) {
+            self.packets.get_or_create(&WhatLabel { what: name.to_owned() }).inc_by(by);
         }
     }
 
