@@ -1,6 +1,7 @@
 //! A whole consortium on one machine: demo, end-to-end tests, benchmarks.
 
 pub mod bench;
+pub mod cable;
 pub mod cli;
 pub mod consortium;
 pub mod data;

@@ -4,7 +4,6 @@
 //! run itself and its undoing cost. Costs of traffic are of the whole machine while frames come over a virtual cable
 //! ([`traffic`]).
 
-mod cable;
 mod traffic;
 
 use std::collections::BTreeSet;
@@ -20,7 +19,7 @@ use super::figure::{Figure, Target};
 use super::plan::Plan;
 use super::sample::Sample;
 use super::{BenchError, BenchName};
-use cable::{GATEWAY, NODE, packet};
+use crate::cable::{GATEWAY, NETWORK, NODE};
 
 const FULL_NS: Target = Target::value_at_most(70.0);
 const TAGGED_NS: Target = Target::value_at_most(150.0);
@@ -61,7 +60,7 @@ fn key() -> Key {
 /// Room for everything, and limits that are looked up and never reached.
 fn config(accounts: u64) -> Config {
     Config {
-        allow: vec![cable::NETWORK.parse().expect("a network")],
+        allow: vec![NETWORK.parse().expect("a network")],
         frames_per_second: 0,
         max_age_ms: 3_600_000,
         window_seconds: 3600,
@@ -176,4 +175,22 @@ fn swap(bench: &TestBench, plan: &Plan) -> Result<Figure, Error> {
     let seconds = times.iter().map(Duration::as_secs_f64).collect();
     let sample = Sample::new(seconds).unwrap_or_else(|| Sample::one(f64::MAX));
     Ok(Figure::of_sample("xdp.swap_1m", "s", &sample).with_target(SWAP_SECONDS))
+}
+
+/// An Ethernet packet with a UDP datagram, from and to these IPv4 addresses; without the optional checksum of UDP.
+fn packet(source: IpAddr, destination: IpAddr, port: u16, payload: &[u8]) -> Vec<u8> {
+    let (IpAddr::V4(source), IpAddr::V4(destination)) = (source, destination) else { return vec![] };
+    let length = |headers: usize| u16::try_from(headers + payload.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let mut ip = vec![0x45, 0];
+    ip.extend(length(28));
+    ip.extend([0x12, 0x34, 0x40, 0, 64, 17, 0, 0]);
+    ip.extend(source.octets());
+    ip.extend(destination.octets());
+    let sum: u32 = ip.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
+    let folded = (sum & 0xFFFF) + (sum >> 16);
+    let checksum = !((folded + (folded >> 16)) as u16);
+    ip[10..12].copy_from_slice(&checksum.to_be_bytes());
+    let udp = [5000u16.to_be_bytes(), port.to_be_bytes(), length(8), [0, 0]].concat();
+    let ethernet = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
+    [&ethernet[..], &ip, &udp, payload].concat()
 }

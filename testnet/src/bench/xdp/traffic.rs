@@ -18,11 +18,12 @@ use hansa_xdp::{BlockedFrames, Config, Driver, Mode, Model};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg, setsockopt, sockopt};
 use tokio::runtime::Runtime;
 
+use crate::cable::{Cable, GATEWAY, INTERFACE, NODE};
+
 use super::super::figure::{Figure, PeerFigure, Target};
 use super::super::peer::Peer;
 use super::super::plan::Plan;
 use super::super::sample::Sample;
-use super::cable::{Cable, GATEWAY, INTERFACE, NODE};
 use super::{BenchError, LISTED, account, config, failed, frame, key, listed, now_ms, rules};
 
 /// The hidden option that makes a child of this program, with its role as the value.
@@ -62,7 +63,7 @@ pub(super) fn skipped(reason: &str) -> Vec<Figure> {
 pub(super) fn measure(plan: &Plan) -> Result<Vec<Figure>, BenchError> {
     let cable = match Cable::new() {
         Ok(cable) => cable,
-        Err(reason) => return Ok(skipped(&reason)),
+        Err(reason) => return Ok(skipped(&reason.to_string())),
     };
     let mut figures = costs(plan, &cable, "1pct", BLOCKED, SAVING_1PCT)?;
     figures.extend(costs(plan, &cable, "all", DEBTORS, SAVING_ALL)?);
