@@ -13,8 +13,8 @@ use hansa_types::governance::Refusal;
 use hansa_types::id::{BankId, GatewayId};
 use hansa_types::manifest::ManifestError;
 
-use crate::archive::ArchiveError;
 use crate::config::FramesError;
+use crate::files::FileError;
 use crate::journal::JournalError;
 use crate::lead::LeadError;
 use crate::load::LoadError;
@@ -117,7 +117,7 @@ pub enum StartError {
     Customers(#[from] crate::customers::FileError),
     /// The archive of lists and models.
     #[error(transparent)]
-    Archive(#[from] ArchiveError),
+    Archive(#[from] FileError),
     /// How long records are kept.
     #[error(transparent)]
     Retention(#[from] RetentionError),

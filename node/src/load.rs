@@ -13,8 +13,9 @@ use hansa_types::date::Date;
 use hansa_types::decision::ListVersion;
 use hansa_types::governance::{Message, SyncResponse};
 
-use crate::archive::{Archive, ArchiveError, BasisError, InUse};
+use crate::archive::{Archive, BasisError, InUse};
 use crate::config::{ListConfig, ListFormat, ScreeningConfig};
+use crate::files::FileError;
 
 /// Why something to screen with cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +102,7 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// Keeps in `archive` what the screener decides by.
-    pub(crate) fn keep(&self, archive: &Archive) -> Result<(), ArchiveError> {
+    pub(crate) fn keep(&self, archive: &Archive) -> Result<(), FileError> {
         self.lists.iter().try_for_each(|(version, raw)| archive.add_list(version, raw))?;
         archive.adopt(&self.screener, &self.model)
     }

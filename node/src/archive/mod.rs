@@ -5,7 +5,6 @@
 //! its basis, and what no kept decision is based on any more is removed. Each replica has its own archive, in its data
 //! folder, where a backup finds it.
 
-mod files;
 mod prune;
 
 use std::collections::BTreeSet;
@@ -21,7 +20,7 @@ use hansa_types::decision::{Decision, ListVersion};
 use hansa_types::hash::{Digest, digest, digest_of};
 use hansa_types::id::Actor;
 
-use self::files::{keep, read, remove};
+use crate::files::{FileError, keep, read, remove};
 use crate::load::{self, RawList};
 use crate::terms::{basis, basis_of};
 
@@ -39,16 +38,6 @@ const MAX_LISTS: usize = hansa_types::decision::MAX_FINDINGS;
 /// The longest model file.
 const MAX_MODEL: usize = 1 << 20;
 
-/// Why the archive cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("the archive of lists and models, {path}: {source}")]
-pub struct ArchiveError {
-    /// Which file or folder.
-    path: PathBuf,
-    /// What the system said.
-    source: std::io::Error,
-}
-
 /// Why what a decision was taken with cannot be had again.
 #[derive(Debug, thiserror::Error)]
 pub enum BasisError {
@@ -60,7 +49,7 @@ pub enum BasisError {
     Damaged(String),
     /// It cannot be read.
     #[error(transparent)]
-    Archive(#[from] ArchiveError),
+    Archive(#[from] FileError),
     /// Policy or model that this release refuses.
     #[error("this release does not take them any more: {0}")]
     Screener(#[from] ScreenerError),
@@ -146,16 +135,16 @@ pub(crate) struct Archive {
 
 impl Archive {
     /// The archive in `dir`, made if it is not there.
-    pub(crate) fn open(dir: PathBuf) -> Result<Self, ArchiveError> {
+    pub(crate) fn open(dir: PathBuf) -> Result<Self, FileError> {
         for folder in [LISTS, MODELS, RULES, BASES, IN_USE] {
             let path = dir.join(folder);
-            fs::create_dir_all(&path).map_err(|source| ArchiveError { path, source })?;
+            fs::create_dir_all(&path).map_err(|source| FileError { path, source })?;
         }
         Ok(Self { dir, known: Mutex::default(), current: Mutex::default() })
     }
 
     /// Keeps a list as its files are.
-    pub(crate) fn add_list(&self, version: &ListVersion, raw: &RawList) -> Result<(), ArchiveError> {
+    pub(crate) fn add_list(&self, version: &ListVersion, raw: &RawList) -> Result<(), FileError> {
         let mut bytes = Writer::default();
         version.encode(&mut bytes);
         raw.encode(&mut bytes);
@@ -163,7 +152,7 @@ impl Archive {
     }
 
     /// Keeps in mind that a version of a list is in use, rather than the configuration's files.
-    pub(crate) fn use_list(&self, in_use: &InUse) -> Result<(), ArchiveError> {
+    pub(crate) fn use_list(&self, in_use: &InUse) -> Result<(), FileError> {
         keep(&self.dir.join(IN_USE).join(hex::encode(&in_use.version.name)), &in_use.to_bytes())
     }
 
@@ -185,7 +174,7 @@ impl Archive {
     }
 
     /// The versions of a list that are here, oldest first.
-    pub(crate) fn versions(&self, name: &str) -> Result<Vec<ListVersion>, ArchiveError> {
+    pub(crate) fn versions(&self, name: &str) -> Result<Vec<ListVersion>, FileError> {
         let mut versions: Vec<ListVersion> =
             self.bases()?.into_iter().flat_map(|(_, basis)| basis.lists).collect();
         versions.retain(|version| version.name == name);
@@ -195,13 +184,13 @@ impl Archive {
     }
 
     /// Keeps in mind that the model of the file `refused` was taken back, and which one is in use in its place.
-    pub(crate) fn roll_back(&self, refused: &[u8], model: &[u8]) -> Result<(), ArchiveError> {
+    pub(crate) fn roll_back(&self, refused: &[u8], model: &[u8]) -> Result<(), FileError> {
         let note = RolledBack { refused: digest(MODEL_FILE, &[refused]), model: model.to_vec() };
         keep(&self.dir.join(ROLLED_BACK), &note.to_bytes())
     }
 
     /// A model was taken over on purpose: no other is in use in its place.
-    pub(crate) fn no_roll_back(&self) -> Result<(), ArchiveError> {
+    pub(crate) fn no_roll_back(&self) -> Result<(), FileError> {
         remove(&self.dir.join(ROLLED_BACK))
     }
 
@@ -214,7 +203,7 @@ impl Archive {
     }
 
     /// Keeps what `screener` decides by, before it decides anything. Its lists are here already; `model` is the file.
-    pub(crate) fn adopt(&self, screener: &Screener, model: &[u8]) -> Result<(), ArchiveError> {
+    pub(crate) fn adopt(&self, screener: &Screener, model: &[u8]) -> Result<(), FileError> {
         let cited = screener.model().model.digest();
         keep(&self.dir.join(MODELS).join(cited.to_string()), model)?;
         let rules = screener.rules().digest();
@@ -284,7 +273,7 @@ impl Archive {
     }
 
     /// What decisions cite and is missing or damaged, a sentence each.
-    pub(crate) fn missing(&self) -> Result<Vec<String>, ArchiveError> {
+    pub(crate) fn missing(&self) -> Result<Vec<String>, FileError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut missing: Vec<String> =
             known.1.iter().map(|basis| format!("basis {basis}: not in the archive")).collect();
@@ -299,9 +288,9 @@ impl Archive {
     }
 
     /// The versions that are in use rather than the configuration's files.
-    fn all_in_use(&self) -> Result<Vec<ListVersion>, ArchiveError> {
+    fn all_in_use(&self) -> Result<Vec<ListVersion>, FileError> {
         let path = self.dir.join(IN_USE);
-        let failed = |source| ArchiveError { path: path.clone(), source };
+        let failed = |source| FileError { path: path.clone(), source };
         let entries = fs::read_dir(&path).map_err(failed)?;
         let notes: Result<Vec<_>, _> = entries.map(|entry| fs::read(entry?.path())).collect();
         Ok(notes
@@ -311,9 +300,9 @@ impl Archive {
             .collect())
     }
 
-    fn bases(&self) -> Result<Vec<(Digest, Basis)>, ArchiveError> {
+    fn bases(&self) -> Result<Vec<(Digest, Basis)>, FileError> {
         let path = self.dir.join(BASES);
-        let failed = |source| ArchiveError { path: path.clone(), source };
+        let failed = |source| FileError { path: path.clone(), source };
         let mut bases = Vec::new();
         for entry in fs::read_dir(&path).map_err(failed)? {
             let entry = entry.map_err(failed)?;

@@ -7,8 +7,8 @@ use std::sync::PoisonError;
 use hansa_types::hash::Digest;
 use hansa_types::id::Timestamp;
 
-use super::files::remove;
-use super::{Archive, ArchiveError, BASES, LISTS, MODELS, RULES, list_name};
+use super::{Archive, BASES, LISTS, MODELS, RULES, list_name};
+use crate::files::{FileError, remove};
 use crate::journal::{Journal, JournalError};
 use crate::retention::Retention;
 use crate::terms::Term;
@@ -24,7 +24,7 @@ impl Archive {
         retention: &Retention,
         now: Timestamp,
     ) -> Result<u64, JournalError> {
-        let failed = |error: ArchiveError| JournalError::Archive(error.to_string());
+        let failed = |error: FileError| JournalError::Archive(error.to_string());
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut kept, mut gone) = (Vec::new(), Vec::new());
         for (name, basis) in self.bases().map_err(failed)? {

@@ -16,9 +16,10 @@ use hansa_types::decision::ListVersion;
 use hansa_types::id::{Actor, Timestamp};
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::archive::{Archive, ArchiveError, InUse};
+use crate::archive::{Archive, InUse};
 use crate::config::{Config, FetchConfig, ListConfig, ScreeningConfig};
 use crate::events::Event;
+use crate::files::FileError;
 use crate::journal::JournalError;
 use crate::load::{RawList, newest, parse_list};
 use crate::node::{Node, now, policy_actor};
@@ -82,7 +83,7 @@ pub enum ListsError {
     Screener(#[from] ScreenerError),
     /// It cannot be kept.
     #[error(transparent)]
-    Archive(#[from] ArchiveError),
+    Archive(#[from] FileError),
     /// It was taken over, and the log does not say so.
     #[error("the list is in use, and the log does not say so: {0}")]
     Journal(#[from] JournalError),

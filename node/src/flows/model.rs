@@ -10,8 +10,8 @@ use hansa_screening::{RiskModel, Screener, ScreenerError};
 use hansa_types::id::{Actor, Timestamp};
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::archive::ArchiveError;
 use crate::events::Event;
+use crate::files::FileError;
 use crate::journal::JournalError;
 use crate::load::{self, LoadError};
 use crate::node::Node;
@@ -36,7 +36,7 @@ pub(crate) enum ModelError {
     Screener(#[from] ScreenerError),
     /// It cannot be kept.
     #[error(transparent)]
-    Archive(#[from] ArchiveError),
+    Archive(#[from] FileError),
     /// It is in use, and the log does not say so.
     #[error("the model is in use, and the log does not say so: {0}")]
     Journal(#[from] JournalError),

@@ -2,30 +2,38 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::ArchiveError;
+/// Why a file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}")]
+pub struct FileError {
+    /// Which file or folder.
+    pub(crate) path: PathBuf,
+    /// What the system said.
+    pub(crate) source: std::io::Error,
+}
 
 /// The content of a file; none if there is no such file. One that is there and cannot be read is an error: what it says
 /// must not be taken for unsaid.
-pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, ArchiveError> {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ArchiveError { path: path.to_owned(), source }),
+        Err(source) => Err(FileError { path: path.to_owned(), source }),
     }
 }
 
 /// Removes a file, if it is there.
-pub(super) fn remove(path: &Path) -> Result<(), ArchiveError> {
+pub(crate) fn remove(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        done => done.map_err(|source| ArchiveError { path: path.to_owned(), source }),
+        done => done.map_err(|source| FileError { path: path.to_owned(), source }),
     }
 }
 
 /// Writes a file whole and durably, unless it is there.
-pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
+pub(crate) fn keep(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     if fs::read(path).is_ok_and(|found| found == bytes) {
         return Ok(());
     }
@@ -37,5 +45,5 @@ pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
         fs::rename(&new, path)?;
         fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
     };
-    write().map_err(|source| ArchiveError { path: path.to_owned(), source })
+    write().map_err(|source| FileError { path: path.to_owned(), source })
 }
