@@ -1,5 +1,6 @@
 //! Onto the interface: native, else generic, always by a link, so that nothing stays when the process is gone.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -68,6 +69,20 @@ pub(crate) fn replace(program: &mut Xdp, attached: Attached) -> Result<Attached,
         Attached::Pinned(path) => {
             take_over(program, &path)?;
             Ok(Attached::Pinned(path))
+        }
+    }
+}
+
+/// Takes the program off the interface.
+pub(crate) fn detach(attached: Attached) -> Result<(), Error> {
+    match attached {
+        Attached::Link(link) => {
+            drop(link);
+            Ok(())
+        }
+        // The file is all that holds it.
+        Attached::Pinned(path) => {
+            fs::remove_file(&path).map_err(|error| Error::Pin { path, source: error.into() })
         }
     }
 }

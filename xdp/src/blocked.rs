@@ -67,6 +67,18 @@ impl BlockedFrames {
         }
     }
 
+    /// What is left, once the program is detached or replaced: no more comes.
+    pub fn rest(mut self) -> Vec<(Blocked, Reason)> {
+        let mut rest = Vec::new();
+        loop {
+            let batch = self.drain();
+            if batch.is_empty() {
+                return rest;
+            }
+            rest.extend(batch);
+        }
+    }
+
     /// What is there now.
     pub(crate) fn drain(&mut self) -> Vec<(Blocked, Reason)> {
         drain(self.ring.get_mut())

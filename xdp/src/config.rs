@@ -33,6 +33,8 @@ pub struct Config {
     pub frame_port: u16,
     /// The UDP port of the other members' nodes, which only their addresses then reach; 0 leaves it alone.
     pub peer_port: u16,
+    /// Addresses and networks of members that may send to it, besides the addresses that `[p2p.peers]` names.
+    pub peers: Vec<Prefix>,
     /// Addresses and networks that may send frames, as `ADDRESS` or `ADDRESS/BITS`.
     pub allow: Vec<Prefix>,
     /// Those within them that may not. The longest match decides.
@@ -94,6 +96,7 @@ impl Default for Config {
             mode: Mode::Auto,
             frame_port: 4480,
             peer_port: 0,
+            peers: Vec::new(),
             allow: Vec::new(),
             deny: Vec::new(),
             frames_per_second: 200_000,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aya::Ebpf;
 use aya::maps::{LpmTrie, Map, MapData, PerCpuArray, RingBuf, lpm_trie as trie};
 use aya::programs::Xdp;
 use hansa_xdp_frame::{Control, Counter, Digest, Key};
 
-use crate::attach::{Attached, attach, replace};
+use crate::attach::{Attached, attach, detach, replace};
 use crate::blocked::BlockedFrames;
 use crate::config::{Config, Mode};
 use crate::error::Error;
@@ -16,7 +17,7 @@ use crate::kernel::{KEYS, Sequences};
 use crate::list::Lists;
 use crate::object::{explain, load};
 use crate::rules::Rules;
-use crate::sys::{Pages, clocks, update_batch};
+use crate::sys::{Pages, clocks, update_batch, wait_for_packets};
 
 /// The node's program in the object.
 pub(crate) const PROGRAM: &str = "hansa_xdp";
@@ -27,15 +28,20 @@ pub(crate) struct Loaded {
     pub(crate) ebpf: Ebpf,
     control: Pages<Control>,
     pub(crate) sequences: Sequences,
+    prefixes: Mutex<Prefixes>,
     lists: Lists,
     room: u32,
 }
+
+/// Who may send, as the kernel looks it up.
+type Prefixes = LpmTrie<MapData, [u8; 16], u32>;
 
 /// The program on its interface. Dropping it detaches, unless the configuration pins it.
 #[derive(Debug)]
 pub struct Driver {
     loaded: Loaded,
-    attached: Attached,
+    /// Nothing once it was detached or replaced.
+    attached: Mutex<Option<Attached>>,
     status: Status,
 }
 
@@ -55,17 +61,22 @@ pub struct Status {
 }
 
 impl Driver {
-    /// Loads the program, fills its tables and attaches it: no frame is judged before the tables are full.
+    /// Loads the program, fills its tables and attaches it: no frame is judged before the tables are full. `seen` are
+    /// the windows of sequence numbers to go on from; without them they are empty.
     ///
     /// Call it in a Tokio runtime; it takes a second per million accounts.
     pub fn attach(
         config: &Config,
         rules: &Rules,
         accounts: &BTreeSet<Digest>,
+        seen: Option<&Sequences>,
     ) -> Result<(Self, BlockedFrames), Error> {
         config.check()?;
         let interface = config.interface.clone().ok_or(Error::NoInterface)?;
         let (mut loaded, blocked) = Loaded::new(load(config)?, config, rules, accounts)?;
+        if let Some(seen) = seen {
+            loaded.sequences.copy_from(seen);
+        }
         let (program, id) = loaded.program(PROGRAM)?;
         let (attached, (mode, why)) = attach(program, &interface, config.mode, config.pin.as_deref())?;
         let status = Status {
@@ -75,14 +86,14 @@ impl Driver {
             program: id,
             is_pinned: config.pin.is_some(),
         };
-        Ok((Self { loaded, attached, status }, blocked))
+        Ok((Self { loaded, attached: Mutex::new(Some(attached)), status }, blocked))
     }
 
     /// Puts a newly loaded program with tables of `config` in the place of this one, between two packets. Windows of
     /// sequence numbers are taken over; velocity windows begin anew. What this one blocked before is still in its
     /// own stream of blocked frames, which is read to its end before it is dropped.
     pub fn replace(
-        self,
+        &self,
         config: &Config,
         rules: &Rules,
         accounts: &BTreeSet<Digest>,
@@ -92,9 +103,30 @@ impl Driver {
         // Before, since afterwards the old words would cover what the new program has seen by then.
         loaded.sequences.copy_from(&self.loaded.sequences);
         let (program, id) = loaded.program(PROGRAM)?;
-        let attached = replace(program, self.attached)?;
-        let status = Status { program: id, ..self.status };
-        Ok((Self { loaded, attached, status }, blocked))
+        let attached = self.attached().take().ok_or(Error::Detached)?;
+        let attached = replace(program, attached)?;
+        wait_for_packets();
+        let status = Status { program: id, ..self.status.clone() };
+        Ok((Self { loaded, attached: Mutex::new(Some(attached)), status }, blocked))
+    }
+
+    /// Takes the program off the interface, even one that is pinned. When this returns no packet is in it, and all that
+    /// it blocked is in its stream.
+    pub fn detach(&self) -> Result<(), Error> {
+        if let Some(attached) = self.attached().take() {
+            detach(attached)?;
+            wait_for_packets();
+        }
+        Ok(())
+    }
+
+    fn attached(&self) -> MutexGuard<'_, Option<Attached>> {
+        self.attached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is on its interface.
+    pub fn is_attached(&self) -> bool {
+        self.attached().is_some()
     }
 
     /// How it runs.
@@ -113,7 +145,7 @@ impl Driver {
     }
 
     /// Replaces who may send and under which keys.
-    pub fn set_rules(&mut self, rules: &Rules) -> Result<(), Error> {
+    pub fn set_rules(&self, rules: &Rules) -> Result<(), Error> {
         self.loaded.set_rules(rules)
     }
 
@@ -144,7 +176,7 @@ impl Loaded {
         Ok((loaded, BlockedFrames::new(ring)?))
     }
 
-    fn of(ebpf: Ebpf, config: &Config) -> Result<Self, Error> {
+    fn of(mut ebpf: Ebpf, config: &Config) -> Result<Self, Error> {
         let words = config.settings().filter_words;
         let sharing = |source| Error::System { call: "sharing a table's pages", source };
         let control = Pages::map(fd(&ebpf, "CONTROL")?, 1).map_err(sharing)?;
@@ -156,7 +188,9 @@ impl Loaded {
             words,
             config.max_accounts,
         );
-        let loaded = Self { ebpf, control, sequences, lists, room: config.max_prefixes };
+        let prefixes = ebpf.take_map("PREFIXES").ok_or_else(missing)?;
+        let prefixes = Mutex::new(LpmTrie::try_from(prefixes).map_err(|error| explain(error.into()))?);
+        let loaded = Self { ebpf, control, sequences, prefixes, lists, room: config.max_prefixes };
         loaded.set_clock();
         let (indexes, limits): (Vec<u32>, Vec<_>) = config.limits_by_index().unzip();
         loaded.fill("LIMITS", &indexes, &limits)?;
@@ -182,19 +216,12 @@ impl Loaded {
         self.lists.swap(&self.control[0], accounts)
     }
 
-    pub(crate) fn set_rules(&mut self, rules: &Rules) -> Result<(), Error> {
-        let table = rules.firewall.table();
-        if table.len() > self.room as usize {
-            return Err(Error::TooMany {
-                what: "addresses and networks",
-                count: table.len() as u64,
-                room: self.room.into(),
-                setting: "max_prefixes",
-            });
-        }
+    pub(crate) fn set_rules(&self, rules: &Rules) -> Result<(), Error> {
+        rules.firewall.check(self.room)?;
         let keys: Vec<Key> =
             (0..KEYS).map(|id| rules.keys.get(&(id as u8)).copied().unwrap_or_default()).collect();
         self.fill("KEYS", &(0..KEYS as u32).collect::<Vec<_>>(), &keys)?;
+        let table = rules.firewall.table();
         let wanted = table.iter().map(|(prefix, classes)| {
             let (address, bits) = prefix.parts();
             (trie::Key::new(bits.into(), address.0), *classes)
@@ -206,10 +233,8 @@ impl Loaded {
     }
 
     /// Makes the trie hold these prefixes and no others.
-    fn set_prefixes(&mut self, wanted: &[(trie::Key<[u8; 16]>, u32)]) -> Result<(), Error> {
-        let map = self.ebpf.map_mut("PREFIXES").ok_or_else(missing)?;
-        let mut prefixes: LpmTrie<&mut MapData, [u8; 16], u32> =
-            LpmTrie::try_from(map).map_err(|error| explain(error.into()))?;
+    fn set_prefixes(&self, wanted: &[(trie::Key<[u8; 16]>, u32)]) -> Result<(), Error> {
+        let mut prefixes = self.prefixes.lock().unwrap_or_else(PoisonError::into_inner);
         let old: Vec<_> = prefixes.keys().filter_map(Result::ok).collect();
         let is_wanted = |key: &trie::Key<[u8; 16]>| {
             wanted

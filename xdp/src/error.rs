@@ -120,6 +120,9 @@ pub enum Error {
         /// The interface.
         interface: String,
     },
+    /// It was taken off the interface before.
+    #[error("the program is on no interface any more: `hansa xdp attach` puts it there")]
+    Detached,
     /// The pinned link cannot be kept or taken over.
     #[error("{path}: {source}; xdp.pin must be a folder on a BPF file system (mount -t bpf bpf /sys/fs/bpf)")]
     Pin {

@@ -8,6 +8,8 @@ use std::str::FromStr;
 use hansa_xdp_frame::{Address, Class};
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+
 /// Bits of an address.
 pub(crate) const ADDRESS_BITS: u8 = 128;
 /// What precedes an IPv4 address in its mapped form.
@@ -131,6 +133,20 @@ impl Firewall {
     pub fn rules(&self, class: Class) -> impl Iterator<Item = (Prefix, bool)> {
         let of_class = self.rules.iter().filter(move |((of, _), _)| *of == class as u8);
         of_class.map(|((_, prefix), is_allowed)| (*prefix, *is_allowed))
+    }
+
+    /// Whether a table of so many prefixes has room for all of it.
+    pub fn check(&self, room: u32) -> Result<(), Error> {
+        let count = self.table().len();
+        if count > room as usize {
+            return Err(Error::TooMany {
+                what: "addresses and networks",
+                count: count as u64,
+                room: room.into(),
+                setting: "max_prefixes",
+            });
+        }
+        Ok(())
     }
 
     /// One table for both classes, by prefix the sum of the classes allowed: where a prefix says nothing of a class,

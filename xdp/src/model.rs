@@ -79,10 +79,25 @@ impl Model {
         self.accounts = Arc::new(accounts.into_iter().collect());
     }
 
+    /// How many accounts are blocked.
+    pub fn accounts(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// Whether this account is blocked.
+    pub fn blocks(&self, account: &Digest) -> bool {
+        self.accounts.contains(account)
+    }
+
     /// Shares the windows of sequence numbers with the kernel program, so that a frame is judged once, by whichever
     /// path it takes.
     pub fn share_sequences(&mut self, sequences: Sequences) {
         self.sequences = sequences;
+    }
+
+    /// The windows of sequence numbers.
+    pub fn sequences(&self) -> &Sequences {
+        &self.sequences
     }
 
     /// Judges a datagram to the frames' port at `now` (nanoseconds since 1970): its frames in order, or why none of

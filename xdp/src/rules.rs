@@ -1,11 +1,12 @@
 //! What the tables are filled with beside the numbers of the configuration.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use hansa_xdp_frame::{Class, Key};
 
 use crate::config::Config;
-use crate::firewall::Firewall;
+use crate::firewall::{Firewall, Prefix};
 
 /// Who may send, and under which keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,13 +18,19 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// What the configuration says of who may send frames, and these keys.
-    pub fn new(config: &Config, keys: BTreeMap<u8, Key>) -> Self {
+    /// What the configuration says of who may send frames, these keys, and the other members' addresses.
+    pub fn new(config: &Config, keys: BTreeMap<u8, Key>, members: impl IntoIterator<Item = IpAddr>) -> Self {
         let mut firewall = Firewall::default();
-        for (prefixes, is_allowed) in [(&config.allow, true), (&config.deny, false)] {
-            for prefix in prefixes {
-                firewall.set(Class::Frames, *prefix, is_allowed);
-            }
+        let rules = [
+            (Class::Frames, &config.allow, true),
+            (Class::Frames, &config.deny, false),
+            (Class::Peer, &config.peers, true),
+        ];
+        for (class, prefixes, is_allowed) in rules {
+            prefixes.iter().for_each(|prefix| firewall.set(class, *prefix, is_allowed));
+        }
+        for member in members {
+            firewall.set(Class::Peer, Prefix::of(member), true);
         }
         Self { firewall, keys }
     }

@@ -24,7 +24,7 @@ fn blocked_list() -> BTreeSet<Digest> {
 }
 
 fn attach(network: &Network, config: &Config, test: &str) -> Option<(Driver, BlockedFrames)> {
-    allowed(test, network.at_node(|| Driver::attach(config, &rules(config), &blocked_list())))
+    allowed(test, network.at_node(|| Driver::attach(config, &rules(config), &blocked_list(), None)))
 }
 
 /// What is changed of a payment that nothing is wrong with.
@@ -42,13 +42,19 @@ fn exchange(socket: &UdpSocket, sequence: &mut u64, change: &[Change]) -> (Vec<F
             seal(&fields)
         });
         let frames: Vec<Frame> = frames.collect();
-        let Ok(length) = socket.send(&payload(&frames)).and_then(|_| socket.recv(&mut room)) else {
+        if socket.send(&payload(&frames)).is_err() {
             continue;
-        };
-        let (replies, rest) = room[..length].as_chunks::<REPLY_LEN>();
-        assert!(rest.is_empty());
-        let open = |reply| Reply::open(reply, &key(0)).expect("authentic");
-        return (frames, replies.iter().map(open).collect());
+        }
+        // Packets that wait until the other end's address is known come late, and so do their answers.
+        while let Ok(length) = socket.recv(&mut room) {
+            let (replies, rest) = room[..length].as_chunks::<REPLY_LEN>();
+            assert!(rest.is_empty());
+            let open = |reply| Reply::open(reply, &key(0)).expect("authentic");
+            let replies: Vec<Reply> = replies.iter().map(open).collect();
+            if replies.iter().any(|reply| frames.iter().any(|frame| reply.answers(frame))) {
+                return (frames, replies);
+            }
+        }
     }
     unreachable!("no reply to {ATTEMPTS} attempts")
 }
@@ -129,7 +135,7 @@ async fn what_cannot_be_is_said_clearly() {
     let Some(network) = Network::new(test) else { return };
     let config = Network::config(Mode::Auto);
     let elsewhere = Config { interface: Some("cable9".to_owned()), ..config.clone() };
-    let attached = network.at_node(|| Driver::attach(&elsewhere, &rules(&elsewhere), &blocked_list()));
+    let attached = network.at_node(|| Driver::attach(&elsewhere, &rules(&elsewhere), &blocked_list(), None));
     match attached {
         Err(Error::NoSuchInterface { .. }) => {}
         other => {
@@ -138,13 +144,13 @@ async fn what_cannot_be_is_said_clearly() {
         }
     }
     let first = attach(&network, &config, test);
-    let second = network.at_node(|| Driver::attach(&config, &rules(&config), &blocked_list()));
+    let second = network.at_node(|| Driver::attach(&config, &rules(&config), &blocked_list(), None));
     assert!(matches!(second, Err(Error::Busy { .. })), "{second:?}");
     drop(first);
 
     network.set_mtu(9000);
     let native = Config { mode: Mode::Native, ..config.clone() };
-    let refused = network.at_node(|| Driver::attach(&native, &rules(&native), &blocked_list()));
+    let refused = network.at_node(|| Driver::attach(&native, &rules(&native), &blocked_list(), None));
     assert!(matches!(refused, Err(Error::Mtu { .. })), "{refused:?}");
     let (driver, _) = attach(&network, &config, test).expect("generic mode takes any MTU");
     assert_eq!(driver.status().mode, Mode::Generic);
@@ -215,7 +221,7 @@ async fn child() {
         return;
     }
     let config = Network::config(Mode::Auto);
-    let attached = Driver::attach(&config, &rules(&config), &blocked_list());
+    let attached = Driver::attach(&config, &rules(&config), &blocked_list(), None);
     match &attached {
         Ok((driver, _)) => println!("child: attached {:?}", driver.status().mode),
         Err(error) => println!("child: {error}"),

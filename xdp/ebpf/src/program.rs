@@ -272,6 +272,8 @@ fn write(context: &XdpContext, offset: usize, reply: &Reply) -> Option<u64> {
 #[inline(always)]
 fn hand_up(context: &XdpContext, offset: u32, reason: Reason) -> bool {
     let Ok(datagram) = Datagram::parse(context) else { return false };
+    let Some(maps) = Maps::<true>::new() else { return false };
+    let now = maps.now_exactly();
     let Some(mut room) = BLOCKED.reserve::<Blocked>(0) else { return false };
     let blocked = room.as_mut_ptr();
     // Part by part: the whole would not fit the stack, and a plain copy of the frame would be made byte by byte.
@@ -279,6 +281,7 @@ fn hand_up(context: &XdpContext, offset: u32, reason: Reason) -> bool {
         bpf_xdp_load_bytes(context.ctx, offset, (&raw mut (*blocked).frame).cast(), FRAME_LEN as u32);
         (&raw mut (*blocked).source).write(datagram.source());
         (&raw mut (*blocked).destination).write(datagram.destination());
+        (&raw mut (*blocked).at).write(now.to_ne_bytes());
         (&raw mut (*blocked).port).write((*datagram.udp).source);
         (&raw mut (*blocked).reason).write(reason as u8);
     }

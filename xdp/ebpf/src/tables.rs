@@ -1,7 +1,7 @@
 //! The maps, and the rules' lookups on them.
 
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST};
-use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
+use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::{Key as Prefix, LpmTrie};
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
@@ -85,6 +85,12 @@ impl<const TAGGED: bool> Maps<TAGGED> {
     #[inline(always)]
     pub fn now(&self) -> u64 {
         unsafe { bpf_ktime_get_coarse_ns() }.wrapping_add(self.control.clock_offset.load())
+    }
+
+    /// Nanoseconds since 1970.
+    #[inline(always)]
+    pub fn now_exactly(&self) -> u64 {
+        unsafe { bpf_ktime_get_ns() }.wrapping_add(self.control.clock_offset.load())
     }
 
     /// Looks the address up in the prefixes, and remembers it if it may send at all.

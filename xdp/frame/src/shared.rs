@@ -128,6 +128,8 @@ pub struct Blocked {
     pub source: Address,
     /// Which of the node's addresses it was sent to.
     pub destination: Address,
+    /// When it was judged: nanoseconds since 1970, in this machine's byte order.
+    pub at: [u8; 8],
     /// The sender's UDP port, big-endian.
     pub port: [u8; 2],
     /// The reason's number.
@@ -136,17 +138,18 @@ pub struct Blocked {
 
 impl Blocked {
     /// Bytes of a record.
-    pub const LEN: usize = FRAME_LEN + 16 + 16 + 2 + 1;
+    pub const LEN: usize = FRAME_LEN + 16 + 16 + 8 + 2 + 1;
 
     /// Reads a record of the ring buffer; `None` if it is another program's.
     pub fn from_bytes(bytes: &[u8]) -> Option<(Self, Reason)> {
         let (frame, rest) = bytes.split_first_chunk()?;
         let (source, rest) = rest.split_first_chunk()?;
         let (destination, rest) = rest.split_first_chunk()?;
+        let (at, rest) = rest.split_first_chunk()?;
         let (port, rest) = rest.split_first_chunk()?;
         let [reason, ..] = *rest else { return None };
         let (source, destination) = (Address(*source), Address(*destination));
-        let blocked = Self { frame: Frame::new(*frame), source, destination, port: *port, reason };
+        let blocked = Self { frame: Frame::new(*frame), source, destination, at: *at, port: *port, reason };
         Some((blocked, Reason::from_number(reason)?))
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn key(id: u8) -> Key {
 
 /// Keys 0 to 3; members at 10.77.1.0/24.
 pub(crate) fn rules(config: &Config) -> Rules {
-    let mut rules = Rules::new(config, (0..4).map(|id| (id, key(id))).collect());
+    let mut rules = Rules::new(config, (0..4).map(|id| (id, key(id))).collect(), []);
     rules.firewall.set(Class::Peer, prefix("10.77.1.0/24"), true);
     rules
 }

@@ -84,7 +84,7 @@ impl Network {
     pub(crate) fn other_end(&self, test: &str) -> Option<Driver> {
         let config = Config { frame_port: 9, peer_port: 0, ..Self::config(Mode::Native) };
         let attached =
-            within(&self.gateway, || Driver::attach(&config, &rules(&config), &Default::default()));
+            within(&self.gateway, || Driver::attach(&config, &rules(&config), &Default::default(), None));
         allowed(test, attached).map(|(driver, _)| driver)
     }
 
