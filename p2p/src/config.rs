@@ -1,6 +1,6 @@
 //! The `[p2p]` part of the node's configuration, and the bounds of each setting.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use libp2p::multiaddr::Protocol;
@@ -132,11 +132,24 @@ fn within(field: &'static str, value: u64, least: u64, most: u64) -> Result<(), 
     }
 }
 
+/// The IP address and the UDP port that a multiaddress begins with, if it does.
+pub fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut parts = address.iter();
+    let ip = match parts.next()? {
+        Protocol::Ip4(ip) => IpAddr::V4(ip),
+        Protocol::Ip6(ip) => IpAddr::V6(ip),
+        _ => return None,
+    };
+    match parts.next()? {
+        Protocol::Udp(port) => Some(SocketAddr::new(ip, port)),
+        _ => None,
+    }
+}
+
 /// Whether `address` is an IP address, a UDP port and QUIC v1, followed by nothing but perhaps `peer`'s own id.
 pub(crate) fn is_quic(address: &Multiaddr, peer: Option<&PeerId>) -> bool {
-    let mut parts = address.iter();
-    matches!(parts.next(), Some(Protocol::Ip4(_) | Protocol::Ip6(_)))
-        && matches!(parts.next(), Some(Protocol::Udp(_)))
+    let mut parts = address.iter().skip(2);
+    socket_address(address).is_some()
         && matches!(parts.next(), Some(Protocol::QuicV1))
         && match parts.next() {
             None => true,

@@ -37,7 +37,7 @@ mod metrics;
 mod network;
 mod redial;
 
-pub use config::{Config, Limits, MAX_LISTEN_ADDRESSES, MAX_MEMBERS};
+pub use config::{Config, Limits, MAX_LISTEN_ADDRESSES, MAX_MEMBERS, socket_address};
 pub use copies::{ACCEPTED_CONTENTS, MAX_COPIES_PER_PEER};
 pub use error::{ConfigError, MembersError, PublishError, RequestError, RespondError, StartError, Stopped};
 pub use exchange::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, REQUEST_TIMEOUT, RequestId};
