@@ -37,5 +37,5 @@ pub use crate::kafka::KafkaConfig;
 pub use crate::logins::{LoginCounter, Origin};
 pub use crate::metrics::ApiMetrics;
 pub use crate::server::{Beside, Server, Wiring};
-pub use crate::service::{ScreeningService, Service};
+pub use crate::service::{FrameService, ScreeningService, Service};
 pub use crate::token::{ApiToken, TokenError};

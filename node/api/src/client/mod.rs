@@ -1,5 +1,6 @@
 //! The other end of the HTTP interface, blocking: for the command line, the demo and tests.
 
+mod frames;
 mod screening;
 
 use std::time::Duration;

@@ -32,6 +32,7 @@
 //! Without a quorum it is answered all the same, with the header `Hansa-Stale: true`.
 
 mod extract;
+mod frames;
 mod linger;
 mod media;
 mod problem;

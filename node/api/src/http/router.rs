@@ -7,7 +7,7 @@ use axum::http::{Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
-use super::{linger, routes, screening};
+use super::{frames, linger, routes, screening};
 use crate::error::{Problem, ProblemKind};
 use crate::guard;
 use crate::logins::Origin;
@@ -49,6 +49,7 @@ pub(crate) fn router(shared: Arc<Shared>, from: Origin) -> Router {
         .route("/v1/backups", get(routes::backups).post(routes::back_up))
         .route("/v1/log/roots/{size}", get(routes::root_at))
         .route("/v1/status", get(routes::status))
+        .merge(frames::router())
         .merge(screening::router())
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::catch_up));
     let v1 = Router::new()
@@ -80,7 +81,7 @@ pub(crate) fn router(shared: Arc<Shared>, from: Origin) -> Router {
 
 async fn unknown_route(uri: Uri) -> Problem {
     Problem::not_found(format!("there is nothing at {}", uri.path()))
-        .with_hint("the interface is /v1/payments, /v1/lists, /v1/customers, /v1/exceptions, /v1/model, /v1/verdicts, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/backups, /v1/disclosures, /v1/forks, /v1/governance, /v1/log, /v1/subjects, /v1/records, /v1/status, /v1/cluster, /livez, /readyz and /metrics")
+        .with_hint("the interface is /v1/payments, /v1/lists, /v1/customers, /v1/exceptions, /v1/frames, /v1/model, /v1/verdicts, /v1/cases, /v1/alerts, /v1/signals, /v1/evidence, /v1/backups, /v1/disclosures, /v1/forks, /v1/governance, /v1/log, /v1/subjects, /v1/records, /v1/status, /v1/cluster, /livez, /readyz and /metrics")
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {

@@ -12,6 +12,7 @@ mod cluster;
 mod customers;
 mod exceptions;
 mod forks;
+mod frames;
 mod governance;
 mod lists;
 mod payments;
@@ -35,6 +36,11 @@ pub use self::customers::{
 };
 pub use self::exceptions::{ExceptionList, ExceptionRequest, ExceptionView, WithdrawalRequest};
 pub use self::forks::{ForkList, ForkView};
+pub use self::frames::{
+    BlocklistAnswer, BlocklistQuestion, DriverAction, DriverRequest, FirewallAction, FirewallRequest,
+    FirewallRule, FirewallView, FrameCounter, FrameCounters, FramePath, FramesView, OperatorRule,
+    ProgramView, Traffic,
+};
 pub use self::governance::{
     AmendmentView, ChangesView, GovernanceView, MemberRoot, MemberView, MessageRequest, ProposalRequest,
     ProposalView, RoundView, VoteRequest,

@@ -1,5 +1,6 @@
 //! What a node offers to whoever is outside, whatever the way in: the node implements this, each interface calls it.
 
+mod frames;
 mod screening;
 
 use async_trait::async_trait;
@@ -7,6 +8,7 @@ use hansa_types::hash::Digest;
 use hansa_types::id::Actor;
 use hansa_types::uetr::Uetr;
 
+pub use self::frames::FrameService;
 pub use self::screening::ScreeningService;
 use crate::audit::{AuditRequest, TransactionAudit};
 use crate::error::Problem;
@@ -23,7 +25,7 @@ use crate::model::{
 /// A call runs to its end even when the caller has gone away or the deadline has passed: interfaces run it in a task of
 /// its own, so an implementation is never cancelled half-way and may not rely on being dropped.
 #[async_trait]
-pub trait Service: ScreeningService {
+pub trait Service: FrameService + ScreeningService {
     /// Screens every payment of a pacs.008, pacs.009 or pacs.004 message (XML in UTF-8) and answers each, in the message's order, once its
     /// decision is durable in the log. A payment seen before with equal content gets its first decision again; the
     /// same key with other content is answered as a duplicate, which is not an error of the call.

@@ -2,8 +2,10 @@
 
 mod client;
 mod fake;
+mod fake_frames;
 mod fake_screening;
 mod files;
+mod frames;
 mod grpc;
 mod kafka;
 mod life;

@@ -1,5 +1,6 @@
 //! One value of each kind, the same in every run.
 
+mod frames;
 mod screening;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use hansa_types::signal::{Category, Severity, SignalBody};
 use hansa_types::subject::{Subject, SubjectKind};
 use hansa_types::uetr::Uetr;
 
+pub(super) use self::frames::*;
 pub(super) use self::screening::*;
 use crate::model::*;
 

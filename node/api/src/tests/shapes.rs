@@ -46,6 +46,9 @@ fn answers_keep_their_shape() {
     frozen(&samples::customers(), vector!("customers"));
     frozen(&samples::customer_change(), vector!("customer-change"));
     frozen(&ExceptionList { exceptions: vec![samples::exception()] }, vector!("exceptions"));
+    frozen(&samples::frames(), vector!("frames"));
+    frozen(&samples::frame_counters(), vector!("frame-counters"));
+    frozen(&samples::firewall(), vector!("firewall"));
     frozen(&samples::why(), vector!("why"));
     frozen(&samples::replay(), vector!("replay"));
     frozen(&samples::model(), vector!("model"));
@@ -83,6 +86,9 @@ fn requests_keep_their_shape() {
     frozen(&query, vector!("log-query"));
     frozen(&samples::customer_changes(), vector!("customer-changes"));
     frozen(&samples::exception_request(), vector!("exception-request"));
+    frozen(&samples::driver_request(), vector!("driver-request"));
+    frozen(&samples::blocklist_question(), vector!("blocklist-question"));
+    frozen(&samples::firewall_request(), vector!("firewall-request"));
     let reload = ModelReload { actor: samples::actor(), unwatched: true };
     frozen(&reload, vector!("model-reload"));
     let backtest = BacktestRequest { model: "version = 2".to_owned(), since: samples::NOW };
