@@ -1,6 +1,7 @@
 //! The daemon: configuration -> parts -> tasks -> drain. What is wired to what is on this page.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -44,7 +45,7 @@ use crate::flows::{
     cases, customers, frame, governance, inbound, keys as locked_keys, lists, outbound, start, without_quorum,
 };
 use crate::follow;
-use crate::frames::Frames;
+use crate::frames::{FIREWALL_FILE, Frames, Setting};
 use crate::governed::{Governed, GovernedError};
 use crate::journal::{Journal, JournalError};
 use crate::lead;
@@ -140,7 +141,6 @@ async fn build(
     let (prover, governed) = proof_keys(config, manifest)?;
     let retention = Retention::with(&config.records.retention, manifest.development)?;
     let (archive, screening) = open_screening(config)?;
-    let frames = open_frames(config, &screening).await?;
     let customers = CustomerFile::open(&config.node.customers, config.node.customers_max_age_hours)?;
 
     let group = registry.sub_registry_with_prefix(CONSENSUS_PREFIX);
@@ -150,6 +150,7 @@ async fn build(
     manifest.remarks().iter().for_each(|remark| tracing::warn!("the manifest: {remark}"));
     let tags = Tags::new(Box::new(tag_key(config, manifest)?), manifest.tags.key.0, governed.clone());
     let (addresses, network) = link(config, &governed, &keys, network_metrics)?;
+    let frames = open_frames(config, &screening, members::ips(&governed, &addresses, now())).await?;
     let changes = consensus.changes(); // Before anything is read: what changes meanwhile is told of.
     let journal = Journal::new(Arc::new(consensus), &keys, manifest.log_origin(&bank))?;
     let book = Book::load(&journal)?;
@@ -223,9 +224,21 @@ fn open_screening(config: &Config) -> Result<(Archive, Screening), StartError> {
     Ok((archive, screening))
 }
 
-async fn open_frames(config: &Config, screening: &Screening) -> Result<Option<Frames>, StartError> {
-    let Some(frames) = &config.frames else { return Ok(None) };
-    Ok(Some(Frames::open(frames, &config.xdp, &screening.current()).await?))
+async fn open_frames(
+    config: &Config,
+    screening: &Screening,
+    members: Vec<IpAddr>,
+) -> Result<Option<Frames>, StartError> {
+    let Some(frames) = config.frames.clone() else { return Ok(None) };
+    let ports = config.p2p.network.listen.iter().filter_map(hansa_p2p::socket_address);
+    let setting = Setting {
+        frames,
+        rules: config.xdp.clone(),
+        peer_ports: ports.map(|address| address.port()).collect(),
+        members,
+        firewall: config.consensus.data_dir.join(FIREWALL_FILE),
+    };
+    Ok(Some(Frames::open(setting, &screening.current()).await?))
 }
 
 fn open_provisional(config: &Config, keys: &KeyFolder) -> Result<Provisional, StartError> {

@@ -20,6 +20,7 @@ pub mod error;
 pub mod events;
 mod evidence;
 pub mod export;
+mod files;
 mod flows;
 mod follow;
 mod frames;

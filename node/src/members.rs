@@ -1,6 +1,7 @@
 //! Who is a member now, as the network of banks and the node's start see it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use hansa_keys::{KeyFolder, Purpose};
 use hansa_p2p::{Member, Multiaddr, PeerId};
@@ -9,6 +10,7 @@ use hansa_types::hash::Field;
 use hansa_types::id::{BankId, Epoch, Timestamp};
 use hansa_types::manifest::Manifest;
 use hansa_types::sign::Signer as _;
+use tokio::task::block_in_place;
 
 use crate::config::Config;
 use crate::error::StartError;
@@ -57,6 +59,13 @@ pub(crate) fn peers(governed: &Governed, addresses: &Addresses, now: Timestamp) 
     members
 }
 
+/// The addresses of those who are members at `now` and not shut out.
+pub(crate) fn ips(governed: &Governed, addresses: &Addresses, now: Timestamp) -> Vec<IpAddr> {
+    let present = present(governed, now);
+    let named = addresses.iter().filter(|(bank, _)| present.contains_key(*bank)).flat_map(|(_, named)| named);
+    named.filter_map(hansa_p2p::socket_address).map(|address| address.ip()).collect()
+}
+
 fn present(governed: &Governed, now: Timestamp) -> BTreeMap<BankId, hansa_types::manifest::Member> {
     let revoked = governed.ledger().state().revoked(governed.epoch(now));
     let manifest = governed.manifest(now);
@@ -90,7 +99,12 @@ impl Node {
 
     /// Makes the network's members those who are it now: others are cut off at once.
     pub(crate) async fn follow_members(&self) {
-        let members = peers(&self.governed, &self.addresses, self.now());
+        let now = self.now();
+        if let Some(frames) = &self.frames {
+            // Its tables may be held for as long as a list is replaced.
+            block_in_place(|| frames.follow_members(ips(&self.governed, &self.addresses, now)));
+        }
+        let members = peers(&self.governed, &self.addresses, now);
         match self.network.set_members(members).await {
             Ok(false) => {}
             Ok(true) => tracing::info!("the network follows a change of members"),

@@ -6,6 +6,7 @@ mod cases;
 mod cluster;
 mod customers;
 mod exceptions;
+mod firewall;
 mod frame;
 mod governance;
 mod init;
@@ -19,6 +20,7 @@ mod shadow;
 mod signals;
 mod status;
 mod why;
+mod xdp;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -95,6 +97,12 @@ pub enum Command {
     /// Frames: what a payment gateway sends ahead of a message, and what it is told.
     #[command(subcommand)]
     Frame(frame::FrameCommand),
+    /// The driver: where frames are screened, and what was counted.
+    #[command(subcommand)]
+    Xdp(xdp::XdpCommand),
+    /// The firewall: who may send frames, and who reaches the peers' port.
+    #[command(subcommand)]
+    Firewall(firewall::FirewallCommand),
     /// Cases: what an officer works on.
     #[command(subcommand)]
     Cases(cases::CasesCommand),
@@ -156,7 +164,7 @@ pub enum CliError {
     Gateway(#[from] crate::gateway::GatewayError),
     /// The archive of lists.
     #[error(transparent)]
-    Archive(#[from] crate::archive::ArchiveError),
+    Archive(#[from] crate::files::FileError),
     /// A line of a table.
     #[error("{path}, line {line}: {what}")]
     Table {
@@ -214,6 +222,8 @@ impl Cli {
             Command::Shadow(command) => shadow::execute(command, &client(&config)?, &out),
             Command::Exceptions(command) => exceptions::execute(command, &client(&config)?, &out),
             Command::Frame(command) => frame::execute(&command, &config, &out),
+            Command::Xdp(command) => xdp::execute(command, &client(&config)?, &out),
+            Command::Firewall(command) => firewall::execute(command, &client(&config)?, &out),
             Command::Cases(command) => cases::execute(command, &client(&config)?, &out),
             Command::Signals(command) => signals::execute(command, &client(&config)?, &out),
             Command::Alerts(signals::AlertsCommand::List) => signals::alerts(&client(&config)?, &out),

@@ -57,9 +57,21 @@ pub enum FramesError {
         /// That of `[xdp]`.
         xdp: u16,
     },
-    /// Who may send to the peers' port is not told to the kernel program.
-    #[error("xdp.peer_port is {0}: the kernel program is not told the members' addresses yet, leave it at 0")]
+    /// Nobody listens there.
+    #[error(
+        "xdp.peer_port is {0}, and [p2p.network] listens on no such port: set both alike, or leave it at 0"
+    )]
     PeerPort(u16),
+    /// What operators said of who may send.
+    #[error(
+        "{path}: {why}; it is what `hansa firewall` said on this replica: restore it, or remove it and say it again"
+    )]
+    Firewall {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// Nobody may send.
     #[error("xdp.allow is empty: name the gateways' addresses or networks, or leave [frames] out")]
     Nobody,
@@ -90,7 +102,7 @@ pub enum FramesError {
 
 impl FramesConfig {
     /// Checks what can be checked before anything is opened.
-    pub(crate) fn check(&self, rules: &hansa_xdp::Config) -> Result<(), FramesError> {
+    pub(crate) fn check(&self, rules: &hansa_xdp::Config, peer_ports: &[u16]) -> Result<(), FramesError> {
         rules.check()?;
         if self.listen.ip().is_unspecified() {
             return Err(FramesError::Anywhere(self.listen));
@@ -98,7 +110,7 @@ impl FramesConfig {
         if self.listen.port() != rules.frame_port {
             return Err(FramesError::Port { listen: self.listen.port(), xdp: rules.frame_port });
         }
-        if rules.peer_port != 0 {
+        if rules.peer_port != 0 && !peer_ports.contains(&rules.peer_port) {
             return Err(FramesError::PeerPort(rules.peer_port));
         }
         if rules.allow.is_empty() {
@@ -154,8 +166,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused_by_its_name() {
-        assert!(config().check(&rules("")).is_ok());
-        let refused = |config: FramesConfig, rules| config.check(&rules).unwrap_err().to_string();
+        assert!(config().check(&rules(""), &[]).is_ok());
+        assert!(config().check(&rules("peer_port = 4400"), &[4400]).is_ok());
+        let refused = |config: FramesConfig, rules| config.check(&rules, &[4401]).unwrap_err().to_string();
+        assert!(refused(config(), rules("peer_port = 4400")).contains("[p2p.network]"));
         let anywhere = FramesConfig { listen: "0.0.0.0:4480".parse().unwrap(), ..config() };
         assert!(refused(anywhere, rules("")).contains("frames.listen"));
         assert!(refused(config(), rules("frame_port = 4481")).contains("4481"));

@@ -4,9 +4,8 @@
 //! answered, and silence is the gateway's fail-closed. There is one record for a payment and leg: another frame of it
 //! that is blocked gets the same answer.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hansa_consensus::{Command, Outcome, Unique};
 use hansa_screening::case::Grounds;
@@ -16,15 +15,15 @@ use hansa_types::frame::{BoundByFrame, FrameBlock};
 use hansa_types::payment::Payment;
 use hansa_types::record::{DecisionRecord, Operation, Record};
 use hansa_types::uetr::{Uetr, UetrError};
-use hansa_xdp::Judged;
-use hansa_xdp::frame::{Reason, Verdict};
+use hansa_xdp::frame::{Blocked, Reason, Verdict};
+use hansa_xdp::{BlockedFrames, Judged};
 use tokio::sync::MutexGuard;
 use tokio::task::spawn_blocking;
 use tokio::time::interval;
 
 use super::cases;
 use crate::events::Event;
-use crate::frames::{BlockedFrame, Frames, LegDigests, MAX_DATAGRAM, news};
+use crate::frames::{BlockedFrame, Frames, LegDigests, MAX_DATAGRAM, Stream};
 use crate::journal::JournalError;
 use crate::node::{Node, now_ns};
 use crate::terms::Term;
@@ -77,7 +76,7 @@ pub(crate) async fn run(node: Arc<Node>) {
         let mut answer = Vec::new();
         for Judged { frame, reason } in frames.judge(source.ip(), &datagram[..length], now) {
             if reason.verdict() == Verdict::Block {
-                blocked(&node, BlockedFrame { frame, reason, source });
+                blocked(&node, BlockedFrame { frame, reason, source, at: now });
             } else if let Some(reply) = frames.reply(&frame, reason, now) {
                 node.metrics.frames.replied(reason.verdict());
                 answer.extend_from_slice(&reply);
@@ -93,24 +92,36 @@ pub(crate) async fn run(node: Arc<Node>) {
 /// Reads what the kernel program blocks, tells it the time, and counts what it counts.
 pub(crate) async fn run_driver(node: Arc<Node>) {
     let front = node.frames.as_ref().map(|frames| &frames.front);
-    let Some((front, mut handed_up)) = front.and_then(|front| Some((front, front.take_blocked()?))) else {
+    let Some((front, mut streams)) = front.and_then(|front| Some((front, front.take_streams()?))) else {
         return std::future::pending().await;
     };
-    let (mut ticks, mut before) = (interval(SECOND), BTreeMap::new());
+    let (mut ticks, mut stream) = (interval(SECOND), Stream::None);
     loop {
         tokio::select! {
-            batch = handed_up.next() => match batch {
+            Some(newer) = streams.recv() => {
+                // The program of the one before is off its interface: all that it blocked is there.
+                let older = std::mem::replace(&mut stream, newer);
+                let rest = older.map(BlockedFrames::rest).unwrap_or_default();
+                rest.into_iter().for_each(|frame| blocked(&node, BlockedFrame::from(frame)));
+            }
+            batch = next(&mut stream) => match batch {
                 Ok(batch) => batch.into_iter().for_each(|frame| blocked(&node, BlockedFrame::from(frame))),
                 Err(error) => {
+                    stream = None;
                     front.give_up(&error);
-                    return std::future::pending().await;
                 }
             },
             _ = ticks.tick() => {
-                let counted = news(&mut before, front.tick());
-                counted.into_iter().for_each(|(counter, by)| node.metrics.frames.count(counter, by));
+                front.tick().into_iter().for_each(|(counter, by)| node.metrics.frames.count(counter, by));
             }
         }
+    }
+}
+
+async fn next(stream: &mut Stream) -> Result<Vec<(Blocked, Reason)>, hansa_xdp::Error> {
+    match stream {
+        Some(stream) => stream.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -124,10 +135,7 @@ pub(crate) async fn follow_lists(node: Arc<Node>) {
         let listing = node.clone();
         let listed = spawn_blocking(move || {
             let frames = listing.frames.as_ref()?;
-            let accounts = frames.listed(&listing.screening.current());
-            let count = accounts.len();
-            frames.block(accounts);
-            Some(count)
+            Some(frames.follow_lists(&listing.screening))
         });
         match listed.await {
             Ok(Some(accounts)) => node.events.emit(&Event::FrameListChanged { accounts }),
@@ -148,10 +156,10 @@ pub(crate) fn blocked(node: &Arc<Node>, blocked: BlockedFrame) {
     // Those that wait at once share an entry of the log: consensus packs what is proposed side by side.
     tokio::spawn(async move {
         let Some(frames) = &node.frames else { return };
-        let begun = Instant::now();
         match record(&node, frames, &blocked).await {
             Ok(reason) => {
-                node.metrics.stage("frame", begun.elapsed());
+                // From its verdict on, in the driver or here.
+                node.metrics.stage("frame", Duration::from_nanos(now_ns().saturating_sub(blocked.at)));
                 if let Some(reply) = frames.reply(&blocked.frame, reason, now_ns()) {
                     node.metrics.frames.replied(Verdict::Block);
                     send(frames, &reply, blocked.source).await;

@@ -4,102 +4,198 @@
 //! cannot be attached, or fails later, all frames do: that is said once, and by health for as long as it lasts.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hansa_types::id::Actor;
 use hansa_xdp::frame::{Counter, Digest};
-use hansa_xdp::{BlockedFrames, Config, Driver, Model, Rules};
+use hansa_xdp::{BlockedFrames, Config, Driver, Error, Mode, Model, Rules, Status};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::tally::Tally;
+
+/// What the program in use blocks; none once it was taken off.
+pub(crate) type Stream = Option<BlockedFrames>;
 
 /// What screens frames before the socket does.
 pub(crate) struct Front {
+    config: Config,
     state: Mutex<State>,
-    blocked: Mutex<Option<BlockedFrames>>,
+    streams: UnboundedSender<Stream>,
+    heard: Mutex<Option<UnboundedReceiver<Stream>>>,
+    counted: Mutex<Tally>,
 }
 
-enum State {
+#[derive(Clone)]
+pub(super) enum State {
     /// Nothing is to.
     Unwanted,
     /// The kernel program.
-    Driver(Box<Driver>),
+    Driver(Arc<Driver>),
+    /// Nothing, since this operator wants it.
+    Detached(Actor),
     /// Nothing, and why.
-    Socket(String),
+    Failed(String),
 }
 
 impl Front {
-    /// Attaches the kernel program, if an interface is named. `tables` then share what was seen with it, so that a frame
-    /// is judged once, whichever way it comes.
-    pub(super) fn attach(
-        config: &Config,
+    /// Attaches the kernel program, if an interface is named.
+    pub(super) fn new(
+        config: Config,
         rules: &Rules,
         accounts: &BTreeSet<Digest>,
-        tables: &mut Model,
+        tables: &Mutex<Model>,
     ) -> Self {
-        let (state, blocked) = match config
-            .interface
-            .as_ref()
-            .map(|_| Driver::attach(config, rules, accounts))
+        let (streams, heard) = unbounded_channel();
+        let front = Self {
+            config,
+            state: Mutex::new(State::Unwanted),
+            streams,
+            heard: Mutex::new(Some(heard)),
+            counted: Mutex::default(),
+        };
+        if front.config.interface.is_some()
+            && let Err(error) = front.attach(rules, accounts, tables)
         {
-            None => (State::Unwanted, None),
-            Some(Ok((driver, blocked))) => {
-                tables.share_sequences(driver.sequences());
-                (State::Driver(Box::new(driver)), Some(blocked))
-            }
-            Some(Err(error)) => {
-                tracing::warn!(%error, "frames are not screened in the driver; the socket gives the same verdicts");
-                (State::Socket(error.to_string()), None)
+            tracing::warn!(%error, "frames are not screened in the driver; the socket gives the same verdicts");
+        }
+        front
+    }
+
+    /// Loads the kernel program and attaches it, between two packets where one is attached. `tables` then share what was
+    /// seen with it, so that a frame is judged once, whichever way it comes.
+    pub(super) fn attach(
+        &self,
+        rules: &Rules,
+        accounts: &BTreeSet<Digest>,
+        tables: &Mutex<Model>,
+    ) -> Result<(), Error> {
+        let seen = lock(tables).sequences().clone();
+        let old = match self.state() {
+            State::Driver(old) => Some(old),
+            State::Unwanted | State::Detached(_) | State::Failed(_) => None,
+        };
+        let attached = match &old {
+            Some(old) => old.replace(&self.config, rules, accounts),
+            None => Driver::attach(&self.config, rules, accounts, Some(&seen)),
+        };
+        let (driver, blocked) = match attached {
+            Ok(attached) => attached,
+            Err(error) => {
+                if !old.is_some_and(|old| old.is_attached()) {
+                    self.become_other(State::Failed(error.to_string()), None);
+                }
+                return Err(error);
             }
         };
-        Self { state: Mutex::new(state), blocked: Mutex::new(blocked) }
+        lock(tables).share_sequences(driver.sequences());
+        self.become_other(State::Driver(Arc::new(driver)), Some(blocked));
+        Ok(())
     }
 
-    /// What the kernel program blocks, for the one who reads it.
-    pub(crate) fn take_blocked(&self) -> Option<BlockedFrames> {
-        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Takes the program off.
+    pub(super) fn detach(&self, actor: &Actor) -> Result<(), Error> {
+        if let State::Driver(driver) = self.state() {
+            driver.detach()?;
+        }
+        self.become_other(State::Detached(actor.clone()), None);
+        Ok(())
     }
 
-    /// Tells the program the time, and returns what it counted so far.
+    /// Takes the program off since it does not work: the socket screens from here on.
+    pub(crate) fn give_up(&self, why: &Error) {
+        tracing::error!(%why, "the kernel program is detached; the socket gives the same verdicts");
+        if let State::Driver(driver) = self.state()
+            && let Err(error) = driver.detach()
+        {
+            tracing::error!(%error, "the kernel program may still be attached: see `ip link`");
+        }
+        self.become_other(State::Failed(why.to_string()), None);
+    }
+
+    /// Nothing is in the program before when this is called: all that it counted and blocked is there.
+    fn become_other(&self, state: State, stream: Stream) {
+        let mut counted = self.count();
+        *lock(&self.state) = state;
+        counted.begin_anew();
+        drop(counted);
+        // Whoever hears them goes with the node, as this does.
+        let _ = self.streams.send(stream);
+    }
+
+    /// The streams of blocked frames, newest last, for the one who reads them.
+    pub(crate) fn take_streams(&self) -> Option<UnboundedReceiver<Stream>> {
+        lock(&self.heard).take()
+    }
+
+    /// Tells the program the time, and returns what it counted since this was called last.
     pub(crate) fn tick(&self) -> Vec<(Counter, u64)> {
-        let State::Driver(driver) = &*self.state() else { return vec![] };
-        driver.set_clock();
-        match driver.counters() {
-            Ok(counters) => counters.into_iter().map(|(counter, _, value)| (counter, value)).collect(),
-            Err(error) => {
-                tracing::warn!(%error, "the kernel program's counters were not read");
-                vec![]
+        if let State::Driver(driver) = self.state() {
+            driver.set_clock();
+        }
+        self.count().news()
+    }
+
+    /// Takes in what the program has counted. As long as the answer is held, no other program comes into use.
+    pub(super) fn count(&self) -> MutexGuard<'_, Tally> {
+        let mut counted = lock(&self.counted);
+        if let State::Driver(driver) = self.state() {
+            match driver.counters() {
+                Ok(counters) => counted.add(counters.into_iter().map(|(counter, _, value)| (counter, value))),
+                Err(error) => tracing::warn!(%error, "the kernel program's counters were not read"),
             }
         }
+        counted
     }
 
     /// Replaces the program's block list. One that does not go by the list is detached.
-    pub(super) fn block(&self, accounts: &BTreeSet<Digest>) {
-        let replaced = match &*self.state() {
-            State::Driver(driver) => driver.set_accounts(accounts),
-            State::Unwanted | State::Socket(_) => Ok(()),
-        };
-        if let Err(error) = replaced {
+    pub(super) fn set_accounts(&self, accounts: &BTreeSet<Digest>) {
+        self.must(|driver| driver.set_accounts(accounts));
+    }
+
+    /// Replaces who may send. One that does not go by it is detached.
+    pub(super) fn set_rules(&self, rules: &Rules) {
+        self.must(|driver| driver.set_rules(rules));
+    }
+
+    fn must(&self, change: impl FnOnce(&Driver) -> Result<(), Error>) {
+        if let State::Driver(driver) = self.state()
+            && let Err(error) = change(&driver)
+        {
             self.give_up(&error);
         }
     }
 
-    /// Detaches the program: the socket screens from here on.
-    pub(crate) fn give_up(&self, why: &hansa_xdp::Error) {
-        tracing::error!(%why, "the kernel program is detached; the socket gives the same verdicts");
-        *self.state() = State::Socket(why.to_string());
+    /// What there is now.
+    pub(super) fn state(&self) -> State {
+        lock(&self.state).clone()
     }
+}
 
-    /// Whether frames are screened where they are to be, and where that is.
+impl State {
+    /// Whether frames are screened where the configuration or an operator wants them to be, and where that is.
     pub(super) fn describe(&self) -> (bool, String) {
-        match &*self.state() {
-            State::Unwanted => (true, "on the socket".to_owned()),
-            State::Driver(driver) => {
-                let status = driver.status();
-                let mode = format!("{:?}", status.mode).to_lowercase();
-                (true, format!("in the driver of {} ({mode})", status.interface))
+        match self {
+            Self::Unwanted => (true, "on the socket".to_owned()),
+            Self::Driver(driver) => {
+                let Status { interface, mode, .. } = driver.status();
+                (true, format!("in the driver of {interface} ({})", mode_name(*mode)))
             }
-            State::Socket(why) => (false, format!("on the socket alone: {why}")),
+            Self::Detached(actor) => (true, format!("on the socket alone: {actor} took the program off")),
+            Self::Failed(why) => (false, format!("on the socket alone: {why}")),
         }
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+/// The mode as the configuration names it.
+pub(super) fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Auto => "auto",
+        Mode::Native => "native",
+        Mode::Generic => "generic",
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind these is whole at every moment.
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }

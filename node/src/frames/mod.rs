@@ -4,29 +4,42 @@
 //! `hansa-xdp`'s; the kernel program, where there is one, has the same rules on tables of its own.
 
 mod driver;
+mod firewall;
 mod listed;
 mod said;
+mod service;
+mod tally;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hansa_api::model::Check;
+use hansa_api::model::{Check, FirewallRequest};
 use hansa_screening::Screener;
 use hansa_types::frame::{BoundByFrame, FrameBlock};
-use hansa_types::payment::Payment;
-use hansa_xdp::frame::{Address, Blocked, Counter, Digest, Frame, Key, MAX_FRAMES, REPLY_LEN, Reason, Reply};
-use hansa_xdp::{Judged, Model, Rules};
+use hansa_types::iban::Iban;
+use hansa_types::id::{Actor, Timestamp};
+use hansa_types::payment::{Account, Payment};
+use hansa_xdp::frame::{Address, Blocked, Counter, Frame, Key, MAX_FRAMES, REPLY_LEN, Reason, Reply};
+use hansa_xdp::{Judged, Model};
 use tokio::net::UdpSocket;
 use tokio::sync::{MutexGuard as Guard, OwnedSemaphorePermit, Semaphore};
 
 use crate::config::{FramesConfig, FramesError};
+use crate::screening::Screening;
 
 use self::driver::Front;
+pub(crate) use self::driver::Stream;
+pub(crate) use self::firewall::FirewallError;
+use self::firewall::Senders;
 #[cfg(test)]
 pub(crate) use self::said::tests::payment as example;
 pub(crate) use self::said::{LegDigests, NoFrame, fields};
+use self::tally::Tally;
 
+/// What operators say of who may send, in the replica's data folder.
+pub(crate) const FIREWALL_FILE: &str = "firewall.json";
 /// Most BLOCKs that wait to be durable; what does not fit is counted, and not answered.
 pub(crate) const MAX_WAITING: usize = 4096;
 /// Payments that are bound or decided at once are told apart by this many locks.
@@ -43,6 +56,8 @@ pub(crate) struct BlockedFrame {
     pub(crate) reason: Reason,
     /// Who sent it, and waits for the answer.
     pub(crate) source: SocketAddr,
+    /// When it was judged, in nanoseconds since 1970.
+    pub(crate) at: u64,
 }
 
 impl From<(Blocked, Reason)> for BlockedFrame {
@@ -50,8 +65,22 @@ impl From<(Blocked, Reason)> for BlockedFrame {
     fn from((blocked, reason): (Blocked, Reason)) -> Self {
         let Address(octets) = blocked.source;
         let source = SocketAddr::new(IpAddr::from(octets).to_canonical(), u16::from_be_bytes(blocked.port));
-        Self { frame: blocked.frame, reason, source }
+        Self { frame: blocked.frame, reason, source, at: u64::from_ne_bytes(blocked.at) }
     }
+}
+
+/// What frames are taken in by.
+pub(crate) struct Setting {
+    /// `[frames]`.
+    pub(crate) frames: FramesConfig,
+    /// `[xdp]`.
+    pub(crate) rules: hansa_xdp::Config,
+    /// The UDP ports that the node listens for other members on.
+    pub(crate) peer_ports: Vec<u16>,
+    /// Where the other members are.
+    pub(crate) members: Vec<IpAddr>,
+    /// The file of what operators say of who may send.
+    pub(crate) firewall: PathBuf,
 }
 
 /// Where frames are taken in, and how.
@@ -59,71 +88,138 @@ pub(crate) struct Frames {
     pub(crate) listen: SocketAddr,
     pub(crate) socket: UdpSocket,
     pub(crate) front: Front,
-    rules: Rules,
+    config: hansa_xdp::Config,
+    /// Held while tables are changed, here and in the driver: of two changes one comes first.
+    senders: Mutex<Senders>,
+    /// Held while an operator changes something, from the log to the tables.
+    pub(crate) operating: tokio::sync::Mutex<()>,
+    keys: BTreeMap<u8, Key>,
     digest_key: Key,
     tables: Mutex<Model>,
-    counted: Mutex<BTreeMap<Counter, u64>>,
+    counted: Mutex<Tally>,
     waiting: Arc<Semaphore>,
     locks: Box<[tokio::sync::Mutex<()>]>,
 }
 
 impl Frames {
     /// Opens the socket and fills the tables.
-    pub(crate) async fn open(
-        config: &FramesConfig,
-        rules: &hansa_xdp::Config,
-        screener: &Screener,
-    ) -> Result<Self, FramesError> {
-        config.check(rules)?;
-        let digest_key = config.digest_key()?;
-        let filled = Rules::new(rules, config.frame_keys()?);
-        let address = config.listen;
-        let socket =
-            UdpSocket::bind(address).await.map_err(|source| FramesError::Bind { address, source })?;
-        let listen = socket.local_addr().map_err(|source| FramesError::Bind { address, source })?;
-        let mut tables = Model::new(rules, &filled);
+    pub(crate) async fn open(setting: Setting, screener: &Screener) -> Result<Self, FramesError> {
+        let Setting { frames, rules: config, peer_ports, members, firewall } = setting;
+        frames.check(&config, &peer_ports)?;
+        let (digest_key, keys) = (frames.digest_key()?, frames.frame_keys()?);
+        let senders = Senders::open(config.clone(), keys.clone(), members, &firewall)?;
+        let address = frames.listen;
+        let bind = |source| FramesError::Bind { address, source };
+        let socket = UdpSocket::bind(address).await.map_err(bind)?;
+        let listen = socket.local_addr().map_err(bind)?;
+        let rules = senders.rules();
+        let tables = Mutex::new(Model::new(&config, &rules));
         let accounts = listed::accounts(screener, &digest_key);
-        let front = Front::attach(rules, &filled, &accounts, &mut tables);
-        tables.set_accounts(accounts);
+        let front = Front::new(config.clone(), &rules, &accounts, &tables);
+        lock(&tables).set_accounts(accounts);
         Ok(Self {
             listen,
             socket,
             front,
+            config,
+            senders: Mutex::new(senders),
+            operating: tokio::sync::Mutex::default(),
+            keys,
             digest_key,
-            tables: Mutex::new(tables),
-            rules: filled,
+            tables,
             counted: Mutex::default(),
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
             locks: (0..LOCKS).map(|_| tokio::sync::Mutex::default()).collect(),
         })
     }
 
-    /// The accounts that are blocked under a screener: what the kernel program's list is filled with, too.
-    pub(crate) fn listed(&self, screener: &Screener) -> BTreeSet<Digest> {
-        listed::accounts(screener, &self.digest_key)
+    /// Makes the accounts that the bank blocks now the block list, here and in the driver, and says how many they are.
+    /// It takes a second for a million accounts.
+    pub(crate) fn follow_lists(&self, screening: &Screening) -> usize {
+        let _changing = lock(&self.senders);
+        let accounts = listed::accounts(&screening.current(), &self.digest_key);
+        let count = accounts.len();
+        self.front.set_accounts(&accounts);
+        lock(&self.tables).set_accounts(accounts);
+        count
     }
 
-    /// Replaces the block list, here and in the driver. It takes a second for a million accounts.
-    pub(crate) fn block(&self, accounts: BTreeSet<Digest>) {
-        self.front.block(&accounts);
-        self.tables().set_accounts(accounts);
+    /// Others are members now, or elsewhere.
+    pub(crate) fn follow_members(&self, members: Vec<IpAddr>) {
+        let mut senders = lock(&self.senders);
+        if senders.set_members(members) {
+            self.go_by(&senders);
+        }
+    }
+
+    /// An operator says who may send.
+    pub(crate) fn change_senders(
+        &self,
+        request: FirewallRequest,
+        at: Timestamp,
+    ) -> Result<(), FirewallError> {
+        let mut senders = lock(&self.senders);
+        let after = senders.after(request, at)?;
+        after.keep()?;
+        *senders = after;
+        self.go_by(&senders);
+        Ok(())
+    }
+
+    /// Whether an operator may say so; nothing is changed.
+    pub(crate) fn check_senders(
+        &self,
+        request: &FirewallRequest,
+        at: Timestamp,
+    ) -> Result<(), FirewallError> {
+        lock(&self.senders).after(request.clone(), at).map(|_| ())
+    }
+
+    fn go_by(&self, senders: &Senders) {
+        let rules = senders.rules();
+        self.front.set_rules(&rules);
+        lock(&self.tables).set_rules(&rules);
+    }
+
+    /// Attaches the kernel program, in the place of one that is attached.
+    pub(crate) fn attach(&self, screening: &Screening) -> Result<(), hansa_xdp::Error> {
+        let senders = lock(&self.senders);
+        let accounts = listed::accounts(&screening.current(), &self.digest_key);
+        self.front.attach(&senders.rules(), &accounts, &self.tables)
+    }
+
+    /// Takes the kernel program off.
+    pub(crate) fn detach(&self, actor: &Actor) -> Result<(), hansa_xdp::Error> {
+        let _changing = lock(&self.senders);
+        self.front.detach(actor)
+    }
+
+    /// Whether frames from and to this account are blocked.
+    pub(crate) fn blocks(&self, account: Iban) -> bool {
+        let digest = said::account(&self.digest_key, &Account::Iban(account));
+        digest.is_some_and(|digest| lock(&self.tables).blocks(&digest))
     }
 
     /// Judges a datagram: its frames in order, or none of them if it is refused as a whole.
     pub(crate) fn judge(&self, source: IpAddr, datagram: &[u8], now: u64) -> Vec<Judged> {
-        self.tables().judge(source, datagram, now).unwrap_or_default()
+        lock(&self.tables).judge(source, datagram, now).unwrap_or_default()
     }
 
     /// What was counted on the socket since this was asked last.
     pub(crate) fn newly_counted(&self) -> Vec<(Counter, u64)> {
-        let tables = self.tables();
-        let mut before = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        news(&mut before, tables.counters())
+        self.count().news()
+    }
+
+    /// Takes in what was counted on the socket.
+    fn count(&self) -> MutexGuard<'_, Tally> {
+        let mut counted = lock(&self.counted);
+        counted.add(lock(&self.tables).counters());
+        counted
     }
 
     /// The reply to a frame; none where nobody is to be answered.
     pub(crate) fn reply(&self, frame: &Frame, reason: Reason, now: u64) -> Option<[u8; REPLY_LEN]> {
-        let key = self.rules.keys.get(&frame.key_id()).filter(|_| reason.is_answered())?;
+        let key = self.keys.get(&frame.key_id()).filter(|_| reason.is_answered())?;
         Some(Reply::seal(frame, reason, now, key).to_bytes())
     }
 
@@ -151,12 +247,12 @@ impl Frames {
 
     /// Where frames are screened.
     pub(crate) fn path(&self) -> String {
-        self.front.describe().1
+        self.front.state().describe().1
     }
 
     /// Which path screens frames, for health.
     pub(crate) fn check(&self) -> Check {
-        let (as_wanted, path) = self.front.describe();
+        let (as_wanted, path) = self.front.state().describe();
         let detail = format!("screened {path}, at {}; {} BLOCKs wait", self.listen, self.waiting());
         Check { name: "frames".to_owned(), ok: as_wanted && self.waiting() < MAX_WAITING, detail }
     }
@@ -166,23 +262,11 @@ impl Frames {
         let [high, low, ..] = *key;
         self.locks[usize::from(u16::from_be_bytes([high, low])) % LOCKS].lock().await
     }
-
-    fn tables(&self) -> MutexGuard<'_, Model> {
-        // A table is changed word by word, so a panic elsewhere leaves it whole.
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// How much more was counted than before.
-pub(crate) fn news(
-    before: &mut BTreeMap<Counter, u64>,
-    counted: impl IntoIterator<Item = (Counter, u64)>,
-) -> Vec<(Counter, u64)> {
-    let news = counted.into_iter().map(|(counter, now)| {
-        let before = before.insert(counter, now).unwrap_or(0);
-        (counter, now.saturating_sub(before))
-    });
-    news.filter(|(_, by)| *by > 0).collect()
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Tables are changed word by word, so a panic elsewhere leaves them whole.
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -201,17 +285,19 @@ mod tests {
     fn open(runtime: &tokio::runtime::Runtime) -> Frames {
         let dir = tempfile::tempdir().unwrap();
         let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = FramesConfig {
+        let frames = FramesConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], port)),
             digest_key: dir.path().join("digest"),
             keys: vec![FrameKey { id: 3, file: dir.path().join("gateway") }],
         };
-        store_short(&config.digest_key, DIGEST_PURPOSE, &[7; 16]).unwrap();
-        store_short(&config.keys[0].file, &key_purpose(3), &[8; 16]).unwrap();
+        store_short(&frames.digest_key, DIGEST_PURPOSE, &[7; 16]).unwrap();
+        store_short(&frames.keys[0].file, &key_purpose(3), &[8; 16]).unwrap();
         let allow = vec!["192.0.2.0/24".parse().unwrap()];
         let rules = hansa_xdp::Config { frame_port: port, allow, ..hansa_xdp::Config::default() };
         let screener = Screener::new(Policy::default(), vec![], RiskModel::default_model()).unwrap();
-        runtime.block_on(Frames::open(&config, &rules, &screener)).unwrap()
+        let firewall = dir.path().join("firewall.json");
+        let setting = Setting { frames, rules, peer_ports: vec![], members: vec![], firewall };
+        runtime.block_on(Frames::open(setting, &screener)).unwrap()
     }
 
     fn sealed(frames: &Frames, sequence: u64, key: [u8; 16]) -> Frame {
@@ -223,9 +309,16 @@ mod tests {
     #[test]
     fn what_the_kernel_blocked_is_answered_where_it_came_from() {
         let frame = Frame::new([1; 128]);
-        let from = |source| Blocked { frame, source, destination: source, port: [0x11, 0x80], reason: 3 };
+        let from = |source| Blocked {
+            frame,
+            source,
+            destination: source,
+            at: 7_u64.to_ne_bytes(),
+            port: [0x11, 0x80],
+            reason: 3,
+        };
         let blocked = BlockedFrame::from((from(Address::v4([192, 0, 2, 7])), Reason::AmountLimit));
-        assert_eq!(blocked.source.to_string(), "192.0.2.7:4480");
+        assert_eq!((blocked.source.to_string().as_str(), blocked.at), ("192.0.2.7:4480", 7));
         let blocked = BlockedFrame::from((from(Address([0x20; 16])), Reason::AmountLimit));
         assert!(blocked.source.is_ipv6());
     }

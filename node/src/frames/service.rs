@@ -1,0 +1,160 @@
+//! Frames as the node's interfaces see them: asked, and changed by operators.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hansa_api::model::{
+    BlocklistAnswer, BlocklistQuestion, DriverAction, DriverRequest, FirewallAction, FirewallRequest,
+    FirewallView, FrameCounter, FrameCounters, FramePath, FramesView, ProgramView, Traffic,
+};
+use hansa_api::{FrameService, Problem};
+use hansa_xdp::frame::Counter;
+use tokio::task::spawn_blocking;
+
+use super::driver::{State, mode_name};
+use super::{FirewallError, Frames, lock};
+use crate::node::Node;
+use crate::service::{NodeService, journal_problem};
+
+/// What is logged of an operator's change that was logged before and then failed.
+const FAILED: &str = "operator-action-failed";
+
+#[async_trait]
+impl FrameService for NodeService {
+    async fn frames(&self) -> Result<FramesView, Problem> {
+        Ok(view(of(&self.0)?))
+    }
+
+    async fn frame_counters(&self) -> Result<FrameCounters, Problem> {
+        let frames = of(&self.0)?;
+        let (driver, socket) = (frames.front.count(), frames.count());
+        let counter = |(counter, name, counts): (Counter, &str, &str)| FrameCounter {
+            name: name.to_owned(),
+            counts: counts.to_owned(),
+            driver: driver.total(counter),
+            socket: socket.total(counter),
+        };
+        Ok(FrameCounters { counters: Counter::all().map(counter).collect() })
+    }
+
+    async fn change_driver(
+        &self,
+        DriverRequest { action, actor }: DriverRequest,
+    ) -> Result<FramesView, Problem> {
+        let frames = of(&self.0)?;
+        if frames.config.interface.is_none() {
+            let hint = "set xdp.interface to the interface that frames arrive on, and restart";
+            return Err(Problem::conflict("the configuration names no interface").with_hint(hint));
+        }
+        let what = match action {
+            DriverAction::Attach => "xdp-attach",
+            DriverAction::Detach => "xdp-detach",
+        };
+        let changed = operate(&self.0, what, format!("by {actor}"), move |node, frames| match action {
+            DriverAction::Attach => frames.attach(&node.screening),
+            DriverAction::Detach => frames.detach(&actor),
+        });
+        changed.await?.map_err(|error| Problem::conflict(error.to_string()))?;
+        Ok(view(frames))
+    }
+
+    async fn blocklist(
+        &self,
+        BlocklistQuestion { account }: BlocklistQuestion,
+    ) -> Result<BlocklistAnswer, Problem> {
+        Ok(BlocklistAnswer { blocked: of(&self.0)?.blocks(account) })
+    }
+
+    async fn firewall(&self) -> Result<FirewallView, Problem> {
+        Ok(FirewallView { rules: lock(&of(&self.0)?.senders).view() })
+    }
+
+    async fn change_firewall(&self, request: FirewallRequest) -> Result<FirewallView, Problem> {
+        let (frames, at) = (of(&self.0)?, self.0.now());
+        frames.check_senders(&request, at).map_err(|error| firewall_problem(&error))?;
+        let FirewallRequest { traffic, network, action, reason, actor } = &request;
+        let (action, traffic) = match (action, traffic) {
+            (FirewallAction::Allow, Traffic::Frames) => ("allow", "frames"),
+            (FirewallAction::Allow, Traffic::Peers) => ("allow", "peers"),
+            (FirewallAction::Deny, Traffic::Frames) => ("deny", "frames"),
+            (FirewallAction::Deny, Traffic::Peers) => ("deny", "peers"),
+            (FirewallAction::Forget, Traffic::Frames) => ("forget", "frames"),
+            (FirewallAction::Forget, Traffic::Peers) => ("forget", "peers"),
+        };
+        let detail = format!("{action} {traffic} from {network} by {actor}: {reason}");
+        let changed =
+            operate(&self.0, "firewall", detail, move |_, frames| frames.change_senders(request, at));
+        changed.await?.map_err(|error| firewall_problem(&error))?;
+        self.firewall().await
+    }
+}
+
+/// Logs what an operator does, then does it; of two operators one comes first. What fails after it was logged is logged
+/// too.
+async fn operate<E: std::error::Error + Send + 'static>(
+    node: &Arc<Node>,
+    what: &'static str,
+    detail: String,
+    change: impl FnOnce(&Node, &Frames) -> Result<(), E> + Send + 'static,
+) -> Result<Result<(), E>, Problem> {
+    let _operating = of(node)?.operating.lock().await;
+    let replica = node.journal.consensus().status().replica;
+    let detail = format!("{detail}, on replica {replica}");
+    node.log_operation(what, detail.clone()).await.map_err(journal_problem)?;
+    let doing = node.clone();
+    let done = spawn_blocking(move || doing.frames.as_ref().map(|frames| change(&doing, frames)));
+    let done = done.await.map_err(|error| Problem::internal(error.to_string()))?.unwrap_or(Ok(()));
+    if let Err(error) = &done {
+        let detail = format!("{what} {detail}: {error}");
+        node.log_operation(FAILED, detail).await.map_err(journal_problem)?;
+    }
+    Ok(done)
+}
+
+fn of(node: &Node) -> Result<&Frames, Problem> {
+    let none = || {
+        let hint = "[frames] and [xdp] say where, from whom and under which keys: see the operator guide";
+        Problem::conflict("this replica takes no frames in").with_hint(hint)
+    };
+    node.frames.as_ref().ok_or_else(none)
+}
+
+fn view(frames: &Frames) -> FramesView {
+    let state = frames.front.state();
+    let (_, described) = state.describe();
+    let program = match &state {
+        State::Driver(driver) => {
+            let status = driver.status();
+            Some(ProgramView {
+                id: status.program,
+                mode: mode_name(status.mode).to_owned(),
+                why_generic: status.why_generic.clone(),
+                pinned: status.is_pinned,
+            })
+        }
+        State::Unwanted | State::Detached(_) | State::Failed(_) => None,
+    };
+    let why_socket = match state {
+        State::Detached(_) | State::Failed(_) => Some(described),
+        State::Unwanted | State::Driver(_) => None,
+    };
+    FramesView {
+        listen: frames.listen.to_string(),
+        path: if program.is_some() { FramePath::Driver } else { FramePath::Socket },
+        interface: frames.config.interface.clone(),
+        program,
+        why_socket,
+        peer_port: Some(frames.config.peer_port).filter(|port| *port != 0),
+        accounts: lock(&frames.tables).accounts() as u64,
+        room: frames.config.max_accounts.into(),
+        waiting: frames.waiting() as u64,
+    }
+}
+
+fn firewall_problem(error: &FirewallError) -> Problem {
+    match error {
+        FirewallError::Reason | FirewallError::Network(_) => Problem::malformed(error.to_string()),
+        FirewallError::Unsaid(_) => Problem::not_found(error.to_string()),
+        FirewallError::Room(_) | FirewallError::File(_) => Problem::conflict(error.to_string()),
+    }
+}
