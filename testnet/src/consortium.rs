@@ -1,6 +1,6 @@
 //! Three banks in one folder: keys, configurations, customers, and the manifest that all of them signed.
 
-mod frames;
+pub mod frames;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -313,11 +313,11 @@ listen = "127.0.0.1:{api_port}"
 [signalling]
 gateway = {GATEWAY}
 
-[screening.policy]
+{frames}[screening.policy]
 bics = ["{bic}"]
 
 {lists}
-{consensus}{frames}[p2p.network]
+{consensus}[p2p.network]
 listen = ["/ip4/127.0.0.1/udp/{p2p_port}/quic-v1"]
 
 [p2p.peers]

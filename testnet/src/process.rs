@@ -133,17 +133,23 @@ impl NodeProcess {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<Self, ProcessError> {
+        let mut command = Command::new(program("hansa")?);
+        command.envs(environment.iter().copied());
+        Self::start_by(bank, command, arguments)
+    }
+
+    /// As [`Self::start`], by a command that ends with `hansa`.
+    pub fn start_by(bank: &Bank, mut command: Command, arguments: &[&str]) -> Result<Self, ProcessError> {
         let io = |what: &str| {
             let what = format!("{}: {what}", bank.id);
             move |source| ProcessError::Io { what, source }
         };
         let log = File::options().create(true).append(true).open(bank.log()).map_err(io("log file"))?;
-        let mut child = Command::new(program("hansa")?)
+        let mut child = command
             .arg("--config")
             .arg(bank.config())
             .arg("run")
             .args(arguments)
-            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

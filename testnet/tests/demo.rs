@@ -110,16 +110,21 @@ fn a_bank_that_screens_against_no_list_is_noticed() {
 }
 
 #[test]
+fn a_frame_that_is_not_blocked_is_noticed() {
+    breaks_off("limit", 7, &["EUR 50000.01 should be answered BLOCK", "PRE-SCREENED"]);
+}
+
+#[test]
 fn acknowledged_payments_that_are_lost_are_noticed() {
-    breaks_off("database", 7, &["was acknowledged before the kill and is not in the log"]);
+    breaks_off("database", 8, &["was acknowledged before the kill and is not in the log"]);
 }
 
 #[test]
 fn changed_evidence_is_noticed() {
-    breaks_off("evidence", 8, &["hansa-audit verify", "REFUSED: "]);
+    breaks_off("evidence", 9, &["hansa-audit verify", "REFUSED: "]);
 }
 
 #[test]
 fn a_bank_that_is_gone_at_the_end_is_noticed() {
-    breaks_off("table", 9, &["bank-c", "status", "is the node running"]);
+    breaks_off("table", 10, &["bank-c", "status", "is the node running"]);
 }

@@ -4,101 +4,179 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Output};
 
 use common::message::{HARMLESS, OTHER, Transfer, message, to_b};
 use common::{A, Group};
+use hansa_api::model::{FirewallView, FrameCounters, FramePath, FramesView, Traffic};
 use hansa_node::events::Event;
-use hansa_testnet::cable::{Cable, GATEWAY, INTERFACE, NETWORK, NODE};
+use hansa_testnet::cable::{Cable, NODE};
+use hansa_testnet::consortium::frames::{ABOVE_LIMIT, on_cable};
 use hansa_testnet::data::skipped;
-use hansa_testnet::process::program;
+use hansa_testnet::process::{NodeProcess, program};
 
 const TEST: &str = "frames_are_screened_in_the_driver_of_a_running_node";
-/// Above the limit that the consortium's configuration sets for frames.
-const TOO_MUCH: &str = "50000.01";
+const ACTOR: [&str; 2] = ["--actor", "ops.a"];
+/// Exit codes of `hansa frame send`.
+const PRE_SCREENED: Option<i32> = Some(0);
+const BLOCK: Option<i32> = Some(11);
+const SILENCE: Option<i32> = Some(13);
 
-/// Killed when it goes, if it still runs.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        Self(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
-    }
-
-    /// The first line that `find` finds something in.
-    fn hear<T>(&mut self, mut find: impl FnMut(&str) -> Option<T>) -> T {
-        let mut lines = BufReader::new(self.0.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
-        lines.find_map(|line| find(&line)).expect("it said so before it ended")
-    }
+/// A node at its end of the cable, asked from there; and bank A's gateway at the other.
+struct Bank {
+    cable: Cable,
+    group: Group,
+    config: String,
+    file: PathBuf,
+    sent: u64,
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+impl Bank {
+    /// Starts the node; returns where it says that frames are screened.
+    fn start(&self) -> (NodeProcess, String) {
+        let node =
+            NodeProcess::start_by(self.group.bank(A), self.hansa(self.cable.at_node()), &["--development"]);
+        let mut node = node.unwrap();
+        let path = node.wait("frames are taken in", |event| match event {
+            Event::FramesListening { path, .. } => Some(path.clone()),
+            _ => None,
+        });
+        node.ready().unwrap();
+        (node, path.unwrap())
     }
-}
 
-fn hansa(mut within: Command, arguments: &[&str]) -> Output {
-    within.arg(program("hansa").unwrap()).args(arguments).output().unwrap()
+    fn hansa(&self, mut within: Command) -> Command {
+        within.arg(program("hansa").unwrap());
+        within
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Output {
+        let mut command = self.hansa(self.cable.at_node());
+        command.args(["--config", &self.config, "--json"]).args(arguments).output().unwrap()
+    }
+
+    fn view<T: serde::de::DeserializeOwned>(&self, arguments: &[&str]) -> T {
+        let output = self.ask(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn send(&mut self, amount: &str, wait_ms: &str) -> (Option<i32>, String) {
+        self.sent += 1;
+        let transfer: Transfer = to_b(self.sent, amount, OTHER);
+        std::fs::write(&self.file, message(std::slice::from_ref(&transfer))).unwrap();
+        let to = format!("{NODE}:{}", self.group.bank(A).frame_port);
+        let mut command = self.hansa(self.cable.at_gateway());
+        command.args(["--config", &self.config, "frame", "send"]);
+        command.arg(&self.file).args(["--to", &to, "--wait-ms", wait_ms]);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    }
+
+    #[track_caller]
+    fn expect(&mut self, amount: &str, code: Option<i32>) {
+        let (found, said) = self.send(amount, "20000");
+        assert_eq!(found, code, "{said}");
+    }
+
+    /// What was counted under a name, in the driver and on the socket.
+    fn counted(&self, name: &str) -> (u64, u64) {
+        let all: FrameCounters = self.view(&["xdp", "counters", "--all"]);
+        let counter = all.counters.into_iter().find(|counter| counter.name == name).unwrap();
+        (counter.driver, counter.socket)
+    }
+
+    fn has_program(&self) -> bool {
+        self.cable.interface_at_node().unwrap().contains("prog/xdp")
+    }
 }
 
 #[test]
 fn frames_are_screened_in_the_driver_of_a_running_node() {
-    let cable = match Cable::new() {
+    let cable = Cable::new().and_then(|mut cable| cable.bring_answers().map(|()| cable));
+    let cable = match cable {
         Ok(cable) => cable,
         Err(error) => return skipped(TEST, &error.to_string()),
     };
     let group = Group::create();
-    let (bank, file) = (group.bank(A), group.folder.path().join("message.xml"));
-    let port = bank.frame_port;
-    let config = std::fs::read_to_string(bank.config()).unwrap();
-    let config = config.replace(&format!("127.0.0.1:{port}"), &format!("{NODE}:{port}"));
-    let allow = format!("allow = [\"{NETWORK}\"]\ninterface = \"{INTERFACE}\"");
-    std::fs::write(bank.config(), config.replace("allow = [\"127.0.0.0/8\"]", &allow)).unwrap();
-    let config = bank.config().display().to_string();
+    let path = group.bank(A).config();
+    let peers = format!("frame_port = {}\npeer_port = {}", group.bank(A).frame_port, group.bank(A).p2p_port);
+    let config = on_cable(&std::fs::read_to_string(&path).unwrap(), group.bank(A));
+    std::fs::write(&path, config.replace(&format!("frame_port = {}", group.bank(A).frame_port), &peers))
+        .unwrap();
+    let (config, file) = (path.display().to_string(), group.folder.path().join("message.xml"));
+    let mut bank = Bank { cable, group, config, file, sent: 0 };
+    let (node, path) = bank.start();
+    assert_eq!(path, "in the driver of hxdp0 (native)");
 
-    let mut run = cable.at_node();
-    run.arg(program("hansa").unwrap()).args(["--config", &config, "run", "--development"]);
-    let mut node = Running::start(&mut run);
-    let mut path = None;
-    node.hear(|line| match serde_json::from_str(line).ok()? {
-        Event::FramesListening { path: said, .. } => {
-            path = Some(said);
-            None
-        }
-        Event::Ready { .. } => Some(()),
-        _ => None,
-    });
-    let path = path.unwrap();
-    if let Some(why) = path.strip_prefix("on the socket alone: ") {
-        return skipped(TEST, why);
+    bank.expect(HARMLESS, PRE_SCREENED);
+    bank.expect(ABOVE_LIMIT, BLOCK);
+    assert_eq!([bank.counted("nothing-found"), bank.counted("amount-limit")], [(1, 0), (1, 0)]);
+    assert_eq!(bank.counted("handed-up"), (1, 0));
+    let found = bank.ask(&["audit", "find", "--class", "frame-block"]);
+    let found = String::from_utf8(found.stdout).unwrap();
+    assert_eq!(found.matches("\"frame-block\"").count(), 1, "a BLOCK of the driver's is in the log: {found}");
+
+    operators_change_who_may_send(&mut bank);
+    operators_change_what_screens(&mut bank);
+
+    // Killed, it leaves nothing behind.
+    node.kill().unwrap();
+    assert!(!bank.has_program());
+    // What an operator said of who may send outlives it, and the limit does too.
+    let (_node, path) = bank.start();
+    assert_eq!(path, "in the driver of hxdp0 (native)");
+    let rules: FirewallView = bank.view(&["firewall", "list"]);
+    let said = rules.rules.iter().find(|rule| rule.network == "10.77.0.1/32").unwrap();
+    assert!(said.allowed && said.by.as_ref().unwrap().reason == "repaired", "{said:?}");
+    bank.expect(ABOVE_LIMIT, BLOCK);
+}
+
+/// Who may send is said under traffic, and the driver goes by it.
+fn operators_change_who_may_send(bank: &mut Bank) {
+    let rules: FirewallView = bank.view(&["firewall", "list"]);
+    let of = |traffic| rules.rules.iter().filter(move |rule| rule.traffic == traffic);
+    assert_eq!(of(Traffic::Frames).map(|rule| rule.network.as_str()).collect::<Vec<_>>(), ["10.77.0.0/24"]);
+    assert!(of(Traffic::Peers).all(|rule| rule.network == "127.0.0.1/32"), "the members' addresses");
+    let deny = ["firewall", "deny", "10.77.0.1", "--reason", "sends rubbish", ACTOR[0], ACTOR[1]];
+    drop(bank.view::<FirewallView>(&deny));
+    // Nobody is told: the gateway fails closed, and the driver counts.
+    let (code, said) = bank.send(HARMLESS, "300");
+    assert_eq!(code, SILENCE, "{said}");
+    assert_eq!(bank.counted("not-allowed"), (1, 0));
+    for refused in [
+        vec!["firewall", "deny", "10.77.0.1/24", "--reason", "no network", ACTOR[0], ACTOR[1]],
+        vec!["firewall", "deny", "10.77.0.1", "--reason", " ", ACTOR[0], ACTOR[1]],
+        vec!["firewall", "forget", "10.77.0.9", "--reason", "never said", ACTOR[0], ACTOR[1]],
+    ] {
+        assert_eq!(bank.ask(&refused).status.code(), Some(1), "{refused:?}");
     }
-    assert_eq!(path, format!("in the driver of {INTERFACE} (native)"));
-    // A cable brings a driver's answers back only to an end that has a driver too.
-    let mut end = cable.at_gateway();
-    end.arg(program("hansa-testnet").unwrap()).args(["bench", "--xdp-child", "gateway:0"]);
-    let mut end = Running::start(&mut end);
-    end.hear(|line| line.starts_with("ready").then_some(()));
+    let allow = ["firewall", "allow", "10.77.0.1", "--reason", "repaired", ACTOR[0], ACTOR[1]];
+    drop(bank.view::<FirewallView>(&allow));
+    bank.expect(HARMLESS, PRE_SCREENED);
+    let logged = bank.ask(&["audit", "find", "--class", "operation"]);
+    let logged = String::from_utf8(logged.stdout).unwrap();
+    assert!(logged.contains("sends rubbish") && logged.contains("repaired"), "{logged}");
+}
 
-    let send = |transfer: &Transfer| {
-        std::fs::write(&file, message(std::slice::from_ref(transfer))).unwrap();
-        let (file, to) = (file.display().to_string(), format!("{NODE}:{port}"));
-        let sent = ["--config", &config, "frame", "send", &file, "--to", &to, "--wait-ms", "20000"];
-        let output = hansa(cable.at_gateway(), &sent);
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
-    };
-    let (code, said) = send(&to_b(1, HARMLESS, OTHER));
-    assert!(code == Some(0) && said.contains("PRE-SCREENED"), "{code:?} {said}");
-    let (code, said) = send(&to_b(2, TOO_MUCH, OTHER));
-    assert!(code == Some(11) && said.contains("amount-limit"), "{code:?} {said}");
-    let find = ["--config", &config, "audit", "find", "--class", "frame-block"];
-    let found = String::from_utf8(hansa(cable.at_node(), &find).stdout).unwrap();
-    assert_eq!(found.matches("frame-block").count(), 1, "a BLOCK of the driver's is in the log: {found}");
-    assert!(cable.interface_at_node().unwrap().contains("xdp"));
-
-    // Killed, it leaves nothing behind: `Running` sends SIGKILL.
-    drop(node);
-    assert!(!cable.interface_at_node().unwrap().contains("xdp"), "{GATEWAY} is still judged");
+/// The program goes and comes back, and nothing is counted twice or lost; the verdicts stay the same.
+fn operators_change_what_screens(bank: &mut Bank) {
+    let before = bank.counted("nothing-found");
+    let view: FramesView = bank.view(&["xdp", "detach", ACTOR[0], ACTOR[1]]);
+    assert_eq!((view.path, view.why_socket.is_some()), (FramePath::Socket, true));
+    assert!(!bank.has_program());
+    bank.expect(HARMLESS, PRE_SCREENED);
+    bank.expect(ABOVE_LIMIT, BLOCK);
+    assert_eq!(bank.counted("nothing-found"), (before.0, before.1 + 1));
+    let first: FramesView = bank.view(&["xdp", "attach", ACTOR[0], ACTOR[1]]);
+    assert!(first.path == FramePath::Driver && bank.has_program());
+    bank.expect(HARMLESS, PRE_SCREENED);
+    assert_eq!(bank.counted("nothing-found"), (before.0 + 1, before.1 + 1));
+    // Once more, in the place of the one that is there.
+    let second: FramesView = bank.view(&["xdp", "attach", ACTOR[0], ACTOR[1]]);
+    assert_ne!(first.program.unwrap().id, second.program.unwrap().id);
+    bank.expect(HARMLESS, PRE_SCREENED);
+    bank.expect(ABOVE_LIMIT, BLOCK);
+    assert_eq!(bank.counted("nothing-found"), (before.0 + 2, before.1 + 1));
 }

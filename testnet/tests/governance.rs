@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use common::command::{run, says};
 use common::message::{MULE, SUSPICIOUS, to_b};
-use common::{A, B, C, Group};
+use common::{A, B, C, Group, without_frames};
 use hansa_api::model::{ChangesView, GovernanceView};
 use hansa_keys::file::load_secret;
 use hansa_keys::{FileSigner, KeyFolder, Purpose, Secret};
@@ -127,7 +127,7 @@ fn newcomer(group: &Group) -> Bank {
     let ports = [tcp_port(), udp_port()];
     let other = group.bank(A);
     let config = fs::read_to_string(other.config()).unwrap();
-    let mut config = config
+    let mut config = without_frames(&config)
         .replace("bank = \"bank-a\"", "bank = \"bank-d\"\namendments = \"amendments.hansa\"")
         .replace(&format!("127.0.0.1:{}", other.api_port), &format!("127.0.0.1:{}", ports[0]))
         .replace(&format!("udp/{}/", other.p2p_port), &format!("udp/{}/", ports[1]))

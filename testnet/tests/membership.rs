@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use common::command::{refused_start, run, says};
 use common::message::{HARMLESS, MULE, to_b};
-use common::{A, Group, consortium, copy, copy_keys};
+use common::{A, Group, consortium, copy, copy_keys, without_frames};
 use hansa_api::model::AnswerStatus;
 use hansa_keys::{KeyFolder, Purpose};
 use hansa_node::cli::{InitArgs, init};
@@ -63,7 +63,7 @@ impl Variant {
         copy_keys(&bank, &folder, Purpose::ALL);
         let variant = Self { folder, shared };
         let config = fs::read_to_string(variant.config()).unwrap();
-        let config = config
+        let config = without_frames(&config)
             .replace(&format!("127.0.0.1:{}", bank.api_port), "127.0.0.1:0")
             .replace(&format!("udp/{}/", bank.p2p_port), "udp/0/");
         fs::write(variant.config(), config).unwrap();

@@ -1,4 +1,4 @@
-//! Step 6: a node is killed while payments are under way; what was acknowledged is in the log, once.
+//! Step 8: a node is killed while payments are under way; what was acknowledged is in the log, once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

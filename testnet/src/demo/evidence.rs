@@ -1,4 +1,4 @@
-//! Step 7: evidence from both sides of the signal, checked offline from manifest and bundle alone.
+//! Step 9: evidence from both sides of the signal, checked offline from manifest and bundle alone.
 
 use std::path::Path;
 

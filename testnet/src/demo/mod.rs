@@ -6,6 +6,7 @@
 mod ceremony;
 mod crash;
 mod evidence;
+mod frames;
 mod messages;
 mod mule;
 mod samples;
@@ -22,6 +23,7 @@ use hansa_types::uetr::Uetr;
 
 pub use self::messages::customers;
 use self::story::Story;
+use crate::cable::{Cable, CableError};
 use crate::consortium::{Consortium, CreateError, Founding, List, ProofKeys};
 use crate::process::{NodeProcess, ProcessError};
 use crate::{data, process};
@@ -53,6 +55,8 @@ pub enum Sabotage {
     Gateway,
     /// Bank A screens against no list.
     Watchlist,
+    /// Bank A's frames have no limit.
+    Limit,
     /// Bank C's database is removed while it is down.
     Database,
     /// A byte of the evidence is changed before it is verified.
@@ -102,6 +106,8 @@ struct Stage {
     sabotage: Option<Sabotage>,
     /// The ceremony's report, if there was one.
     report: Option<PathBuf>,
+    /// What bank A's gateway is at the other end of, or why it sends over this machine's loopback interface.
+    cable: Result<Cable, CableError>,
 }
 
 /// What the mule's story left for the evidence.
@@ -125,11 +131,14 @@ pub fn run(args: &DemoArgs) -> Result<(), DemoError> {
     };
     println!("Money that no bank alone would stop, followed through three banks.");
     let mut story = Story::new();
+    let cable = frames::lay_cable();
     let (consortium, report) = create(&mut story, &folder, args)?;
-    let mut stage = Stage { consortium, nodes: Vec::new(), story, sabotage: args.sabotage, report };
+    let mut stage = Stage { consortium, nodes: Vec::new(), story, sabotage: args.sabotage, report, cable };
+    frames::configure(&stage)?;
     start(&mut stage)?;
     let cast = mule::play(&mut stage)?;
     samples::play(&mut stage)?;
+    frames::play(&mut stage)?;
     crash::play(&mut stage)?;
     evidence::play(&mut stage, &cast)?;
     table::play(&mut stage)?;

@@ -1,4 +1,4 @@
-//! Steps 3 and 4: mule money passes three banks, one of them signals, the next payment is held; a second signal is
+//! Steps 4 and 5: mule money passes three banks, one of them signals, the next payment is held; a second signal is
 //! taken back.
 
 use hansa_api::model::{AnswerStatus, CaseResult, PaymentAnswer, SignalView};

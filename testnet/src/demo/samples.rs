@@ -1,4 +1,4 @@
-//! Step 5: the sample messages give what they should, and real messages are screened against the real list.
+//! Step 6: the sample messages give what they should, and real messages are screened against the real list.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

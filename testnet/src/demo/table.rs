@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hansa_api::model::{StageTimes, Status};
 use hansa_types::decision::Verdict;
 
-use super::{DemoError, Sabotage, Stage, expect};
+use super::{DemoError, Sabotage, Stage, expect, frames};
 use crate::process::hansa;
 
 /// Prints the table, and compares what banks say of one another.
@@ -42,6 +42,7 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), DemoError> {
         let time = |status: &Status| status.stages.get(stage).map_or("-".to_owned(), milliseconds);
         print_row(&format!("{stage}, p50 / p99 ms"), statuses.iter().map(time));
     }
+    stage.story.tell(format!("bank-a's frames were screened {}", frames::path(stage)?));
     let sent: u64 = statuses.iter().map(|status| status.counters.signals.sent).sum();
     for status in &statuses {
         let signals = &status.counters.signals;

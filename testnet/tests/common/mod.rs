@@ -67,6 +67,13 @@ pub(crate) fn copy_keys(bank: &Bank, folder: &Path, purposes: &[Purpose]) {
     }
 }
 
+/// A configuration of bank A's for a node that has not its keys for frames, or not its port.
+pub(crate) fn without_frames(config: &str) -> String {
+    let (before, frames) = config.split_once("[frames]").unwrap();
+    let (_, after) = frames.split_once("[screening.policy]").unwrap();
+    format!("{before}[screening.policy]{after}")
+}
+
 /// The variables that show a node another time.
 pub(crate) fn shifted(by: &str) -> Option<[(&'static str, String); 3]> {
     if !Path::new(FAKETIME).exists() {
