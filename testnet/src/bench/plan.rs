@@ -28,6 +28,8 @@ pub(super) struct Plan {
     pub(super) entries: u64,
     /// How often the leader is killed.
     pub(super) failovers: usize,
+    /// How many accounts are blocked where frames come from random ones.
+    pub(super) blocked_accounts: &'static [u64],
     /// Log2 of the ceremony's size.
     pub(super) ceremony_power: u8,
     /// The sizes between which its growth is measured.
@@ -46,6 +48,7 @@ impl Plan {
         appends: 10_000,
         entries: 100_000,
         failovers: 3,
+        blocked_accounts: &[10_000, 1_000_000],
         ceremony_power: 10,
         ceremony_growth: None,
     };
@@ -60,6 +63,7 @@ impl Plan {
         appends: 50_000,
         entries: 10_000_000,
         failovers: 20,
+        blocked_accounts: &[10_000, 1_000_000, 10_000_000],
         ceremony_power: 13,
         ceremony_growth: Some((12, 16)),
     };

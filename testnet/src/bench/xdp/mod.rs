@@ -4,6 +4,7 @@
 //! run itself and its undoing cost. Costs of traffic are of the whole machine while frames come over a virtual cable
 //! ([`traffic`]).
 
+mod audit;
 mod traffic;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,9 @@ use super::sample::Sample;
 use super::{BenchError, BenchName};
 use crate::cable::{GATEWAY, NETWORK, NODE};
 
+const FULL_HOT: &str = "xdp.full_hot";
+const FULL_TAGGED_HOT: &str = "xdp.full_tagged_hot";
+const SWAP: &str = "xdp.swap_1m";
 const FULL_NS: Target = Target::value_at_most(70.0);
 const TAGGED_NS: Target = Target::value_at_most(150.0);
 const SWAP_SECONDS: Target = Target::value_at_most(2.0);
@@ -41,12 +45,15 @@ pub(super) fn measure(plan: &Plan) -> Result<Vec<Figure>, BenchError> {
     let times = match times(plan) {
         Ok(figures) => figures,
         Err(error) => {
-            let names = ["pass", "parse", "full_hot", "full_tagged_hot", "full_random_1m", "swap_1m"];
-            let skipped = |name| Figure::skipped(&format!("xdp.{name}"), "", error.to_string());
-            return Ok(names.into_iter().map(skipped).chain(traffic::skipped(&error.to_string())).collect());
+            let names = names(plan).into_iter().chain([SWAP.to_owned()]);
+            let mut figures: Vec<Figure> =
+                names.map(|name| Figure::skipped(&name, "", error.to_string())).collect();
+            figures.extend(traffic::skipped(&error.to_string()));
+            figures.extend(audit::skipped(&error.to_string()));
+            return Ok(figures);
         }
     };
-    Ok(times.into_iter().chain(traffic::measure(plan)?).collect())
+    Ok(times.into_iter().chain(traffic::measure(plan)?).chain(audit::measure()?).collect())
 }
 
 fn failed(reason: impl std::fmt::Display) -> BenchError {
@@ -72,7 +79,7 @@ fn config(accounts: u64) -> Config {
 }
 
 fn rules(config: &Config) -> Rules {
-    Rules::new(config, [(KEY_ID, key())].into())
+    Rules::new(config, [(KEY_ID, key())].into(), [])
 }
 
 /// The account of this number: 16 bytes that are as good as a digest.
@@ -98,10 +105,15 @@ fn listed(count: u64, first: u64) -> BTreeSet<Digest> {
 
 /// The frame of this number, paid by `debtor`.
 fn frame(sequence: u64, debtor: u64, time: u64) -> Frame {
+    fields(sequence, debtor, time).seal(&key()).expect("the fields are canonical")
+}
+
+/// What it says.
+fn fields(sequence: u64, debtor: u64, time: u64) -> Fields {
     let mut uetr = [0x55; 16];
     uetr[..6].copy_from_slice(&sequence.to_le_bytes()[..6]);
     (uetr[6], uetr[8]) = (0x47, 0x81);
-    let fields = Fields {
+    Fields {
         key_id: KEY_ID,
         time,
         sequence,
@@ -115,8 +127,7 @@ fn frame(sequence: u64, debtor: u64, time: u64) -> Frame {
         debtor_country: *b"DE",
         creditor_country: *b"FR",
         scheme: Scheme::SctInst,
-    };
-    fields.seal(&key()).expect("the fields are canonical")
+    }
 }
 
 fn now_ms() -> u64 {
@@ -130,31 +141,45 @@ fn times(plan: &Plan) -> Result<Vec<Figure>, Error> {
     let accounts = listed(LISTED, 0);
     let bench = |measured| TestBench::new(measured, &config, &rules(&config), &accounts);
     let (pass, parse, undo) = (bench(Measured::Pass)?, bench(Measured::Parse)?, bench(Measured::Undo)?);
+    let random =
+        plan.blocked_accounts.iter().map(|accounts| random_at(*accounts)).collect::<Result<Vec<_>, _>>()?;
     let (untagged, tagged) = (bench(Measured::Untagged)?, bench(Measured::Tagged)?);
-    let random = random_at(MILLION)?;
-    let mut all: [Vec<f64>; 5] = Default::default();
+    // What is measured with its undoing is taken without it, and without the run of nothing.
+    let whole: Vec<&TestBench> = [&untagged, &tagged].into_iter().chain(&random).collect();
+    let mut all = vec![Vec::new(); 2 + whole.len()];
     for _ in 0..plan.least_rounds {
         let frame = frame(7, 7, now_ms());
         let packet = packet(IpAddr::from(GATEWAY), IpAddr::from(NODE), config.frame_port, frame.as_bytes());
         let took = |bench: &TestBench| bench.time(&packet, REPEAT).map(|(_, time)| time.as_nanos() as f64);
         let (empty, undoing) = (took(&pass)?, took(&undo)?);
-        // What is measured with its undoing is taken without it, and without the run of nothing.
-        let net = |bench: &TestBench| took(bench).map(|time| (time - undoing + empty).max(0.0));
-        let round = [empty, took(&parse)?, net(&untagged)?, net(&tagged)?, net(&random)?];
+        let mut round = vec![empty, took(&parse)?];
+        for bench in &whole {
+            round.push((took(bench)? - undoing + empty).max(0.0));
+        }
         all.iter_mut().zip(round).for_each(|(all, time)| all.push(time));
     }
-    let names = ["xdp.pass", "xdp.parse", "xdp.full_hot", "xdp.full_tagged_hot", "xdp.full_random_1m"];
-    let targets = [None, None, Some(FULL_NS), Some(TAGGED_NS), None];
-    let figure = |((name, times), target): ((&str, Vec<f64>), Option<Target>)| {
-        let figure = Figure::of_sample(name, "ns", &Sample::new(times)?);
-        Some(match target {
-            Some(target) => figure.with_target(target),
-            None => figure,
-        })
-    };
-    let mut figures: Vec<Figure> = names.into_iter().zip(all).zip(targets).filter_map(figure).collect();
-    figures.push(swap(&random, plan)?);
+    let mut figures = Vec::new();
+    for (name, times) in names(plan).into_iter().zip(all) {
+        let Some(sample) = Sample::new(times) else { continue };
+        let figure = Figure::of_sample(&name, "ns", &sample);
+        figures.push(match name.as_str() {
+            FULL_HOT => figure.with_target(FULL_NS),
+            FULL_TAGGED_HOT => figure.with_target(TAGGED_NS),
+            _ => figure,
+        });
+    }
+    figures.push(swap(plan)?);
     Ok(figures)
+}
+
+/// The figures of one frame, in their order.
+fn names(plan: &Plan) -> Vec<String> {
+    let fixed = ["xdp.pass", "xdp.parse", FULL_HOT, FULL_TAGGED_HOT].map(str::to_owned);
+    let random = plan.blocked_accounts.iter().map(|accounts| match accounts / MILLION {
+        0 => format!("xdp.full_random_{}k", accounts / 1000),
+        millions => format!("xdp.full_random_{millions}m"),
+    });
+    fixed.into_iter().chain(random).collect()
 }
 
 /// The program that pays from random accounts, with so many blocked ones.
@@ -164,7 +189,8 @@ fn random_at(accounts: u64) -> Result<TestBench, Error> {
 }
 
 /// How long it takes until a million other accounts are the block list.
-fn swap(bench: &TestBench, plan: &Plan) -> Result<Figure, Error> {
+fn swap(plan: &Plan) -> Result<Figure, Error> {
+    let bench = random_at(MILLION)?;
     let lists = [listed(MILLION, MILLION), listed(MILLION, 0)];
     let mut times = Vec::new();
     for round in 0..plan.least_rounds {
@@ -174,7 +200,7 @@ fn swap(bench: &TestBench, plan: &Plan) -> Result<Figure, Error> {
     }
     let seconds = times.iter().map(Duration::as_secs_f64).collect();
     let sample = Sample::new(seconds).unwrap_or_else(|| Sample::one(f64::MAX));
-    Ok(Figure::of_sample("xdp.swap_1m", "s", &sample).with_target(SWAP_SECONDS))
+    Ok(Figure::of_sample(SWAP, "s", &sample).with_target(SWAP_SECONDS))
 }
 
 /// An Ethernet packet with a UDP datagram, from and to these IPv4 addresses; without the optional checksum of UDP.

@@ -1,10 +1,12 @@
 //! Frames over a virtual cable, received by the driver or by a socket that does the same work: what each costs the whole
 //! machine, and from which rate on it loses some.
 //!
-//! Sending costs most, and the same for both. So the same frames are also sent to a driver that allows nobody, and what
+//! A frame that passes is answered; one that is blocked ends where a node would log it, for both. Sending costs most, and
+//! the same for both. So the same frames are also sent to a driver that allows nobody, and what
 //! that costs is taken off: what is left is receiving, judging and answering. The socket reads and writes many datagrams
 //! at a time (`recvmmsg`, `sendmmsg`).
 
+use std::fmt::Display;
 use std::io::{BufRead, IoSlice, IoSliceMut, Write, stdin, stdout};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd as _;
@@ -15,7 +17,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hansa_xdp::frame::{Counter, FRAME_LEN, Frame, MAX_FRAMES, REPLY_LEN, Reason, Reply, Verdict};
 use hansa_xdp::{BlockedFrames, Config, Driver, Mode, Model};
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg, setsockopt, sockopt};
+use nix::sys::socket::{
+    ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg, sendmsg, setsockopt, sockopt,
+};
 use tokio::runtime::Runtime;
 
 use crate::cable::{Cable, GATEWAY, INTERFACE, NODE};
@@ -24,7 +28,7 @@ use super::super::figure::{Figure, PeerFigure, Target};
 use super::super::peer::Peer;
 use super::super::plan::Plan;
 use super::super::sample::Sample;
-use super::{BenchError, LISTED, account, config, failed, frame, key, listed, now_ms, rules};
+use super::{BenchError, LISTED, account, audit, config, failed, frame, key, listed, now_ms, rules};
 
 /// The hidden option that makes a child of this program, with its role as the value.
 const OPTION: &str = "--xdp-child";
@@ -33,11 +37,11 @@ const SAVING_ALL: Target = Target::value_at_least(2.0);
 const LOSS: Target = Target::value_at_most(0.0);
 const PEER: &str = "recvmmsg socket";
 /// Accounts that pay; those of the lowest numbers are blocked.
-const DEBTORS: u64 = 65_536;
+pub(super) const DEBTORS: u64 = 65_536;
 /// How many of them are blocked for one in a hundred.
 const BLOCKED: u64 = DEBTORS / 100;
 /// Datagrams that are sent or read at once.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 /// Frames of one run at a steady rate, and the rate, in frames a second: both receivers keep up with it.
 const STEADY: u64 = 200_000;
 const RATE: u64 = 100_000;
@@ -172,53 +176,56 @@ fn busy() -> Result<Duration, BenchError> {
 
 /// What a child process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
     /// Sends.
     Gateway,
     /// A driver that allows nobody.
     Nobody,
     Driver,
     Socket,
+    /// Sends to a node, and measures BLOCKs.
+    Blocks,
 }
 
-const ROLES: [(&str, Role); 4] = [
+const ROLES: [(&str, Role); 5] = [
     ("gateway", Role::Gateway),
     ("nobody", Role::Nobody),
     ("driver", Role::Driver),
     ("socket", Role::Socket),
+    ("blocks", Role::Blocks),
 ];
 
-fn child(mut command: Command, role: Role, blocked: u64) -> Result<Peer, BenchError> {
+/// A child in this role, with what it needs to know.
+pub(super) fn child(mut command: Command, role: Role, with: impl Display) -> Result<Peer, BenchError> {
     let (name, _) = ROLES.iter().find(|(_, other)| *other == role).expect("every role has a name");
-    command.arg(std::env::current_exe()?).args(["bench", OPTION, &format!("{name}:{blocked}")]);
+    command.arg(std::env::current_exe()?).args(["bench", OPTION, &format!("{name}:{with}")]);
     Ok(Peer::start(&mut command)?)
 }
 
 /// Is the child of this role until the input ends.
 pub(in crate::bench) fn serve(role: &str) -> Result<(), BenchError> {
-    let (name, blocked) = role.split_once(':').ok_or_else(|| failed("no role"))?;
-    let blocked: u64 = blocked.parse().map_err(failed)?;
+    let (name, with) = role.split_once(':').ok_or_else(|| failed("no role"))?;
     let (_, role) = ROLES.iter().find(|(other, _)| *other == name).ok_or_else(|| failed("no such role"))?;
+    let blocked = || with.parse::<u64>().map_err(failed);
     let runtime = Runtime::new()?;
     match role {
         Role::Gateway => {
             let _within = runtime.enter();
-            // A virtual cable takes answers of a driver only where one is at its other end.
-            let other_end = Config { frame_port: 9, ..on_cable() };
-            let _answers = Driver::attach(&other_end, &rules(&other_end), &listed(1, 0)).map_err(failed)?;
             let mut gateway = Gateway::new()?;
+            let _end = far_end(&gateway.socket)?;
             answer(|command| match command.split_whitespace().collect::<Vec<_>>()[..] {
                 ["send", count, rate] => gateway.send(count.parse().ok()?, rate.parse().ok()?).ok(),
                 _ => None,
             })
         }
-        Role::Nobody | Role::Driver => drive(&runtime, *role == Role::Driver, blocked),
-        Role::Socket => read(blocked),
+        Role::Nobody | Role::Driver => drive(&runtime, *role == Role::Driver, blocked()?),
+        Role::Socket => read(blocked()?),
+        Role::Blocks => audit::serve(with),
     }
 }
 
 /// Answers commands until the input ends.
-fn answer(mut number: impl FnMut(&str) -> Option<u64>) -> Result<(), BenchError> {
+pub(super) fn answer(mut number: impl FnMut(&str) -> Option<u64>) -> Result<(), BenchError> {
     let mut out = stdout().lock();
     writeln!(out, "ready hansa {}", env!("CARGO_PKG_VERSION"))?;
     out.flush()?;
@@ -249,15 +256,14 @@ fn now_ns() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Frames in the driver; those that it hands up are answered from here.
+/// Frames in the driver; those that it hands up are taken.
 fn drive(runtime: &Runtime, allows: bool, blocked: u64) -> Result<(), BenchError> {
     let config = if allows { on_cable() } else { Config { allow: vec![], ..on_cable() } };
-    let socket = UdpSocket::bind((NODE, config.frame_port))?;
     let attached = runtime.block_on(async {
-        Driver::attach(&config, &rules(&config), &blocked_accounts(blocked)).map_err(failed)
+        Driver::attach(&config, &rules(&config), &blocked_accounts(blocked), None).map_err(failed)
     });
     let (driver, frames) = attached?;
-    runtime.spawn(answer_blocked(frames, socket));
+    runtime.spawn(take_blocked(frames));
     answer(|command| {
         let counters = (command == "judged").then(|| driver.counters().ok())??;
         Some(counters.iter().filter(|(counter, ..)| is_judged(*counter)).map(|(.., value)| value).sum())
@@ -269,18 +275,10 @@ fn is_judged(counter: Counter) -> bool {
     reasons.map(|reason| Counter::from(*reason)).any(|other| other == counter)
 }
 
-async fn answer_blocked(mut frames: BlockedFrames, socket: UdpSocket) {
+/// Takes what is handed up, to where it would be logged.
+async fn take_blocked(mut frames: BlockedFrames) {
     while let Ok(batch) = frames.next().await {
-        let replies: Vec<_> = batch
-            .iter()
-            .map(|(blocked, reason)| {
-                let port = u16::from_be_bytes(blocked.port);
-                (Reply::seal(&blocked.frame, *reason, now_ns(), &key()), SocketAddrV4::new(GATEWAY, port))
-            })
-            .collect();
-        for replies in replies.chunks(BATCH) {
-            write(&socket, replies);
-        }
+        std::hint::black_box(batch);
     }
 }
 
@@ -294,7 +292,7 @@ fn write(socket: &UdpSocket, replies: &[(Reply, SocketAddrV4)]) {
     let _ = sendmmsg(socket.as_raw_fd(), &mut headers, &slices, &addresses, [], MsgFlags::empty());
 }
 
-/// Frames on a socket: read, judged by the same rules, answered.
+/// Frames on a socket: read, judged by the same rules, answered if they pass.
 fn read(blocked: u64) -> Result<(), BenchError> {
     let config = on_cable();
     let socket = UdpSocket::bind((NODE, config.frame_port))?;
@@ -310,9 +308,13 @@ fn read(blocked: u64) -> Result<(), BenchError> {
             for (datagram, (length, from)) in buffers.iter().zip(received) {
                 let now = now_ns();
                 for judged in model.judge((*from.ip()).into(), &datagram[..length], now).unwrap_or_default() {
-                    replies.push((Reply::seal(&judged.frame, judged.reason, now, &key()), from));
-                    let is_judged = judged.reason.verdict() != Verdict::Refused;
-                    counted.fetch_add(is_judged.into(), Ordering::Relaxed);
+                    let verdict = judged.reason.verdict();
+                    if verdict == Verdict::Block {
+                        std::hint::black_box(judged);
+                    } else {
+                        replies.push((Reply::seal(&judged.frame, judged.reason, now, &key()), from));
+                    }
+                    counted.fetch_add((verdict != Verdict::Refused).into(), Ordering::Relaxed);
                 }
             }
             write(&socket, &replies);
@@ -342,14 +344,10 @@ struct Gateway {
 
 impl Gateway {
     fn new() -> Result<Self, BenchError> {
-        let socket = UdpSocket::bind((GATEWAY, 0))?;
-        socket.connect((NODE, on_cable().frame_port))?;
-        setsockopt(&socket, sockopt::SndBufForce, &BUFFER).map_err(failed)?;
-        Ok(Self { socket, sequence: 0 })
+        Ok(Self { socket: sending_socket(on_cable().frame_port)?, sequence: 0 })
     }
 
     /// Sends so many frames at so many a second: how many the system took.
-    #[expect(clippy::disallowed_methods, reason = "a steady rate is what is wanted here")]
     fn send(&mut self, count: u64, rate: u64) -> Result<u64, BenchError> {
         let time = now_ms();
         let frames: Vec<Frame> = (0..count)
@@ -358,18 +356,42 @@ impl Gateway {
         self.sequence += count;
         let (began, mut sent) = (Instant::now(), 0);
         for (number, batch) in frames.chunks(BATCH).enumerate() {
-            let due = Duration::from_secs_f64((number * BATCH) as f64 / rate.max(1) as f64);
-            if let Some(left) = due.checked_sub(began.elapsed()) {
-                std::thread::sleep(left);
-            }
-            let slices: Vec<[IoSlice<'_>; 1]> =
-                batch.iter().map(|frame| [IoSlice::new(frame.as_bytes())]).collect();
-            let addresses: Vec<Option<SockaddrIn>> = vec![None; batch.len()];
-            let mut headers = MultiHeaders::preallocate(batch.len(), None);
-            let taken =
-                sendmmsg(self.socket.as_raw_fd(), &mut headers, &slices, &addresses, [], MsgFlags::empty());
-            sent += taken.map_err(failed)?.count() as u64;
+            pace(began, (number * BATCH) as u64, rate);
+            sent += send_all(&self.socket, batch)?;
         }
         Ok(sent)
     }
+}
+
+/// A driver at the gateway's end, which drops the answers to this socket: what a gateway pays for reading them is not the
+/// node's. A virtual cable takes a driver's answers only where one is at its other end.
+pub(super) fn far_end(unread: &UdpSocket) -> Result<(Driver, BlockedFrames), BenchError> {
+    let config = Config { frame_port: unread.local_addr()?.port(), allow: vec![], ..on_cable() };
+    Driver::attach(&config, &rules(&config), &listed(1, 0), None).map_err(failed)
+}
+
+/// A gateway's socket to this port of the node's.
+pub(super) fn sending_socket(port: u16) -> Result<UdpSocket, BenchError> {
+    let socket = UdpSocket::bind((GATEWAY, 0))?;
+    socket.connect((NODE, port))?;
+    setsockopt(&socket, sockopt::SndBufForce, &BUFFER).map_err(failed)?;
+    Ok(socket)
+}
+
+/// Waits until the frame of this number is due.
+#[expect(clippy::disallowed_methods, reason = "a steady rate is what is wanted here")]
+pub(super) fn pace(began: Instant, number: u64, rate: u64) {
+    let due = Duration::from_secs_f64(number as f64 / rate.max(1) as f64);
+    if let Some(left) = due.checked_sub(began.elapsed()) {
+        std::thread::sleep(left);
+    }
+}
+
+/// Sends frames at once, each in a datagram of its own, which the system cuts from one (UDP_SEGMENT): how many it took.
+pub(super) fn send_all(socket: &UdpSocket, frames: &[Frame]) -> Result<u64, BenchError> {
+    let bytes: Vec<u8> = frames.iter().flat_map(|frame| *frame.as_bytes()).collect();
+    let cut = [ControlMessage::UdpGsoSegments(&(FRAME_LEN as u16))];
+    let slices = [IoSlice::new(&bytes)];
+    let taken = sendmsg::<()>(socket.as_raw_fd(), &slices, &cut, MsgFlags::empty(), None).map_err(failed)?;
+    Ok((taken / FRAME_LEN) as u64)
 }
