@@ -1,7 +1,6 @@
 //! The daemon: configuration -> parts -> tasks -> drain. What is wired to what is on this page.
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -45,7 +44,7 @@ use crate::flows::{
     cases, customers, frame, governance, inbound, keys as locked_keys, lists, outbound, start, without_quorum,
 };
 use crate::follow;
-use crate::frames::{FIREWALL_FILE, Frames, Setting};
+use crate::frames;
 use crate::governed::{Governed, GovernedError};
 use crate::journal::{Journal, JournalError};
 use crate::lead;
@@ -150,7 +149,7 @@ async fn build(
     manifest.remarks().iter().for_each(|remark| tracing::warn!("the manifest: {remark}"));
     let tags = Tags::new(Box::new(tag_key(config, manifest)?), manifest.tags.key.0, governed.clone());
     let (addresses, network) = link(config, &governed, &keys, network_metrics)?;
-    let frames = open_frames(config, &screening, members::ips(&governed, &addresses, now())).await?;
+    let frames = open_frames(config, &screening, &governed, &addresses).await?;
     let changes = consensus.changes(); // Before anything is read: what changes meanwhile is told of.
     let journal = Journal::new(Arc::new(consensus), &keys, manifest.log_origin(&bank))?;
     let book = Book::load(&journal)?;
@@ -227,18 +226,11 @@ fn open_screening(config: &Config) -> Result<(Archive, Screening), StartError> {
 async fn open_frames(
     config: &Config,
     screening: &Screening,
-    members: Vec<IpAddr>,
-) -> Result<Option<Frames>, StartError> {
-    let Some(frames) = config.frames.clone() else { return Ok(None) };
-    let ports = config.p2p.network.listen.iter().filter_map(hansa_p2p::socket_address);
-    let setting = Setting {
-        frames,
-        rules: config.xdp.clone(),
-        peer_ports: ports.map(|address| address.port()).collect(),
-        members,
-        firewall: config.consensus.data_dir.join(FIREWALL_FILE),
-    };
-    Ok(Some(Frames::open(setting, &screening.current()).await?))
+    governed: &Governed,
+    addresses: &members::Addresses,
+) -> Result<Option<frames::Frames>, StartError> {
+    let members = members::ips(governed, addresses, now());
+    Ok(frames::open(config, &screening.current(), members).await?)
 }
 
 fn open_provisional(config: &Config, keys: &KeyFolder) -> Result<Provisional, StartError> {
@@ -362,8 +354,16 @@ fn spawn(node: &Arc<Node>, changes: broadcast::Receiver<Change>) -> JoinSet<Stri
     });
     let (screening, driving, listing) = (node.clone(), node.clone(), node.clone());
     tasks.spawn(async move {
-        tokio::join!(frame::run(screening), frame::run_driver(driving), frame::follow_lists(listing));
+        frame::run(screening).await;
         "taking frames in ended".to_owned()
+    });
+    tasks.spawn(async move {
+        frame::run_driver(driving).await;
+        "reading the driver's frames ended".to_owned()
+    });
+    tasks.spawn(async move {
+        frame::follow_lists(listing).await;
+        "following lists for frames ended".to_owned()
     });
     let saving = node.clone();
     tasks.spawn(async move {

@@ -2,128 +2,142 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-
-use aya::programs::links::{FdLink, PinnedLink};
-use aya::programs::xdp::{XdpLink, XdpMode};
-use aya::programs::{ProgramError, Xdp};
 
 use crate::config::Mode;
 use crate::error::Error;
-use crate::object::{io_cause, refused};
+use crate::link::{Link, Place, interface_index};
+use crate::object::refused;
+use crate::sys::wait_for_packets;
 
-/// The file of the pinned link.
-const PIN_NAME: &str = "hansa-xdp-link";
+/// The files of pinned links: which one is there says in which mode the program runs.
+const PINS: [(Mode, &str); 2] = [(Mode::Native, "hansa-xdp-native"), (Mode::Generic, "hansa-xdp-generic")];
 
-/// What keeps the program on the interface.
+/// A program on its interface.
 #[derive(Debug)]
-pub(crate) enum Attached {
-    /// Until this process ends or drops it.
-    Link(XdpLink),
-    /// Until somebody removes this file.
-    Pinned(PathBuf),
+pub(crate) struct Attached {
+    link: Link,
+    /// The file that keeps it there when this process ends.
+    pin: Option<PathBuf>,
 }
 
 /// The mode that the program got, and why it is not the better one.
 pub(crate) type Got = (Mode, Option<Error>);
 
-/// Attaches the loaded program.
+/// Attaches a loaded program. One that is pinned there gives place to it.
 pub(crate) fn attach(
-    program: &mut Xdp,
+    program: BorrowedFd<'_>,
     interface: &str,
     mode: Mode,
     pin: Option<&Path>,
 ) -> Result<(Attached, Got), Error> {
-    let pin = pin.map(|folder| folder.join(PIN_NAME));
-    if let Some(path) = pin.as_ref().filter(|path| path.exists()) {
-        take_over(program, path)?;
-        return Ok((Attached::Pinned(path.clone()), (mode, None)));
+    let index =
+        interface_index(interface).map_err(|_| Error::NoSuchInterface { interface: interface.to_owned() })?;
+    if let Some(taken) = pin.map_or(Ok(None), |folder| take_over(program, index, mode, folder))? {
+        return Ok(taken);
     }
+    let create = |place| Link::create(program, index, place).map_err(|source| explain(source, interface));
     let (link, got) = match mode {
-        Mode::Native => (attach_in(program, interface, XdpMode::Driver)?, (Mode::Native, None)),
-        Mode::Generic => (attach_in(program, interface, XdpMode::Skb)?, (Mode::Generic, None)),
-        Mode::Auto => match attach_in(program, interface, XdpMode::Driver) {
+        Mode::Native => (create(Place::Driver)?, (Mode::Native, None)),
+        Mode::Generic => (create(Place::Stack)?, (Mode::Generic, None)),
+        Mode::Auto => match create(Place::Driver) {
             Ok(link) => (link, (Mode::Native, None)),
-            Err(why @ (Error::Mtu { .. } | Error::NotNative { .. } | Error::NoLink { .. })) => {
-                (attach_in(program, interface, XdpMode::Skb)?, (Mode::Generic, Some(why)))
+            Err(why @ (Error::Mtu { .. } | Error::NotNative { .. })) => {
+                (create(Place::Stack)?, (Mode::Generic, Some(why)))
             }
             Err(error) => return Err(error),
         },
     };
-    match pin {
-        None => Ok((Attached::Link(XdpLink::try_from(link).map_err(failed)?), got)),
-        Some(path) => {
-            link.pin(&path).map_err(|error| Error::Pin { path: path.clone(), source: error.into() })?;
-            Ok((Attached::Pinned(path), got))
-        }
+    let pin = pin.map(|folder| folder.join(name(got.0)));
+    if let Some(path) = &pin {
+        link.pin(path).map_err(|error| Error::Pin { path: path.clone(), source: error.into() })?;
     }
+    Ok((Attached { link, pin }, got))
 }
 
-/// Puts another loaded program in the place of the attached one, between two packets.
-pub(crate) fn replace(program: &mut Xdp, attached: Attached) -> Result<Attached, Error> {
-    match attached {
-        Attached::Link(link) => {
-            let id = program.attach_to_link(link).map_err(failed)?;
-            Ok(Attached::Link(program.take_link(id).map_err(failed)?))
+/// Puts the program on a link that a node before this one pinned. One that is elsewhere, in another mode, or dead, is
+/// taken off.
+fn take_over(
+    program: BorrowedFd<'_>,
+    index: u32,
+    wanted: Mode,
+    folder: &Path,
+) -> Result<Option<(Attached, Got)>, Error> {
+    for (mode, path, link) in pinned(folder)? {
+        let fits =
+            link.interface().is_ok_and(|found| found == index) && (wanted == Mode::Auto || wanted == mode);
+        let attached = Attached { link, pin: Some(path) };
+        if !fits {
+            attached.detach()?;
+            continue;
         }
-        Attached::Pinned(path) => {
-            take_over(program, &path)?;
-            Ok(Attached::Pinned(path))
-        }
+        attached.replace(program)?;
+        return Ok(Some((attached, (mode, None))));
     }
+    Ok(None)
 }
 
-/// Takes the program off the interface.
-pub(crate) fn detach(attached: Attached) -> Result<(), Error> {
-    match attached {
-        Attached::Link(link) => {
-            drop(link);
-            Ok(())
-        }
-        // The file is all that holds it.
-        Attached::Pinned(path) => {
-            fs::remove_file(&path).map_err(|error| Error::Pin { path, source: error.into() })
-        }
+/// Takes off what a node before this one pinned, which nobody reads and nothing updates any more.
+pub(crate) fn remove_pinned(folder: &Path) -> Result<(), Error> {
+    for (_, path, link) in pinned(folder)? {
+        Attached { link, pin: Some(path) }.detach()?;
     }
-}
-
-/// Puts the program on a pinned link, which keeps it there.
-fn take_over(program: &mut Xdp, path: &Path) -> Result<(), Error> {
-    let pin = |source: Box<dyn std::error::Error + Send + Sync>| Error::Pin { path: path.to_owned(), source };
-    let link: FdLink = PinnedLink::from_pin(path).map_err(|error| pin(error.into()))?.into();
-    let link = XdpLink::try_from(link).map_err(|error| pin(error.into()))?;
-    let id = program.attach_to_link(link).map_err(|error| pin(error.into()))?;
-    drop(program.take_link(id).map_err(|error| pin(error.into()))?);
     Ok(())
 }
 
-fn attach_in(program: &mut Xdp, interface: &str, mode: XdpMode) -> Result<FdLink, Error> {
-    let interface = interface.to_owned();
-    let id = match program.attach(&interface, mode) {
-        Ok(id) => id,
-        Err(ProgramError::UnknownInterface { .. }) => return Err(Error::NoSuchInterface { interface }),
-        Err(error) => return Err(explain(error, interface)),
+fn pinned(folder: &Path) -> Result<Vec<(Mode, PathBuf, Link)>, Error> {
+    let there =
+        PINS.map(|(mode, name)| (mode, folder.join(name))).into_iter().filter(|(_, path)| path.exists());
+    let open = |(mode, path): (Mode, PathBuf)| match Link::open(&path) {
+        Ok(link) => Ok((mode, path, link)),
+        Err(error) => Err(Error::Pin { path, source: error.into() }),
     };
-    // The older way of attaching, which aya falls back to, has no link.
-    let link = program.take_link(id).map_err(failed)?;
-    FdLink::try_from(link).map_err(|_| Error::NoLink { interface })
+    there.map(open).collect()
 }
 
-fn explain(error: ProgramError, interface: String) -> Error {
-    let source = match io_cause(&error).and_then(io::Error::raw_os_error) {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => return failed(error),
-    };
+fn name(mode: Mode) -> &'static str {
+    let [(_, native), (_, generic)] = PINS;
+    if mode == Mode::Native { native } else { generic }
+}
+
+impl Attached {
+    /// Puts another loaded program in the place of this one, between two packets. When this returns no packet is in the
+    /// old one.
+    pub(crate) fn replace(&self, program: BorrowedFd<'_>) -> Result<(), Error> {
+        self.link
+            .update(program)
+            .map_err(|source| Error::System { call: "replacing the program", source })?;
+        wait_for_packets();
+        Ok(())
+    }
+
+    /// Takes the program off. When this returns no packet is in it.
+    pub(crate) fn detach(&self) -> Result<(), Error> {
+        self.link.detach().map_err(|source| Error::System { call: "detaching the program", source })?;
+        wait_for_packets();
+        match &self.pin {
+            Some(path) => {
+                fs::remove_file(path).map_err(|error| Error::Pin { path: path.clone(), source: error.into() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it is still on an interface: interfaces go, and others come under their names.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.link.interface().is_ok_and(|index| index != 0)
+    }
+}
+
+fn explain(source: io::Error, interface: &str) -> Error {
+    let interface = interface.to_owned();
     match source.raw_os_error() {
         Some(libc::EBUSY | libc::EEXIST) => Error::Busy { interface },
         Some(libc::ERANGE) => Error::Mtu { interface },
         Some(libc::EOPNOTSUPP | libc::EINVAL) => Error::NotNative { interface, source },
         Some(libc::EPERM | libc::EACCES) => refused("attaching".to_owned()),
         Some(libc::ENODEV) => Error::NoSuchInterface { interface },
-        _ => failed(error),
+        _ => Error::System { call: "attaching the program", source },
     }
-}
-
-fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::Load { source: error.into() }
 }

@@ -9,7 +9,7 @@ use aya::maps::{LpmTrie, Map, MapData, PerCpuArray, RingBuf, lpm_trie as trie};
 use aya::programs::Xdp;
 use hansa_xdp_frame::{Control, Counter, Digest, Key};
 
-use crate::attach::{Attached, attach, detach, replace};
+use crate::attach::{Attached, attach, remove_pinned};
 use crate::blocked::BlockedFrames;
 use crate::config::{Config, Mode};
 use crate::error::Error;
@@ -17,7 +17,7 @@ use crate::kernel::{KEYS, Sequences};
 use crate::list::Lists;
 use crate::object::{explain, load};
 use crate::rules::Rules;
-use crate::sys::{Pages, clocks, update_batch, wait_for_packets};
+use crate::sys::{Pages, clocks, update_batch};
 
 /// The node's program in the object.
 pub(crate) const PROGRAM: &str = "hansa_xdp";
@@ -62,7 +62,8 @@ pub struct Status {
 
 impl Driver {
     /// Loads the program, fills its tables and attaches it: no frame is judged before the tables are full. `seen` are
-    /// the windows of sequence numbers to go on from; without them they are empty.
+    /// the windows of sequence numbers to go on from; without them they are empty. Where that fails, what an earlier
+    /// node pinned is taken off too: nobody reads what it blocks, and nothing updates its lists.
     ///
     /// Call it in a Tokio runtime; it takes a second per million accounts.
     pub fn attach(
@@ -71,14 +72,33 @@ impl Driver {
         accounts: &BTreeSet<Digest>,
         seen: Option<&Sequences>,
     ) -> Result<(Self, BlockedFrames), Error> {
+        let attached = Self::attach_fresh(config, rules, accounts, seen);
+        if attached.is_err() {
+            Self::remove_pinned(config)?;
+        }
+        attached
+    }
+
+    /// Takes off what an earlier node left pinned where this configuration says.
+    pub fn remove_pinned(config: &Config) -> Result<(), Error> {
+        config.pin.as_deref().map_or(Ok(()), remove_pinned)
+    }
+
+    fn attach_fresh(
+        config: &Config,
+        rules: &Rules,
+        accounts: &BTreeSet<Digest>,
+        seen: Option<&Sequences>,
+    ) -> Result<(Self, BlockedFrames), Error> {
         config.check()?;
         let interface = config.interface.clone().ok_or(Error::NoInterface)?;
         let (mut loaded, blocked) = Loaded::new(load(config)?, config, rules, accounts)?;
+        let id = loaded.program(PROGRAM)?.1;
         if let Some(seen) = seen {
-            loaded.sequences.copy_from(seen);
+            loaded.sequences.join(seen);
         }
-        let (program, id) = loaded.program(PROGRAM)?;
-        let (attached, (mode, why)) = attach(program, &interface, config.mode, config.pin.as_deref())?;
+        let (attached, (mode, why)) =
+            attach(loaded.program_fd(PROGRAM)?, &interface, config.mode, config.pin.as_deref())?;
         let status = Status {
             interface,
             mode,
@@ -91,7 +111,7 @@ impl Driver {
 
     /// Puts a newly loaded program with tables of `config` in the place of this one, between two packets. Windows of
     /// sequence numbers are taken over; velocity windows begin anew. What this one blocked before is still in its
-    /// own stream of blocked frames, which is read to its end before it is dropped.
+    /// own stream of blocked frames, which is read to its end before it is dropped. On an error this one stays.
     pub fn replace(
         &self,
         config: &Config,
@@ -100,22 +120,23 @@ impl Driver {
     ) -> Result<(Self, BlockedFrames), Error> {
         config.check()?;
         let (mut loaded, blocked) = Loaded::new(load(config)?, config, rules, accounts)?;
-        // Before, since afterwards the old words would cover what the new program has seen by then.
-        loaded.sequences.copy_from(&self.loaded.sequences);
-        let (program, id) = loaded.program(PROGRAM)?;
-        let attached = self.attached().take().ok_or(Error::Detached)?;
-        let attached = replace(program, attached)?;
-        wait_for_packets();
+        let id = loaded.program(PROGRAM)?.1;
+        loaded.sequences.join(&self.loaded.sequences);
+        let mut held = self.attached();
+        held.as_ref().ok_or(Error::Detached)?.replace(loaded.program_fd(PROGRAM)?)?;
+        // What this one saw meanwhile.
+        loaded.sequences.join(&self.loaded.sequences);
         let status = Status { program: id, ..self.status.clone() };
-        Ok((Self { loaded, attached: Mutex::new(Some(attached)), status }, blocked))
+        Ok((Self { loaded, attached: Mutex::new(held.take()), status }, blocked))
     }
 
     /// Takes the program off the interface, even one that is pinned. When this returns no packet is in it, and all that
     /// it blocked is in its stream.
     pub fn detach(&self) -> Result<(), Error> {
-        if let Some(attached) = self.attached().take() {
-            detach(attached)?;
-            wait_for_packets();
+        let mut held = self.attached();
+        if let Some(attached) = held.as_ref() {
+            attached.detach()?;
+            *held = None;
         }
         Ok(())
     }
@@ -124,9 +145,13 @@ impl Driver {
         self.attached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it is on its interface.
-    pub fn is_attached(&self) -> bool {
-        self.attached().is_some()
+    /// Whether it is on its interface: interfaces go, and others come under their names.
+    pub fn check(&self) -> Result<(), Error> {
+        match self.attached().as_ref() {
+            None => Err(Error::Detached),
+            Some(attached) if attached.is_alive() => Ok(()),
+            Some(_) => Err(Error::Gone { interface: self.status.interface.clone() }),
+        }
     }
 
     /// How it runs.
@@ -205,6 +230,13 @@ impl Loaded {
         program.load().map_err(|error| explain(error.into()))?;
         let id = program.info().map_err(|error| explain(error.into()))?.id();
         Ok((program, id))
+    }
+
+    fn program_fd(&self, name: &str) -> Result<BorrowedFd<'_>, Error> {
+        let program = self.ebpf.program(name).ok_or_else(missing)?;
+        let program: &Xdp =
+            program.try_into().map_err(|error: aya::programs::ProgramError| explain(error.into()))?;
+        Ok(program.fd().map_err(|error| explain(error.into()))?.as_fd())
     }
 
     pub(crate) fn set_clock(&self) {

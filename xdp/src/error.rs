@@ -112,11 +112,9 @@ pub enum Error {
         /// What it said.
         source: io::Error,
     },
-    /// The interface takes no link, so that nothing would detach the program after a crash.
-    #[error(
-        "{interface} takes no BPF link, and without one the program would stay after a crash: use another interface"
-    )]
-    NoLink {
+    /// The interface went away under it.
+    #[error("{interface} is gone, or was made anew: `hansa xdp attach` when it is there again")]
+    Gone {
         /// The interface.
         interface: String,
     },

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use hansa_xdp_frame::{SLOTS, SequenceWindow, Word};
+use hansa_xdp_frame::{SLOTS, SequenceWindow, Word, join};
 
 use crate::sys::Pages;
 
@@ -38,11 +38,11 @@ impl Sequences {
         &windows[usize::from(key_id)]
     }
 
-    /// Takes over what another program has seen.
-    pub(crate) fn copy_from(&self, other: &Self) {
+    /// Takes over what another program has seen, while either goes on.
+    pub fn join(&self, other: &Self) {
         for id in 0..=u8::MAX {
-            for (word, old) in self.window(id).iter().zip(other.window(id)) {
-                word.store(old.load());
+            for (word, other) in self.window(id).iter().zip(other.window(id)) {
+                join(word, other.load());
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{Ordering, fence};
 
 use hansa_xdp_frame::{Control, Digest, Word, filter};
 
@@ -58,6 +59,8 @@ impl Lists {
                 filter[at].store(filter[at].load() | bits);
             }
         }
+        // Whoever sees the word that follows sees all of the filter.
+        fence(Ordering::Release);
         control.active_list.store(idle as u64);
         // Whoever began with the old list has done with it when this returns, and it may be emptied.
         wait_for_packets();

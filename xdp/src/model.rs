@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use hansa_xdp_frame::{
     Address, Class, Counter, Digest, FRAME_LEN, Frame, Key, Limits, Reason, Settings, Tables, Totals,
@@ -15,9 +14,19 @@ use crate::firewall::{ADDRESS_BITS, mapped};
 use crate::kernel::Sequences;
 use crate::rules::Rules;
 
+/// The accounts that are blocked. Making one of a million takes a while: do so before the model is locked.
+#[derive(Clone, Debug, Default)]
+pub struct BlockList(Accounts);
+
 /// Digests by their own bits: they are as good as random already.
 #[expect(clippy::disallowed_types, reason = "a million accounts are asked for one by one and never listed")]
 type Accounts = std::collections::HashSet<Digest, BuildHasherDefault<DigestHasher>>;
+
+impl FromIterator<Digest> for BlockList {
+    fn from_iter<I: IntoIterator<Item = Digest>>(accounts: I) -> Self {
+        Self(accounts.into_iter().collect())
+    }
+}
 
 /// Everything that the rules look up, in this process.
 #[derive(Debug)]
@@ -29,7 +38,7 @@ pub struct Model {
     sources: BTreeMap<Address, [Word; 2]>,
     keys: BTreeMap<u8, Key>,
     sequences: Sequences,
-    accounts: Arc<Accounts>,
+    accounts: BlockList,
     limits: BTreeMap<u32, Limits>,
     totals: BTreeMap<(u32, WindowKey), Totals>,
     counters: BTreeMap<Counter, u64>,
@@ -55,7 +64,7 @@ impl Model {
             sources: BTreeMap::new(),
             keys: BTreeMap::new(),
             sequences: Sequences::own(),
-            accounts: Arc::default(),
+            accounts: BlockList::default(),
             limits: config.limits_by_index().collect(),
             totals: BTreeMap::new(),
             counters: BTreeMap::new(),
@@ -74,19 +83,19 @@ impl Model {
         self.keys.clone_from(&rules.keys);
     }
 
-    /// Replaces the block list.
-    pub fn set_accounts(&mut self, accounts: impl IntoIterator<Item = Digest>) {
-        self.accounts = Arc::new(accounts.into_iter().collect());
+    /// Replaces the block list, and returns the one before.
+    pub fn set_accounts(&mut self, accounts: BlockList) -> BlockList {
+        std::mem::replace(&mut self.accounts, accounts)
     }
 
     /// How many accounts are blocked.
     pub fn accounts(&self) -> usize {
-        self.accounts.len()
+        self.accounts.0.len()
     }
 
     /// Whether this account is blocked.
     pub fn blocks(&self, account: &Digest) -> bool {
-        self.accounts.contains(account)
+        self.accounts.0.contains(account)
     }
 
     /// Shares the windows of sequence numbers with the kernel program, so that a frame is judged once, by whichever
@@ -157,8 +166,12 @@ impl Tables for Model {
         self.sequences.window(key_id).get(slot)
     }
 
-    fn is_listed(&self, account: &Digest) -> bool {
-        self.accounts.contains(account)
+    fn active_list(&self) -> u32 {
+        0
+    }
+
+    fn is_listed(&self, _: u32, account: &Digest) -> bool {
+        self.accounts.0.contains(account)
     }
 
     fn limits(&self, currency: u32) -> Limits {
@@ -170,7 +183,10 @@ impl Tables for Model {
         if !self.totals.contains_key(&place) {
             // The oldest window goes first, and with it everything that was counted in it.
             while self.totals.len() >= self.max_windows {
-                self.totals.pop_first();
+                let gone = self.totals.pop_first();
+                if gone.is_some_and(|((window, _), _)| window >= key.window) {
+                    self.count(Counter::WINDOW_LOST, 1);
+                }
             }
         }
         Some(self.totals.entry(place).or_default())

@@ -129,6 +129,76 @@ async fn the_program_survives_its_interface_and_is_replaced_between_two_packets(
     assert!(!network.ip_at_node("link show").contains("prog/xdp"));
 }
 
+/// A BPF file system of the test's own; it goes with it.
+struct BpfFolder(tempfile::TempDir);
+
+impl BpfFolder {
+    fn new() -> Result<Self, String> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let mut mount = Command::new("mount");
+        let output =
+            mount.args(["-t", "bpf", "bpf"]).arg(folder.path()).output().map_err(|e| e.to_string())?;
+        let refused = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.status.success() { Ok(Self(folder)) } else { Err(refused()) }
+    }
+}
+
+impl Drop for BpfFolder {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_pinned_program_stays_and_the_next_node_takes_it_over() {
+    let test = "a_pinned_program_stays_and_the_next_node_takes_it_over";
+    let Some(network) = Network::new(test) else { return };
+    let Some(_other_end) = network.other_end(test) else { return };
+    let folder = match BpfFolder::new() {
+        Ok(folder) => folder,
+        Err(reason) => return skipped(test, &reason),
+    };
+    let pin = Some(folder.0.path().to_owned());
+    let config = Config { pin, ..Network::config(Mode::Native) };
+    let Some((first, blocked)) = attach(&network, &config, test) else { return };
+    assert!(first.status().is_pinned);
+    let socket = network.gateway_socket(true, config.frame_port);
+    let mut sequence = 0;
+    let mut reason = || exchange(&socket, &mut sequence, &[NOTHING]).1[0].reason();
+    assert_eq!(reason(), Reason::NothingFound);
+    let id = first.status().program;
+    drop((first, blocked));
+    assert!(network.ip_at_node("link show").contains(&format!("prog/xdp id {id} ")));
+    assert_eq!(reason(), Reason::NothingFound, "nobody runs, and it still answers");
+
+    let (second, _blocked) = attach(&network, &config, test).expect("it was allowed before");
+    assert!(network.ip_at_node("link show").contains(&format!("prog/xdp id {} ", second.status().program)));
+    assert_eq!(reason(), Reason::NothingFound);
+    // In another mode, or on an interface that went away, it is of no use to the next.
+    drop(second);
+    let generic = Config { mode: Mode::Generic, ..config.clone() };
+    let (third, _blocked) = attach(&network, &generic, test).expect("it was allowed before");
+    assert_eq!(third.status().mode, Mode::Generic);
+    network.ip_at_node(&format!("link del {INTERFACE}"));
+    assert!(matches!(third.check(), Err(Error::Gone { .. })), "{:?}", third.check());
+    drop(third);
+    network.plug().expect("it was allowed before");
+    let (fourth, _blocked) = attach(&network, &config, test).expect("it was allowed before");
+    assert_eq!((fourth.status().mode, fourth.check().is_ok()), (Mode::Native, true));
+
+    fourth.detach().expect("its file can be removed");
+    assert!(!network.ip_at_node("link show").contains("prog/xdp"));
+    assert!(matches!(fourth.check(), Err(Error::Detached)));
+    drop(fourth);
+    // What a node that cannot take it over would leave behind is taken off.
+    drop(attach(&network, &config, test).expect("it was allowed before"));
+    let elsewhere = Config { interface: Some("cable9".to_owned()), ..config };
+    assert!(
+        network.at_node(|| Driver::attach(&elsewhere, &rules(&elsewhere), &blocked_list(), None)).is_err()
+    );
+    assert!(!network.ip_at_node("link show").contains("prog/xdp"));
+}
+
 #[tokio::test]
 async fn what_cannot_be_is_said_clearly() {
     let test = "what_cannot_be_is_said_clearly";

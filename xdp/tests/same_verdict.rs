@@ -42,7 +42,7 @@ async fn the_kernel_program_and_the_model_agree() {
     let bench = TestBench::new(Measured::Node, &config, &rules, &accounts);
     let Some(mut bench) = allowed("the_kernel_program_and_the_model_agree", bench) else { return };
     let mut model = Model::new(&config, &rules);
-    model.set_accounts(accounts);
+    model.set_accounts(accounts.into_iter().collect());
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let mut history = Vec::new();
     for number in 0..PACKETS {
@@ -263,7 +263,7 @@ async fn a_full_ring_buffer_loses_nothing() {
     let bench = TestBench::new(Measured::Node, &config, &rules, &accounts);
     let Some(mut bench) = allowed("a_full_ring_buffer_loses_nothing", bench) else { return };
     let mut model = Model::new(&config, &rules);
-    model.set_accounts(accounts);
+    model.set_accounts(accounts.into_iter().collect());
     model.share_sequences(bench.sequences());
     let mut handed_up = 0;
     let passed = (0..).step_by(2).find(|sequence| {

@@ -49,6 +49,12 @@ pub enum FramesError {
         "frames.listen is {0}: name one address of this machine, for a reply must come from where the frame was sent"
     )]
     Anywhere(SocketAddr),
+    /// A program without its rules.
+    #[error(
+        "[xdp] names an interface or a peer_port, and there is no [frames]: the kernel program is attached for both \
+         together, so set [frames] too, or leave interface and peer_port out"
+    )]
+    Absent,
     /// Two ports.
     #[error("frames.listen has port {listen} and xdp.frame_port is {xdp}: they are one port, set both alike")]
     Port {

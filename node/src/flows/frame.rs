@@ -50,6 +50,19 @@ pub(crate) enum BlockError {
     /// The log.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// It is in the log, and may have come after a decision.
+    #[error("the frame is in the log, and was not compared with decisions before it: {0}; its next copy is")]
+    Compare(JournalError),
+}
+
+impl BlockError {
+    /// The metric's word.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Compare(_) => "not-compared",
+            Self::NotCanonical | Self::Uetr(_) | Self::NotABlock(_) | Self::Journal(_) => "not-logged",
+        }
+    }
 }
 
 /// What a payment that is being decided is bound by; held until its decision is in the log.
@@ -112,7 +125,7 @@ pub(crate) async fn run_driver(node: Arc<Node>) {
                 }
             },
             _ = ticks.tick() => {
-                front.tick().into_iter().for_each(|(counter, by)| node.metrics.frames.count(counter, by));
+                front.tick().into_iter().for_each(|(counter, by)| node.metrics.frames.count_driver(counter, by));
             }
         }
     }
@@ -166,8 +179,8 @@ pub(crate) fn blocked(node: &Arc<Node>, blocked: BlockedFrame) {
                 }
             }
             Err(error) => {
-                node.metrics.frames.unanswered("not-logged");
-                tracing::warn!(%error, "a frame's BLOCK is not in the log, and so not answered");
+                node.metrics.frames.unanswered(error.name());
+                tracing::warn!(%error, "a frame's BLOCK is not answered");
             }
         }
         drop(place);
@@ -189,7 +202,7 @@ async fn record(node: &Node, frames: &Frames, blocked: &BlockedFrame) -> Result<
     let unique = unique(node, &uetr, &leg);
     let _alone = frames.alone(&unique.key).await;
     if let Some(index) = node.journal.consensus().find_unique(&unique.key).map_err(JournalError::from)? {
-        return reason_of(&read(node, index)?, index);
+        return known(node, frames, index, &leg).await;
     }
     let block = FrameBlock {
         uetr,
@@ -205,15 +218,22 @@ async fn record(node: &Node, frames: &Frames, blocked: &BlockedFrame) -> Result<
         // Another replica logged one meanwhile.
         outcome @ (Outcome::Existing { index } | Outcome::Conflict { index }) => {
             node.shown(&outcome).await;
-            reason_of(&read(node, index)?, index)
+            known(node, frames, index, &leg).await
         }
         outcome => {
             // Where another replica leads, this one shows the record before it is answered.
             node.shown(&outcome).await;
-            check_decisions(node, frames, &block, &leg).await?;
+            check_decisions(node, frames, &block, &leg).await.map_err(BlockError::Compare)?;
             Ok(blocked.reason)
         }
     }
+}
+
+/// The reason of a BLOCK that the log has. Whoever logged it may have got no further.
+async fn known(node: &Node, frames: &Frames, index: u64, leg: &LegDigests) -> Result<Reason, BlockError> {
+    let block = read(node, index)?;
+    check_decisions(node, frames, &block, leg).await.map_err(BlockError::Compare)?;
+    reason_of(&block, index)
 }
 
 fn read(node: &Node, index: u64) -> Result<FrameBlock, BlockError> {
@@ -290,10 +310,12 @@ async fn came_after(
     let (key, verdict, reason) = (&decision.key, decision.verdict, &block.reason);
     let detail =
         format!("payment {key} was decided {verdict} (entry {index}) before its frame was blocked: {reason}");
-    tracing::error!(detail, "a frame's BLOCK came after the decision on the message: look into it");
     let operation = Operation { what: AFTER_DECISION.to_owned(), detail: detail.clone(), at: node.now() };
     let mut leaf = node.journal.leaf_about(&Record::Operation(operation), key)?;
     leaf.unique = node.journal.unique_of(AFTER_DECISION.as_bytes(), &[&decision.id().0]);
+    if node.journal.consensus().find_unique(&leaf.unique.key)?.is_some() {
+        return Ok(());
+    }
     let logged = node.change(|book| {
         let taken = grounds(node, block, record).and_then(|grounds| {
             cases::take_in(book, book.cases.next_number(), grounds, "frames", node.now(), &detail)
@@ -304,6 +326,7 @@ async fn came_after(
     });
     let (outcome, taken) = logged.await?;
     if let Outcome::Appended { .. } = outcome {
+        tracing::error!(detail, "a frame's BLOCK came after the decision on the message: look into it");
         let case = taken.map(|taken| taken.case.number);
         node.events.emit(&Event::FrameAfterDecision { payment: key.to_string(), index, case });
     }

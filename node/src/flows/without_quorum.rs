@@ -146,11 +146,13 @@ async fn settle(node: &Arc<Node>, record: DecisionRecord) -> Result<bool, Journa
     }
     let (Outcome::Existing { index } | Outcome::Conflict { index }) = outcome else { return Ok(false) };
     node.shown(&outcome).await;
-    let standing = match node.journal.read(index)? {
-        Some((_, Record::Decision(standing))) => standing.decision,
+    let record = match node.journal.read(index)? {
+        Some((_, Record::Decision(record))) => record,
         Some(_) => return Err(JournalError::NotADecision(index)),
         None => return Err(JournalError::Behind),
     };
+    super::frame::check_frame(node, &record, index).await?;
+    let standing = record.decision;
     if standing.content == decision.content && standing.verdict == decision.verdict {
         return Ok(false);
     }

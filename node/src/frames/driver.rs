@@ -53,9 +53,11 @@ impl Front {
             heard: Mutex::new(Some(heard)),
             counted: Mutex::default(),
         };
-        if front.config.interface.is_some()
-            && let Err(error) = front.attach(rules, accounts, tables)
-        {
+        let attached = match front.config.interface {
+            Some(_) => front.attach(rules, accounts, tables),
+            None => Driver::remove_pinned(&front.config),
+        };
+        if let Err(error) = attached {
             tracing::warn!(%error, "frames are not screened in the driver; the socket gives the same verdicts");
         }
         front
@@ -69,33 +71,46 @@ impl Front {
         accounts: &BTreeSet<Digest>,
         tables: &Mutex<Model>,
     ) -> Result<(), Error> {
+        self.look();
         let seen = lock(tables).sequences().clone();
-        let old = match self.state() {
-            State::Driver(old) => Some(old),
-            State::Unwanted | State::Detached(_) | State::Failed(_) => None,
-        };
-        let attached = match &old {
-            Some(old) => old.replace(&self.config, rules, accounts),
-            None => Driver::attach(&self.config, rules, accounts, Some(&seen)),
+        let attached = match self.state() {
+            State::Driver(old) => old.replace(&self.config, rules, accounts),
+            State::Unwanted | State::Detached(_) | State::Failed(_) => {
+                Driver::attach(&self.config, rules, accounts, Some(&seen))
+            }
         };
         let (driver, blocked) = match attached {
             Ok(attached) => attached,
             Err(error) => {
-                if !old.is_some_and(|old| old.is_attached()) {
+                // One that is there goes on.
+                if !matches!(self.state(), State::Driver(_)) {
                     self.become_other(State::Failed(error.to_string()), None);
                 }
                 return Err(error);
             }
         };
-        lock(tables).share_sequences(driver.sequences());
+        let sequences = driver.sequences();
+        lock(tables).share_sequences(sequences.clone());
+        // What the socket saw meanwhile.
+        sequences.join(&seen);
         self.become_other(State::Driver(Arc::new(driver)), Some(blocked));
         Ok(())
     }
 
+    /// Gives up a program whose interface went away.
+    fn look(&self) {
+        if let State::Driver(driver) = self.state()
+            && let Err(error) = driver.check()
+        {
+            self.give_up(&error);
+        }
+    }
+
     /// Takes the program off.
     pub(super) fn detach(&self, actor: &Actor) -> Result<(), Error> {
-        if let State::Driver(driver) = self.state() {
-            driver.detach()?;
+        match self.state() {
+            State::Driver(driver) => driver.detach()?,
+            State::Unwanted | State::Detached(_) | State::Failed(_) => Driver::remove_pinned(&self.config)?,
         }
         self.become_other(State::Detached(actor.clone()), None);
         Ok(())
@@ -129,6 +144,7 @@ impl Front {
 
     /// Tells the program the time, and returns what it counted since this was called last.
     pub(crate) fn tick(&self) -> Vec<(Counter, u64)> {
+        self.look();
         if let State::Driver(driver) = self.state() {
             driver.set_clock();
         }

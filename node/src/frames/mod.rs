@@ -22,11 +22,11 @@ use hansa_types::iban::Iban;
 use hansa_types::id::{Actor, Timestamp};
 use hansa_types::payment::{Account, Payment};
 use hansa_xdp::frame::{Address, Blocked, Counter, Frame, Key, MAX_FRAMES, REPLY_LEN, Reason, Reply};
-use hansa_xdp::{Judged, Model};
+use hansa_xdp::{BlockList, Judged, Model};
 use tokio::net::UdpSocket;
 use tokio::sync::{MutexGuard as Guard, OwnedSemaphorePermit, Semaphore};
 
-use crate::config::{FramesConfig, FramesError};
+use crate::config::{Config, FramesConfig, FramesError};
 use crate::screening::Screening;
 
 use self::driver::Front;
@@ -39,7 +39,7 @@ pub(crate) use self::said::{LegDigests, NoFrame, fields};
 use self::tally::Tally;
 
 /// What operators say of who may send, in the replica's data folder.
-pub(crate) const FIREWALL_FILE: &str = "firewall.json";
+const FIREWALL_FILE: &str = "firewall.json";
 /// Most BLOCKs that wait to be durable; what does not fit is counted, and not answered.
 pub(crate) const MAX_WAITING: usize = 4096;
 /// Payments that are bound or decided at once are told apart by this many locks.
@@ -70,17 +70,47 @@ impl From<(Blocked, Reason)> for BlockedFrame {
 }
 
 /// What frames are taken in by.
-pub(crate) struct Setting {
+struct Setting {
     /// `[frames]`.
-    pub(crate) frames: FramesConfig,
+    frames: FramesConfig,
     /// `[xdp]`.
-    pub(crate) rules: hansa_xdp::Config,
+    rules: hansa_xdp::Config,
     /// The UDP ports that the node listens for other members on.
-    pub(crate) peer_ports: Vec<u16>,
+    peer_ports: Vec<u16>,
     /// Where the other members are.
-    pub(crate) members: Vec<IpAddr>,
+    members: Vec<IpAddr>,
     /// The file of what operators say of who may send.
-    pub(crate) firewall: PathBuf,
+    firewall: PathBuf,
+}
+
+impl Setting {
+    /// What the configuration says, if frames are to be taken in.
+    fn of(config: &Config, members: Vec<IpAddr>) -> Result<Option<Self>, FramesError> {
+        let Some(frames) = config.frames.clone() else {
+            let unused = config.xdp.interface.is_none() && config.xdp.peer_port == 0;
+            return if unused { Ok(None) } else { Err(FramesError::Absent) };
+        };
+        let listen = config.p2p.network.listen.iter().filter_map(hansa_p2p::socket_address);
+        Ok(Some(Self {
+            frames,
+            rules: config.xdp.clone(),
+            peer_ports: listen.map(|address| address.port()).collect(),
+            members,
+            firewall: config.consensus.data_dir.join(FIREWALL_FILE),
+        }))
+    }
+}
+
+/// Opens what is to take frames in; `members` are where the others are.
+pub(crate) async fn open(
+    config: &Config,
+    screener: &Screener,
+    members: Vec<IpAddr>,
+) -> Result<Option<Frames>, FramesError> {
+    match Setting::of(config, members)? {
+        Some(setting) => Frames::open(setting, screener).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Where frames are taken in, and how.
@@ -103,7 +133,7 @@ pub(crate) struct Frames {
 
 impl Frames {
     /// Opens the socket and fills the tables.
-    pub(crate) async fn open(setting: Setting, screener: &Screener) -> Result<Self, FramesError> {
+    async fn open(setting: Setting, screener: &Screener) -> Result<Self, FramesError> {
         let Setting { frames, rules: config, peer_ports, members, firewall } = setting;
         frames.check(&config, &peer_ports)?;
         let (digest_key, keys) = (frames.digest_key()?, frames.frame_keys()?);
@@ -116,7 +146,7 @@ impl Frames {
         let tables = Mutex::new(Model::new(&config, &rules));
         let accounts = listed::accounts(screener, &digest_key);
         let front = Front::new(config.clone(), &rules, &accounts, &tables);
-        lock(&tables).set_accounts(accounts);
+        lock(&tables).set_accounts(accounts.into_iter().collect());
         Ok(Self {
             listen,
             socket,
@@ -140,7 +170,10 @@ impl Frames {
         let accounts = listed::accounts(&screening.current(), &self.digest_key);
         let count = accounts.len();
         self.front.set_accounts(&accounts);
-        lock(&self.tables).set_accounts(accounts);
+        let accounts: BlockList = accounts.into_iter().collect();
+        let before = lock(&self.tables).set_accounts(accounts);
+        // Not while the tables are held: it is as long as the new one.
+        drop(before);
         count
     }
 

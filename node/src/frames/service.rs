@@ -16,9 +16,6 @@ use super::{FirewallError, Frames, lock};
 use crate::node::Node;
 use crate::service::{NodeService, journal_problem};
 
-/// What is logged of an operator's change that was logged before and then failed.
-const FAILED: &str = "operator-action-failed";
-
 #[async_trait]
 impl FrameService for NodeService {
     async fn frames(&self) -> Result<FramesView, Problem> {
@@ -66,12 +63,15 @@ impl FrameService for NodeService {
     }
 
     async fn firewall(&self) -> Result<FirewallView, Problem> {
-        Ok(FirewallView { rules: lock(&of(&self.0)?.senders).view() })
+        // Whoever changes tables holds this for as long as it takes.
+        let rules = apart(&self.0, |_, frames| lock(&frames.senders).view()).await?;
+        Ok(FirewallView { rules })
     }
 
     async fn change_firewall(&self, request: FirewallRequest) -> Result<FirewallView, Problem> {
-        let (frames, at) = (of(&self.0)?, self.0.now());
-        frames.check_senders(&request, at).map_err(|error| firewall_problem(&error))?;
+        let (at, checked) = (self.0.now(), request.clone());
+        let checked = apart(&self.0, move |_, frames| frames.check_senders(&checked, at)).await?;
+        checked.map_err(|error| firewall_problem(&error))?;
         let FirewallRequest { traffic, network, action, reason, actor } = &request;
         let (action, traffic) = match (action, traffic) {
             (FirewallAction::Allow, Traffic::Frames) => ("allow", "frames"),
@@ -89,8 +89,8 @@ impl FrameService for NodeService {
     }
 }
 
-/// Logs what an operator does, then does it; of two operators one comes first. What fails after it was logged is logged
-/// too.
+/// Logs what an operator is about to do, does it, and logs what came of it: an entry that is about to do something and has
+/// none after it is not known to be in force. Of two operators one comes first.
 async fn operate<E: std::error::Error + Send + 'static>(
     node: &Arc<Node>,
     what: &'static str,
@@ -100,15 +100,32 @@ async fn operate<E: std::error::Error + Send + 'static>(
     let _operating = of(node)?.operating.lock().await;
     let replica = node.journal.consensus().status().replica;
     let detail = format!("{detail}, on replica {replica}");
-    node.log_operation(what, detail.clone()).await.map_err(journal_problem)?;
-    let doing = node.clone();
-    let done = spawn_blocking(move || doing.frames.as_ref().map(|frames| change(&doing, frames)));
-    let done = done.await.map_err(|error| Problem::internal(error.to_string()))?.unwrap_or(Ok(()));
-    if let Err(error) = &done {
-        let detail = format!("{what} {detail}: {error}");
-        node.log_operation(FAILED, detail).await.map_err(journal_problem)?;
+    node.log_operation(what, format!("{detail}: begins")).await.map_err(journal_problem)?;
+    let done = apart(node, change).await?;
+    let outcome = match &done {
+        Ok(()) => format!("{detail}: done"),
+        Err(error) => format!("{detail}: failed: {error}"),
+    };
+    if let Err(error) = node.log_operation(what, outcome).await {
+        tracing::error!(%error, what, "what came of an operator's change is not in the log");
+        if done.is_ok() {
+            return Err(
+                journal_problem(error).with_hint("it is done, and the log does not say so: do it again")
+            );
+        }
     }
     Ok(done)
+}
+
+/// Runs on a thread that may wait: for tables that somebody changes, for the kernel, for the disk.
+async fn apart<T: Send + 'static>(
+    node: &Arc<Node>,
+    work: impl FnOnce(&Node, &Frames) -> T + Send + 'static,
+) -> Result<T, Problem> {
+    of(node)?;
+    let working = node.clone();
+    let done = spawn_blocking(move || of(&working).map(|frames| work(&working, frames))).await;
+    done.map_err(|error| Problem::internal(error.to_string()))?
 }
 
 fn of(node: &Node) -> Result<&Frames, Problem> {

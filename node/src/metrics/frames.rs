@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use super::{VerdictLabel, WhatLabel};
 
 /// Why a BLOCK is not answered.
-const UNANSWERED: [&str; 2] = ["queue-full", "not-logged"];
+const UNANSWERED: [&str; 3] = ["queue-full", "not-logged", "not-compared"];
 /// The verdicts of replies.
 const VERDICTS: [Verdict; 3] = [Verdict::PreScreened, Verdict::Block, Verdict::Refused];
 
@@ -39,6 +39,13 @@ impl FrameMetrics {
         for verdict in VERDICTS {
             drop(self.replies.get_or_create(&VerdictLabel { verdict: verdict.name().to_owned() }));
         }
+        let reasons: Vec<Counted> = Reason::ALL.iter().map(|reason| Counted::from(*reason)).collect();
+        let elsewhere = [Counted::SEQUENCE_GAPS, Counted::WINDOW_LOST];
+        for (counted, name, _) in Counted::all() {
+            if !reasons.contains(&counted) && !elsewhere.contains(&counted) {
+                drop(self.packets.get_or_create(&WhatLabel { what: name.to_owned() }));
+            }
+        }
         for what in UNANSWERED {
             drop(self.unanswered.get_or_create(&WhatLabel { what: what.to_owned() }));
         }
@@ -59,7 +66,7 @@ impl FrameMetrics {
         );
         registry.register(
             "frame_windows_lost",
-            "Frames that no velocity window had room for: raise xdp.max_windows",
+            "Frames that no velocity window had room for, or whose window made room for another on the socket: raise xdp.max_windows. The kernel program makes room unseen",
             self.windows_lost.clone(),
         );
         registry.register("frame_replies", "Replies to frames, by verdict", self.replies.clone());
@@ -86,6 +93,17 @@ impl FrameMetrics {
             self.windows_lost.inc_by(by);
         } else if let Some((_, name, _)) = Counted::all().find(|(other, ..)| *other == counted) {
             self.packets.get_or_create(&WhatLabel { what: name.to_owned() }).inc_by(by);
+        }
+    }
+
+    /// The kernel program counted so many. What it may answer now it has answered.
+    pub(crate) fn count_driver(&self, counted: Counted, by: u64) {
+        self.count(counted, by);
+        let reason = Reason::ALL.iter().find(|reason| Counted::from(**reason) == counted);
+        let answered = reason.filter(|reason| reason.is_answered() && reason.verdict() != Verdict::Block);
+        if let Some(reason) = answered {
+            let label = VerdictLabel { verdict: reason.verdict().name().to_owned() };
+            self.replies.get_or_create(&label).inc_by(by);
         }
     }
 

@@ -95,25 +95,21 @@ impl<const TAGGED: bool> Maps<TAGGED> {
 
     /// Looks the address up in the prefixes, and remembers it if it may send at all.
     #[inline(always)]
-    fn look_up(&self, address: &Address, generation: u64) -> Option<&'static Source> {
+    fn look_up(&self, address: &Address, generation: u64) -> Option<(&'static Source, u64)> {
         let classes = match PREFIXES.get(Prefix::new(ADDRESS_BITS, address.0)) {
             Some(0) | None => return None,
-            Some(classes) => u64::from(*classes),
+            Some(classes) => *classes,
         };
+        let permission = Source::permission(generation, classes);
         if let Some(source) = SOURCES.get_ptr(address) {
             let source = unsafe { &*source };
-            source.classes.store(classes);
-            source.generation.store(generation);
-            return Some(source);
+            source.permission.store(permission);
+            return Some((source, classes.into()));
         }
-        let fresh = Source {
-            generation: Word::new(generation),
-            classes: Word::new(classes),
-            spent: [const { Word::new(0) }; 2],
-        };
+        let fresh = Source { permission: Word::new(permission), spent: [const { Word::new(0) }; 2] };
         // Another CPU may have been first; either entry serves.
         let _ = SOURCES.insert(address, &fresh, BPF_NOEXIST.into());
-        SOURCES.get_ptr(address).map(|source| unsafe { &*source })
+        SOURCES.get_ptr(address).map(|source| (unsafe { &*source }, classes.into()))
     }
 }
 
@@ -129,12 +125,12 @@ impl<const TAGGED_: bool> Tables for Maps<TAGGED_> {
     fn source(&mut self, address: &Address, class: Class) -> Option<&Word> {
         let generation = self.control.generation.load();
         let known = SOURCES.get_ptr(address).map(|source| unsafe { &*source });
-        let source = match known {
-            Some(source) if source.generation.load() == generation => source,
+        let allowed = known.and_then(|source| Source::allowed(source.permission.load(), generation));
+        let (source, classes) = match (known, allowed) {
+            (Some(source), Some(classes)) => (source, classes),
             _ => self.look_up(address, generation)?,
         };
-        let allowed = source.classes.load() & class as u64 != 0;
-        allowed.then_some(&source.spent[class.index()])
+        (classes & class as u64 != 0).then_some(&source.spent[class.index()])
     }
 
     #[inline(always)]
@@ -148,14 +144,18 @@ impl<const TAGGED_: bool> Tables for Maps<TAGGED_> {
     }
 
     #[inline(always)]
-    fn is_listed(&self, account: &Digest) -> bool {
+    fn active_list(&self) -> u32 {
+        self.control.active_list.load() as u32 & 1
+    }
+
+    #[inline(always)]
+    fn is_listed(&self, list: u32, account: &Digest) -> bool {
         let words = settings().filter_words;
-        let active = self.control.active_list.load() as u32 & 1;
         let (word, bits) = filter(account, words);
-        match FILTERS.get(active * words + word) {
+        match FILTERS.get(list * words + word) {
             Some(filter) if filter & bits != bits => false,
             _ => {
-                let listed = if active == 0 { LIST_A.get_ptr(account) } else { LIST_B.get_ptr(account) };
+                let listed = if list == 0 { LIST_A.get_ptr(account) } else { LIST_B.get_ptr(account) };
                 listed.is_some()
             }
         }

@@ -3,8 +3,7 @@
 //! `digest = SipHash-2-4-128(digest key, domain byte || canonical text)`. The digest key is the bank's, shared by its
 //! gateways and its nodes and by nobody else; it is not the key of any tag. Canonical texts, in ASCII:
 //!
-//! - account: the IBAN in its electronic form (upper case, no spaces), or the other identification exactly as the
-//!   message has it, without surrounding spaces;
+//! - account: the IBAN, or the other identification, in upper case and without any white space;
 //! - agent: the BIC in upper case, eight characters where the branch is XXX; without a BIC, the clearing system's code,
 //!   a slash and the member's identification.
 

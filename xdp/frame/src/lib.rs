@@ -30,7 +30,7 @@ pub use frame::{
 pub use rate::TICK_BITS;
 pub use reply::{REPLY_KIND, REPLY_LEN, Reply, ReplyError};
 pub use screen::{Class, Tables, admit_frames, admit_peer, release, screen};
-pub use sequence::{SEQUENCES_PER_SLOT, SLOTS, SequenceWindow};
+pub use sequence::{SEQUENCES_PER_SLOT, SLOTS, SequenceWindow, join};
 pub use shared::{Address, Blocked, Control, Limits, Settings, Source, Totals, WindowKey, filter};
 pub use siphash::{Key, hash};
 pub use verdict::{Reason, Verdict};

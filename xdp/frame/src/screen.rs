@@ -49,8 +49,11 @@ pub trait Tables {
     /// A word of this key's window of sequence numbers.
     fn sequences(&self, key_id: u8, slot: usize) -> Option<&Word>;
 
-    /// Whether the account is on the block list.
-    fn is_listed(&self, account: &Digest) -> bool;
+    /// Which block list is in force, where there are two.
+    fn active_list(&self) -> u32;
+
+    /// Whether the account is on this block list.
+    fn is_listed(&self, list: u32, account: &Digest) -> bool;
 
     /// The limits of the currency with this index.
     fn limits(&self, currency: u32) -> Limits;
@@ -151,10 +154,12 @@ fn admit_content<T: Tables>(frame: &Frame, now: u64, tables: &mut T) -> Result<(
 /// What is known of the payment: lists, then limits. The first finding is the reason.
 #[inline(always)]
 fn judge<T: Tables>(frame: &Frame, now: u64, tables: &mut T) -> Reason {
-    if tables.is_listed(&frame.debtor()) {
+    // One list for both, whatever happens meanwhile.
+    let list = tables.active_list();
+    if tables.is_listed(list, &frame.debtor()) {
         return Reason::DebtorListed;
     }
-    if tables.is_listed(&frame.creditor()) {
+    if tables.is_listed(list, &frame.creditor()) {
         return Reason::CreditorListed;
     }
     let currency = frame.currency();

@@ -4,6 +4,8 @@
 //! it is. A block has one slot (its number modulo [`SLOTS`]), and a slot only ever moves to later blocks, so a number
 //! that was taken is never taken again; one older than its slot's block is refused. One compare-and-exchange does it.
 
+use core::cmp::Ordering;
+
 use crate::word::Word;
 
 /// Sequence numbers that one word covers.
@@ -59,6 +61,21 @@ pub(crate) fn release(word: &Word, sequence: u64) {
     }
 }
 
+/// Takes over what another word of the same slot has seen: the later block's numbers, or those of both.
+pub fn join(word: &Word, other: u64) {
+    loop {
+        let own = word.load();
+        let joined = match (own >> SEQUENCES_PER_SLOT).cmp(&(other >> SEQUENCES_PER_SLOT)) {
+            Ordering::Less => other,
+            Ordering::Equal => own | other,
+            Ordering::Greater => own,
+        };
+        if joined == own || word.exchange(own, joined) {
+            return;
+        }
+    }
+}
+
 /// How many numbers never came, now that the slot of `old` moves on to `block`: those of its own block, and all of the
 /// blocks between that would have had this slot. A slot that was never used misses none.
 #[inline(always)]
@@ -110,6 +127,23 @@ mod tests {
         let of_its_own_block =
             (2 * lap..2 * lap + SEQUENCES_PER_SLOT).filter(|n| n % 100 == 7).count() as u64;
         assert_eq!(take(&window[slot(far)], far), Some(of_its_own_block + 7 * SEQUENCES_PER_SLOT));
+    }
+
+    #[test]
+    fn what_either_of_two_words_saw_is_seen_by_both() {
+        let (one, other) = (window(), window());
+        for (window, sequence) in [(&one, 3), (&other, 5), (&other, 3)] {
+            take(&window[0], sequence);
+        }
+        join(&one[0], other[0].load());
+        assert_eq!([3, 5].map(|sequence| take(&one[0], sequence)), [None, None]);
+        assert_eq!(take(&one[0], 4), Some(0));
+        let lap = SEQUENCES_PER_SLOT * SLOTS as u64;
+        take(&other[0], lap);
+        join(&one[0], other[0].load());
+        join(&other[0], one[0].load());
+        assert_eq!([4, lap].map(|sequence| take(&one[0], sequence)), [None, None]);
+        assert_eq!(one[0].load(), other[0].load());
     }
 
     #[test]

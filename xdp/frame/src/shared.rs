@@ -57,18 +57,32 @@ pub struct Control {
     pub active_list: Word,
     /// One more with each change of the allowed prefixes, so that what was remembered of an address is looked up again.
     pub generation: Word,
-    /// What addresses spend that could not be remembered, by [`Class`](crate::Class).
-    pub spare: [Word; 2],
+}
+
+/// Bits of a permission below its generation.
+const CLASS_BITS: u32 = 8;
+
+impl Source {
+    /// The permission of these classes, looked up in this generation.
+    #[inline(always)]
+    pub const fn permission(generation: u64, classes: u32) -> u64 {
+        generation << CLASS_BITS | classes as u64
+    }
+
+    /// The classes that a permission allows, if it is of this generation.
+    #[inline(always)]
+    pub const fn allowed(permission: u64, generation: u64) -> Option<u64> {
+        if permission >> CLASS_BITS == generation { Some(permission & ((1 << CLASS_BITS) - 1)) } else { None }
+    }
 }
 
 /// What is remembered of an address that may send.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Source {
-    /// The generation that `classes` was looked up in.
-    pub generation: Word,
-    /// The sum of the classes it may send.
-    pub classes: Word,
+    /// The sum of the classes it may send, and above it the generation that these were looked up in: one word, so that
+    /// what another CPU looked up before is never taken for new.
+    pub permission: Word,
     /// What it spent, by [`Class`](crate::Class).
     pub spent: [Word; 2],
 }

@@ -6,7 +6,8 @@
 
 use core::sync::atomic::AtomicU64;
 
-/// A shared 64-bit number. Nothing else is read by its leave, so the order of other accesses does not matter.
+/// A shared 64-bit number. It gives no order to other accesses: whoever says by one that others may be read puts a fence
+/// before it.
 #[derive(Debug, Default)]
 #[repr(transparent)]
 pub struct Word(AtomicU64);

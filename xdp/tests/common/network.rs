@@ -41,6 +41,11 @@ impl Network {
         for name in [&self.gateway, &self.node] {
             ip(&format!("netns add {name}"))?;
         }
+        self.plug()
+    }
+
+    /// Lays the cable, anew if it was taken away.
+    pub(crate) fn plug(&self) -> Result<(), String> {
         let Self { gateway, node } = self;
         ip(&format!("-n {gateway} link add {INTERFACE} type veth peer name {INTERFACE} netns {node}"))?;
         for (name, v4, v6) in [(gateway, GATEWAY_V4, GATEWAY_V6), (node, NODE_V4, NODE_V6)] {
