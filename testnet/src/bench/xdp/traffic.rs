@@ -48,6 +48,8 @@ const RATE: u64 = 100_000;
 /// For how long a rate is tried, and by how much it grows from one try to the next.
 const TRY: Duration = Duration::from_secs(2);
 const STEP: f64 = 1.2;
+/// Whoever judges nothing for so long has done.
+const SETTLING: Duration = Duration::from_millis(50);
 /// From which share of frames on a receiver loses some.
 const LOSES: f64 = 0.001;
 /// How much above the rate at which the socket loses some the driver is tried.
@@ -116,7 +118,7 @@ fn cost(cable: &Cable, role: Role, blocked: u64) -> Result<Option<f64>, BenchErr
     let mut gateway = child(cable.at_gateway(), Role::Gateway, blocked)?;
     let before = busy()?;
     let sent = gateway.number(&format!("send {STEADY} {RATE}"))?;
-    let judged = receiver.number("judged")?;
+    let judged = settled(&mut receiver, sent)?;
     let spent = busy()?.saturating_sub(before);
     let keeps_up = role == Role::Nobody || judged as f64 >= sent as f64 * (1.0 - LOSES);
     Ok(keeps_up.then_some(spent.as_nanos() as f64 / sent as f64))
@@ -156,8 +158,22 @@ fn lost(cable: &Cable, role: Role, rate: f64) -> Result<(f64, f64), BenchError> 
     let began = Instant::now();
     let sent = gateway.number(&format!("send {frames} {rate:.0}"))? as f64;
     let sending = began.elapsed().as_secs_f64();
-    let judged = receiver.number("judged")? as f64;
+    let judged = settled(&mut receiver, sent as u64)? as f64;
     Ok(((1.0 - judged / sent).max(0.0), sent / sending))
+}
+
+/// How many frames were judged, once all are or no more follow: what lies in a buffer when sending ends is not lost.
+#[expect(clippy::disallowed_methods, reason = "what is measured must not be disturbed meanwhile")]
+fn settled(receiver: &mut Peer, sent: u64) -> Result<u64, BenchError> {
+    let mut before = None;
+    loop {
+        let judged = receiver.number("judged")?;
+        if judged >= sent || before == Some(judged) {
+            return Ok(judged);
+        }
+        before = Some(judged);
+        std::thread::sleep(SETTLING);
+    }
 }
 
 /// CPU time that the machine has spent on anything, since it started.
@@ -298,7 +314,7 @@ fn read(blocked: u64) -> Result<(), BenchError> {
     let socket = UdpSocket::bind((NODE, config.frame_port))?;
     setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).map_err(failed)?;
     let mut model = Model::new(&config, &rules(&config));
-    model.set_accounts(blocked_accounts(blocked));
+    model.set_accounts(blocked_accounts(blocked).into_iter().collect());
     let judged = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&judged);
     std::thread::spawn(move || {
