@@ -60,8 +60,8 @@ impl Service for NodeService {
         payment::order_keys(message)
     }
 
-    async fn report(&self, message: Vec<u8>) -> Result<String, Problem> {
-        payment::report(&self.0, &message).await
+    async fn report(&self, message: Vec<u8>, places: Option<Vec<usize>>) -> Result<String, Problem> {
+        payment::report(&self.0, &message, places.as_deref()).await
     }
 
     async fn history(&self, uetr: Uetr, leg: Option<Leg>) -> Result<Vec<LogEntry>, Problem> {

@@ -5,6 +5,7 @@
 //! [`grpc`] the protobuf and its client; [`FilesConfig`] and [`KafkaConfig`] are the ways in without calls. Everything that fails is a [`Problem`], and leaves as problem+json (RFC 9457) or
 //! as a gRPC status.
 
+mod answer;
 pub mod audit;
 pub mod body;
 mod client;
@@ -29,10 +30,11 @@ mod tries;
 #[cfg(test)]
 mod tests;
 
+pub use crate::answer::AnswerForm;
 pub use crate::client::{Client, ClientError};
 pub use crate::config::{ApiConfig, ConfigError};
 pub use crate::error::{Problem, ProblemKind, ServeError};
-pub use crate::files::{AnswerForm, FilesConfig};
+pub use crate::files::FilesConfig;
 pub use crate::kafka::KafkaConfig;
 pub use crate::logins::{LoginCounter, Origin};
 pub use crate::metrics::ApiMetrics;

@@ -77,12 +77,7 @@ pub(crate) async fn submit(
     message: &[u8],
     places: Option<&[usize]>,
 ) -> Result<Submission, Problem> {
-    let mut payments = read(node, message)?;
-    if let Some(places) = places {
-        let part = places.iter().map(|place| payments.get(*place).cloned()).collect::<Option<Vec<_>>>();
-        payments =
-            part.ok_or_else(|| Problem::malformed("the message has no payment at one of the places"))?;
-    }
+    let payments = read(node, message, places)?;
     let message_type = payments.first().map(|payment| payment.message_type.clone()).unwrap_or_default();
     let submission = Submission { message_type, payments: decide_all(node, payments).await?, shadow: false };
     Ok(match node.screening.config.mode {
@@ -100,21 +95,27 @@ pub(crate) fn order_keys(message: &[u8]) -> Result<Vec<Digest>, Problem> {
     Ok(parse(message).map_err(message_problem)?.iter().map(key).collect())
 }
 
-/// Screens every payment of a message, and answers with the scheme's status report.
-pub(crate) async fn report(node: &Arc<Node>, message: &[u8]) -> Result<String, Problem> {
+/// Screens the payments of a message, or those at `places`, and answers with the scheme's status report.
+pub(crate) async fn report(
+    node: &Arc<Node>,
+    message: &[u8],
+    places: Option<&[usize]>,
+) -> Result<String, Problem> {
     if node.screening.config.mode == Mode::Shadow {
         return Err(Problem::conflict("this node runs in shadow: it answers no rail").with_hint(
             "ask for JSON; `hansa shadow compare` compares its verdicts with another screener's",
         ));
     }
-    let payments = read(node, message)?;
+    let payments = read(node, message, places)?;
     let answers = decide_all(node, payments.clone()).await?;
     let default = node.screening.current().policy().scheme;
     let scheme = payments.first().map_or(default, |payment| Scheme::of(payment, default));
     let said: Vec<_> =
         payments.iter().zip(&answers).map(|(payment, answer)| (payment, outward(scheme, answer))).collect();
     let now = node.now();
-    let id = digest("hansa/report-id/v1", &[message, &now.0.to_be_bytes()]).to_string();
+    // Reports on parts of one message at one moment differ in their names.
+    let part: Vec<u8> = places.unwrap_or_default().iter().flat_map(|place| place.to_be_bytes()).collect();
+    let id = digest("hansa/report-id/v1", &[message, &now.0.to_be_bytes(), &part]).to_string();
     report::write(scheme, &id[..REPORT_ID], now, &said)
         .map_err(|error| Problem::internal(format!("no status report can be written: {error}")))
 }
@@ -128,11 +129,14 @@ fn outward(scheme: Scheme, answer: &PaymentAnswer) -> Outward {
     }
 }
 
-fn read(node: &Node, message: &[u8]) -> Result<Vec<Payment>, Problem> {
+/// The payments of a message, or those at `places` in it.
+fn read(node: &Node, message: &[u8], places: Option<&[usize]>) -> Result<Vec<Payment>, Problem> {
     let begun = Instant::now();
     let payments = parse(message).map_err(message_problem)?;
     node.metrics.stage("parse", begun.elapsed());
-    Ok(payments)
+    let Some(places) = places else { return Ok(payments) };
+    let part = places.iter().map(|place| payments.get(*place).cloned()).collect::<Option<Vec<_>>>();
+    part.ok_or_else(|| Problem::malformed("the message has no payment at one of the places"))
 }
 
 async fn decide_all(node: &Arc<Node>, payments: Vec<Payment>) -> Result<Vec<PaymentAnswer>, Problem> {
@@ -250,13 +254,16 @@ fn assess(node: &Node, payment: &Payment, frame: Option<&BoundByFrame>) -> (Deci
 /// The answer to a payment whose key the log holds: the decision again, or a refusal if the content differs.
 async fn decided_before(node: &Node, index: u64, payment: &Payment) -> Result<PaymentAnswer, JournalError> {
     let (key, refused) = (payment.key(), payment.content_hash());
-    let decision = match node.journal.read(index)? {
-        Some((_, Record::Decision(DecisionRecord { decision, .. }))) => decision,
+    let record = match node.journal.read(index)? {
+        Some((_, Record::Decision(record))) => record,
         Some(_) => return Err(JournalError::NotADecision(index)),
         None => return Err(JournalError::Behind),
     };
+    let decision = &record.decision;
     if decision.content == refused {
-        return Ok(PaymentAnswer::of(&decision, index, true));
+        // Whoever logged it may have got no further.
+        frame::check_frame(node, &record, index).await?;
+        return Ok(PaymentAnswer::of(decision, index, true));
     }
     let at = node.now();
     let refusal = Refusal { key: key.clone(), decided: decision.content, refused, at };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::answer::AnswerForm;
 use crate::config::{ConfigError, MAX_CONCURRENCY, MAX_MS};
 
 /// Where messages come in as files, and how they are answered.
@@ -13,24 +14,12 @@ use crate::config::{ConfigError, MAX_CONCURRENCY, MAX_MS};
 pub struct FilesConfig {
     /// The drop folder; none, and no files are taken in.
     pub dir: Option<PathBuf>,
-    /// In what form messages are answered.
+    /// In what form messages are answered: a status report has the message's own name, JSON ends in `.json`.
     pub answer: AnswerForm,
     /// Files being decided at once.
     pub in_flight: usize,
     /// How often the folder is looked at, in milliseconds.
     pub poll_ms: u64,
-}
-
-/// In what form a message is answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AnswerForm {
-    /// The scheme's status report, an XML file of the message's own name.
-    #[default]
-    #[serde(rename = "pacs.002")]
-    Report,
-    /// The JSON of the HTTP interface, in a file of the message's name and `.json`.
-    Json,
 }
 
 impl Default for FilesConfig {

@@ -24,8 +24,9 @@ use futures::{StreamExt as _, stream};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-pub use self::config::{AnswerForm, FilesConfig};
+pub use self::config::FilesConfig;
 use self::folder::{Folder, Found, MAX_NAME, taken_back};
+use crate::answer::AnswerForm;
 use crate::error::{Problem, ProblemBody, ProblemKind, ServeError};
 use crate::shared::Shared;
 use crate::tries::{RETRY, Tries};
@@ -165,22 +166,13 @@ impl Files {
         message: Vec<u8>,
     ) -> Result<(&'static str, Vec<u8>), Problem> {
         let (deciding, form) = (Arc::clone(shared), self.config.answer);
-        shared
-            .to_its_end(async move {
-                match form {
-                    AnswerForm::Report => {
-                        deciding.service.report(message).await.map(|report| ("", report.into_bytes()))
-                    }
-                    AnswerForm::Json => {
-                        let submission = deciding.service.submit(message).await?.outward();
-                        let json = serde_json::to_vec(&submission);
-                        let json =
-                            json.map_err(|e| Problem::internal(format!("the answer is no JSON: {e}")))?;
-                        Ok((".json", json))
-                    }
-                }
-            })
-            .await
+        let decided =
+            shared.to_its_end(async move { form.answer(&*deciding.service, message, None).await }).await?;
+        let ends = match form {
+            AnswerForm::Report => "",
+            AnswerForm::Json => ".json",
+        };
+        Ok((ends, decided))
     }
 }
 

@@ -46,6 +46,7 @@ const ENVELOPE: usize = 4 << 10;
 /// What stands before a message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
 const SCREEN: &str = "/hansa.v1.Screening/Screen";
+const REPORT: &str = "/hansa.v1.Screening/Report";
 pub(crate) const SCREEN_STREAM: &str = "/hansa.v1.Screening/ScreenStream";
 const GET_TRANSACTION_AUDIT: &str = "/hansa.v1.Screening/GetTransactionAudit";
 
@@ -60,6 +61,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::catch_up));
     Router::new()
         .route_service(SCREEN, server.clone())
+        .route_service(REPORT, server.clone())
         .merge(looking)
         .route_layer(from_fn_with_state(Arc::clone(&shared), whole))
         .route_service(SCREEN_STREAM, server)
@@ -83,7 +85,7 @@ async fn whole(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
 
 async fn unknown_method(uri: Uri) -> Problem {
     Problem::new(ProblemKind::MethodNotAllowed, format!("there is no method {}", uri.path()))
-        .with_hint("the service is hansa.v1.Screening: Screen, ScreenStream and GetTransactionAudit")
+        .with_hint("the service is hansa.v1.Screening: Screen, Report, ScreenStream and GetTransactionAudit")
 }
 
 /// Gives what a guard refused the form of a gRPC status.

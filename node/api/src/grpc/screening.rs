@@ -31,6 +31,18 @@ impl proto::screening_server::Screening for Screening {
         Ok(Response::new(answer))
     }
 
+    async fn report(
+        &self,
+        request: Request<proto::ReportRequest>,
+    ) -> Result<Response<proto::ReportResponse>, Status> {
+        let message = request.into_inner().message;
+        let report = match within_limit(&self.0, &message) {
+            Ok(()) => self.0.service.report(message, None).await,
+            Err(problem) => Err(problem),
+        };
+        Ok(Response::new(proto::ReportResponse { report: report.map_err(refused)?.into_bytes() }))
+    }
+
     async fn screen_stream(
         &self,
         request: Request<Streaming<proto::ScreenStreamRequest>>,
@@ -61,17 +73,22 @@ pub(super) async fn screen(
     message: Vec<u8>,
     internal: bool,
 ) -> Result<proto::ScreenResponse, Problem> {
+    within_limit(shared, &message)?;
+    let submission = shared.service.submit(message).await?;
+    Ok(match internal {
+        true => submission.into(),
+        false => submission.outward().into(),
+    })
+}
+
+fn within_limit(shared: &Shared, message: &[u8]) -> Result<(), Problem> {
     if message.len() > shared.body_limit {
         let detail = format!("the message has {} bytes, more than {}", message.len(), shared.body_limit);
         return Err(
             Problem::new(ProblemKind::TooLarge, detail).with_hint("send fewer payments in one message")
         );
     }
-    let submission = shared.service.submit(message).await?;
-    Ok(match internal {
-        true => submission.into(),
-        false => submission.outward().into(),
-    })
+    Ok(())
 }
 
 fn asked(request: proto::GetTransactionAuditRequest) -> Result<AuditRequest, Problem> {

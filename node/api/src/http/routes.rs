@@ -54,7 +54,7 @@ pub(super) async fn submit(
     Xml(message): Xml,
 ) -> Answer {
     if wants_xml(&headers) {
-        let report = app.service.report(message).await?;
+        let report = app.service.report(message, None).await?;
         return Ok((StatusCode::OK, [(CONTENT_TYPE, "application/xml")], report).into_response());
     }
     let submission = app.service.submit(message).await?;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::answer::AnswerForm;
 use crate::config::{ConfigError, MAX_CONCURRENCY, MAX_MS};
 
 /// Where messages come in as records of a broker, and where their answers go.
@@ -22,6 +23,8 @@ pub struct KafkaConfig {
     pub keyed: String,
     /// The topic of the answers.
     pub answers: String,
+    /// In what form these are.
+    pub answer: AnswerForm,
     /// The topic of what cannot be answered.
     pub dead_letters: String,
     /// The topic that customers come in by; none, and they come otherwise.
@@ -41,6 +44,7 @@ impl Default for KafkaConfig {
             messages: "hansa.messages".to_owned(),
             keyed: "hansa.keyed".to_owned(),
             answers: "hansa.answers".to_owned(),
+            answer: AnswerForm::Json,
             dead_letters: "hansa.dead-letters".to_owned(),
             customers: None,
             queue: 64,

@@ -188,16 +188,11 @@ impl Tools {
         let places = record::places(record)?;
         let call = self.shared.place().await;
         let deciding = Arc::clone(&self.shared);
-        let decided = self.shared.to_its_end(async move {
-            match places {
-                None => deciding.service.submit(message).await,
-                Some(places) => deciding.service.submit_part(message, places).await,
-            }
-        });
-        let submission = decided.await?.outward();
+        let form = self.config.answer;
+        let decided =
+            self.shared.to_its_end(async move { form.answer(&*deciding.service, message, places).await });
+        let answer = decided.await?;
         drop(call);
-        let answer = serde_json::to_vec(&submission)
-            .map_err(|error| Problem::internal(format!("the answer is no JSON: {error}")))?;
         let key = record.key().unwrap_or_default();
         self.write(&self.config.answers, key, &answer, record::answered(record)).await
     }

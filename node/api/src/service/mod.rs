@@ -49,12 +49,12 @@ pub trait Service: FrameService + ScreeningService {
     /// As [`Self::submit`], as far as it is about the message.
     fn order_keys(&self, message: &[u8]) -> Result<Vec<Digest>, Problem>;
 
-    /// As [`Self::submit`], answered as the scheme has it: a status report (pacs.002) with a status for each payment,
-    /// nothing of the bank's own view.
+    /// As [`Self::submit`], or [`Self::submit_part`] where places are named, answered as the scheme has it: a status
+    /// report (pacs.002) with a status for each payment, nothing of the bank's own view.
     ///
     /// # Errors
-    /// As [`Self::submit`].
-    async fn report(&self, message: Vec<u8>) -> Result<String, Problem>;
+    /// As these; [`Problem::conflict`] in shadow, where the rail is not answered.
+    async fn report(&self, message: Vec<u8>, places: Option<Vec<usize>>) -> Result<String, Problem>;
 
     /// Everything that the log holds about a payment, in the log's order: of one leg, or of all.
     ///

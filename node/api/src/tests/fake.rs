@@ -66,8 +66,9 @@ impl Fake {
 
 #[async_trait]
 impl Service for Fake {
-    async fn report(&self, message: Vec<u8>) -> Result<String, Problem> {
-        self.note(format!("report on {} bytes", message.len()));
+    async fn report(&self, message: Vec<u8>, places: Option<Vec<usize>>) -> Result<String, Problem> {
+        let places = places.map_or(String::new(), |places| format!(" at {places:?}"));
+        self.note(format!("report on {} bytes{places}", message.len()));
         Ok("<Document/>".to_owned())
     }
 

@@ -96,6 +96,19 @@ fn a_message_is_answered_with_the_banks_own_view_only_if_asked() {
     assert_eq!((duplicate.reason_code.as_str(), duplicate.internal), ("AM05", None));
 }
 
+#[test]
+fn a_message_is_answered_by_a_status_report_for_the_rail() {
+    let node = Node::start(ApiConfig { body_limit: 5_000, ..ApiConfig::default() });
+    let report = |message: Vec<u8>| {
+        let answer =
+            node.runtime.block_on(client(&node, &node.token).report(proto::ReportRequest { message }));
+        answer.map(tonic::Response::into_inner)
+    };
+    assert_eq!(report(b"one".to_vec()).unwrap().report, b"<Document/>");
+    assert_eq!(report(vec![b'x'; 5_001]).unwrap_err().code(), Code::OutOfRange);
+    assert_eq!(*node.fake.calls.lock().unwrap(), ["report on 3 bytes"]);
+}
+
 #[track_caller]
 fn refused(status: &Status, code: Code, reason: &str) {
     assert_eq!(status.code(), code, "{status:?}");

@@ -21,7 +21,7 @@ use super::node::Node;
 use super::samples;
 use crate::kafka::KafkaConfig;
 use crate::model::{PaymentAnswer, Submission};
-use crate::{ApiConfig, FilesConfig, ServeError};
+use crate::{AnswerForm, ApiConfig, FilesConfig, ServeError};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const PARTITIONS: i32 = 3;
@@ -219,6 +219,22 @@ fn messages_are_keyed_by_account_decided_and_answered() {
         answers.iter().map(|answer| (name(answer), answer.verdict.unwrap())).collect();
     assert_eq!(verdicts, expected(&broker, 4));
     assert_eq!(verdicts.values().filter(|verdict| **verdict == Verdict::Investigate).count(), 1);
+    node.stop();
+    node.ended().unwrap();
+}
+
+#[test]
+fn messages_are_answered_by_status_reports_where_the_rail_wants_them() {
+    let broker = Broker::start();
+    let config = KafkaConfig { answer: AnswerForm::Report, ..broker.config() };
+    let mut node = broker.node(&config, Some(Replica::default()));
+    broker.send(0, "anna 1\nbert 2\nanna 3");
+    let answers = broker.read(&KafkaConfig::default().answers, |records| records.len() == 2);
+    assert!(answers.iter().all(|record| record.payload() == Some(b"<Document/>")));
+    let asked: BTreeSet<String> = node.fake.calls.lock().unwrap().iter().cloned().collect();
+    // Each account's payments are reported by themselves.
+    let wanted = ["report on 20 bytes at [0, 2]", "report on 20 bytes at [1]"].map(str::to_owned);
+    assert_eq!(asked, BTreeSet::from(wanted));
     node.stop();
     node.ended().unwrap();
 }
