@@ -358,7 +358,7 @@ fn spawn(node: &Arc<Node>, changes: broadcast::Receiver<Change>) -> JoinSet<Stri
         "taking frames in ended".to_owned()
     });
     tasks.spawn(async move {
-        frame::run_driver(driving).await;
+        tokio::join!(frame::run_driver(driving.clone()), frame::run_clock(driving));
         "reading the driver's frames ended".to_owned()
     });
     tasks.spawn(async move {

@@ -48,6 +48,9 @@ pub enum ConfigError {
     /// A variable names no setting.
     #[error("environment variable {0}: {1}")]
     Environment(String, &'static str),
+    /// Answers to a rail that is not answered.
+    #[error("{0} is \"pacs.002\", and in shadow the rail is not answered: set it to \"json\"")]
+    Shadow(&'static str),
 }
 
 /// Everything a node is told.
@@ -282,7 +285,22 @@ impl Config {
         config.sections = sections;
         let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
         config.paths().for_each(|p| *p = folder.join(&*p));
+        config.check_shadow()?;
         Ok(config)
+    }
+
+    /// In shadow nothing answers the rail: a way in that does would refuse every message.
+    fn check_shadow(&self) -> Result<(), ConfigError> {
+        let answers = [
+            ("files.answer", self.files.dir.is_some(), self.files.answer),
+            ("kafka.answer", !self.kafka.brokers.is_empty(), self.kafka.answer),
+        ];
+        let to_rail =
+            answers.into_iter().find(|(_, used, form)| *used && *form == hansa_api::AnswerForm::Report);
+        match to_rail {
+            Some((name, ..)) if self.screening.mode == Mode::Shadow => Err(ConfigError::Shadow(name)),
+            _ => Ok(()),
+        }
     }
 
     /// The folder of archived lists, models and rules.
@@ -449,6 +467,18 @@ mod tests {
         assert!(matches!(load(&format!("{FILE}\nspeed = 3"), &[]), Err(ConfigError::Parse { .. })));
         assert!(matches!(load(FILE, &[("HANSA_NODE__SPEED", "3")]), Err(ConfigError::Parse { .. })));
         assert!(matches!(load(FILE, &[("HANSA_SPEED", "3")]), Err(ConfigError::Environment(..))));
+    }
+
+    #[test]
+    fn in_shadow_no_way_in_answers_the_rail() {
+        let shadow = |more: &str| load(&format!("{FILE}\n{more}"), &[("HANSA_SCREENING__MODE", "shadow")]);
+        assert!(shadow("").is_ok() && shadow("[files]\ndir = \"drop\"\nanswer = \"json\"").is_ok());
+        let refused = shadow("[files]\ndir = \"drop\"").unwrap_err().to_string();
+        assert!(refused.starts_with("files.answer"), "{refused}");
+        let kafka = "[kafka]\nbrokers = [\"127.0.0.1:9092\"]";
+        assert!(shadow(kafka).is_ok());
+        let refused = shadow(&format!("{kafka}\nanswer = \"pacs.002\"")).unwrap_err().to_string();
+        assert!(refused.starts_with("kafka.answer"), "{refused}");
     }
 
     #[test]

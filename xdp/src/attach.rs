@@ -87,13 +87,18 @@ pub(crate) fn remove_pinned(folder: &Path) -> Result<(), Error> {
 }
 
 fn pinned(folder: &Path) -> Result<Vec<(Mode, PathBuf, Link)>, Error> {
-    let there =
-        PINS.map(|(mode, name)| (mode, folder.join(name))).into_iter().filter(|(_, path)| path.exists());
-    let open = |(mode, path): (Mode, PathBuf)| match Link::open(&path) {
-        Ok(link) => Ok((mode, path, link)),
-        Err(error) => Err(Error::Pin { path, source: error.into() }),
-    };
-    there.map(open).collect()
+    let mut found = Vec::new();
+    for (mode, name) in PINS {
+        let path = folder.join(name);
+        let link = match path.try_exists() {
+            Ok(false) => continue,
+            Ok(true) => Link::open(&path),
+            Err(error) => Err(error),
+        };
+        let link = link.map_err(|error| Error::Pin { path: path.clone(), source: error.into() })?;
+        found.push((mode, path, link));
+    }
+    Ok(found)
 }
 
 fn name(mode: Mode) -> &'static str {
@@ -102,14 +107,9 @@ fn name(mode: Mode) -> &'static str {
 }
 
 impl Attached {
-    /// Puts another loaded program in the place of this one, between two packets. When this returns no packet is in the
-    /// old one.
+    /// Puts another loaded program in the place of this one, between two packets. Packets may still be in the old one.
     pub(crate) fn replace(&self, program: BorrowedFd<'_>) -> Result<(), Error> {
-        self.link
-            .update(program)
-            .map_err(|source| Error::System { call: "replacing the program", source })?;
-        wait_for_packets();
-        Ok(())
+        self.link.update(program).map_err(|source| Error::System { call: "replacing the program", source })
     }
 
     /// Takes the program off. When this returns no packet is in it.

@@ -17,7 +17,7 @@ use crate::kernel::{KEYS, Sequences};
 use crate::list::Lists;
 use crate::object::{explain, load};
 use crate::rules::Rules;
-use crate::sys::{Pages, clocks, update_batch};
+use crate::sys::{Pages, clocks, update_batch, wait_for_packets};
 
 /// The node's program in the object.
 pub(crate) const PROGRAM: &str = "hansa_xdp";
@@ -73,8 +73,10 @@ impl Driver {
         seen: Option<&Sequences>,
     ) -> Result<(Self, BlockedFrames), Error> {
         let attached = Self::attach_fresh(config, rules, accounts, seen);
-        if attached.is_err() {
-            Self::remove_pinned(config)?;
+        if attached.is_err()
+            && let Err(error) = Self::remove_pinned(config)
+        {
+            tracing::error!(%error, "a program of an earlier node goes on judging: see `ip link`, and detach it");
         }
         attached
     }
@@ -94,11 +96,12 @@ impl Driver {
         let interface = config.interface.clone().ok_or(Error::NoInterface)?;
         let (mut loaded, blocked) = Loaded::new(load(config)?, config, rules, accounts)?;
         let id = loaded.program(PROGRAM)?.1;
-        if let Some(seen) = seen {
-            loaded.sequences.join(seen);
-        }
+        let join = |loaded: &Loaded| seen.into_iter().for_each(|seen| loaded.sequences.join(seen));
+        join(&loaded);
         let (attached, (mode, why)) =
             attach(loaded.program_fd(PROGRAM)?, &interface, config.mode, config.pin.as_deref())?;
+        // A card may take its time, and the socket judged meanwhile.
+        join(&loaded);
         let status = Status {
             interface,
             mode,
@@ -121,10 +124,13 @@ impl Driver {
         config.check()?;
         let (mut loaded, blocked) = Loaded::new(load(config)?, config, rules, accounts)?;
         let id = loaded.program(PROGRAM)?.1;
-        loaded.sequences.join(&self.loaded.sequences);
         let mut held = self.attached();
-        held.as_ref().ok_or(Error::Detached)?.replace(loaded.program_fd(PROGRAM)?)?;
-        // What this one saw meanwhile.
+        let attached = held.as_ref().ok_or(Error::Detached)?;
+        // Before, at once, and when no packet is in this one any more: what it saw is then seen, and no gap.
+        loaded.sequences.join(&self.loaded.sequences);
+        attached.replace(loaded.program_fd(PROGRAM)?)?;
+        loaded.sequences.join(&self.loaded.sequences);
+        wait_for_packets();
         loaded.sequences.join(&self.loaded.sequences);
         let status = Status { program: id, ..self.status.clone() };
         Ok((Self { loaded, attached: Mutex::new(held.take()), status }, blocked))

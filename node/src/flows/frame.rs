@@ -102,13 +102,29 @@ pub(crate) async fn run(node: Arc<Node>) {
     }
 }
 
-/// Reads what the kernel program blocks, tells it the time, and counts what it counts.
+/// Tells the kernel program the time, looks after it, and counts what it counts.
+pub(crate) async fn run_clock(node: Arc<Node>) {
+    if node.frames.is_none() {
+        return std::future::pending().await;
+    }
+    let mut ticks = interval(SECOND);
+    loop {
+        ticks.tick().await;
+        let ticking = node.clone();
+        let counted = spawn_blocking(move || ticking.frames.as_ref().map(|frames| frames.front.tick()));
+        for (counter, by) in counted.await.ok().flatten().unwrap_or_default() {
+            node.metrics.frames.count_driver(counter, by);
+        }
+    }
+}
+
+/// Reads what the kernel program blocks.
 pub(crate) async fn run_driver(node: Arc<Node>) {
     let front = node.frames.as_ref().map(|frames| &frames.front);
     let Some((front, mut streams)) = front.and_then(|front| Some((front, front.take_streams()?))) else {
         return std::future::pending().await;
     };
-    let (mut ticks, mut stream) = (interval(SECOND), Stream::None);
+    let mut stream = Stream::None;
     loop {
         tokio::select! {
             Some(newer) = streams.recv() => {
@@ -124,9 +140,6 @@ pub(crate) async fn run_driver(node: Arc<Node>) {
                     front.give_up(&error);
                 }
             },
-            _ = ticks.tick() => {
-                front.tick().into_iter().for_each(|(counter, by)| node.metrics.frames.count_driver(counter, by));
-            }
         }
     }
 }
@@ -222,7 +235,11 @@ async fn record(node: &Node, frames: &Frames, blocked: &BlockedFrame) -> Result<
         }
         outcome => {
             // Where another replica leads, this one shows the record before it is answered.
-            node.shown(&outcome).await;
+            if let Outcome::Appended { index } = outcome
+                && !node.caught_up(index + 1).await
+            {
+                return Err(BlockError::Compare(JournalError::Behind));
+            }
             check_decisions(node, frames, &block, &leg).await.map_err(BlockError::Compare)?;
             Ok(blocked.reason)
         }
@@ -355,10 +372,17 @@ pub(crate) async fn check_frame(
     };
     let named = node.frames.as_ref().and_then(|frames| Some((payment.uetr?, frames.leg(payment)?)));
     let Some((uetr, leg)) = named else { return Ok(()) };
+    // Where another replica leads, what stands before the decision may not be here yet.
+    if !node.caught_up(index + 1).await {
+        tracing::warn!(index, "a decision is compared with the frames that this replica has applied so far");
+    }
     let found = node.journal.consensus().find_unique(&unique(node, &uetr, &leg).key)?;
     let Some(at) = found else { return Ok(()) };
-    match node.journal.read(at)? {
-        Some((_, Record::FrameBlock(block))) => came_after(node, &block, record, index).await,
-        _ => Err(JournalError::NotAFrame(at)),
+    match node.journal.read(at) {
+        Ok(Some((_, Record::FrameBlock(block)))) => came_after(node, &block, record, index).await,
+        // It was compared as long as it was there.
+        Err(JournalError::Erased(_)) => Ok(()),
+        Ok(_) => Err(JournalError::NotAFrame(at)),
+        Err(error) => Err(error),
     }
 }

@@ -55,7 +55,10 @@ impl Front {
         };
         let attached = match front.config.interface {
             Some(_) => front.attach(rules, accounts, tables),
-            None => Driver::remove_pinned(&front.config),
+            None => Driver::remove_pinned(&front.config).inspect_err(|error| {
+                tracing::error!(%error, "a program of an earlier node goes on judging: see `ip link`");
+                front.become_other(None, State::Failed(error.to_string()), None);
+            }),
         };
         if let Err(error) = attached {
             tracing::warn!(%error, "frames are not screened in the driver; the socket gives the same verdicts");
@@ -84,7 +87,7 @@ impl Front {
             Err(error) => {
                 // One that is there goes on.
                 if !matches!(self.state(), State::Driver(_)) {
-                    self.become_other(State::Failed(error.to_string()), None);
+                    self.become_other(None, State::Failed(error.to_string()), None);
                 }
                 return Err(error);
             }
@@ -93,16 +96,16 @@ impl Front {
         lock(tables).share_sequences(sequences.clone());
         // What the socket saw meanwhile.
         sequences.join(&seen);
-        self.become_other(State::Driver(Arc::new(driver)), Some(blocked));
+        self.become_other(None, State::Driver(Arc::new(driver)), Some(blocked));
         Ok(())
     }
 
     /// Gives up a program whose interface went away.
     fn look(&self) {
         if let State::Driver(driver) = self.state()
-            && let Err(error) = driver.check()
+            && let Err(error @ Error::Gone { .. }) = driver.check()
         {
-            self.give_up(&error);
+            self.give_up_on(&driver, &error);
         }
     }
 
@@ -112,27 +115,37 @@ impl Front {
             State::Driver(driver) => driver.detach()?,
             State::Unwanted | State::Detached(_) | State::Failed(_) => Driver::remove_pinned(&self.config)?,
         }
-        self.become_other(State::Detached(actor.clone()), None);
+        self.become_other(None, State::Detached(actor.clone()), None);
         Ok(())
     }
 
     /// Takes the program off since it does not work: the socket screens from here on.
     pub(crate) fn give_up(&self, why: &Error) {
-        tracing::error!(%why, "the kernel program is detached; the socket gives the same verdicts");
-        if let State::Driver(driver) = self.state()
-            && let Err(error) = driver.detach()
-        {
-            tracing::error!(%error, "the kernel program may still be attached: see `ip link`");
+        if let State::Driver(driver) = self.state() {
+            self.give_up_on(&driver, why);
         }
-        self.become_other(State::Failed(why.to_string()), None);
     }
 
-    /// Nothing is in the program before when this is called: all that it counted and blocked is there.
-    fn become_other(&self, state: State, stream: Stream) {
+    fn give_up_on(&self, driver: &Arc<Driver>, why: &Error) {
+        tracing::error!(%why, "the kernel program is detached; the socket gives the same verdicts");
+        if let Err(error) = driver.detach() {
+            tracing::error!(%error, "the kernel program may still be attached: see `ip link`");
+        }
+        self.become_other(Some(driver), State::Failed(why.to_string()), None);
+    }
+
+    /// Nothing is in the program before when this is called: all that it counted and blocked is there. Nothing changes if
+    /// that is to be `judged`, and another has its place by now.
+    fn become_other(&self, judged: Option<&Arc<Driver>>, state: State, stream: Stream) {
         let mut counted = self.count();
-        *lock(&self.state) = state;
+        let mut current = lock(&self.state);
+        let is_judged = |judged| matches!(&*current, State::Driver(driver) if Arc::ptr_eq(driver, judged));
+        if !judged.is_none_or(is_judged) {
+            return;
+        }
+        *current = state;
         counted.begin_anew();
-        drop(counted);
+        drop((current, counted));
         // Whoever hears them goes with the node, as this does.
         let _ = self.streams.send(stream);
     }
@@ -142,7 +155,7 @@ impl Front {
         lock(&self.heard).take()
     }
 
-    /// Tells the program the time, and returns what it counted since this was called last.
+    /// Tells the program the time, and returns what it counted since this was called last. It may wait for the kernel.
     pub(crate) fn tick(&self) -> Vec<(Counter, u64)> {
         self.look();
         if let State::Driver(driver) = self.state() {
@@ -177,7 +190,7 @@ impl Front {
         if let State::Driver(driver) = self.state()
             && let Err(error) = change(&driver)
         {
-            self.give_up(&error);
+            self.give_up_on(&driver, &error);
         }
     }
 

@@ -110,7 +110,7 @@ async fn operate<E: std::error::Error + Send + 'static>(
         tracing::error!(%error, what, "what came of an operator's change is not in the log");
         if done.is_ok() {
             return Err(
-                journal_problem(error).with_hint("it is done, and the log does not say so: do it again")
+                journal_problem(error).with_hint("it is done, and the log does not say so: `hansa firewall list` and `hansa xdp status` say what is in force")
             );
         }
     }

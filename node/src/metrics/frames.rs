@@ -69,7 +69,11 @@ impl FrameMetrics {
             "Frames that no velocity window had room for, or whose window made room for another on the socket: raise xdp.max_windows. The kernel program makes room unseen",
             self.windows_lost.clone(),
         );
-        registry.register("frame_replies", "Replies to frames, by verdict", self.replies.clone());
+        registry.register(
+            "frame_replies",
+            "Replies to frames, by verdict; those of a datagram that found the ring buffer full count twice",
+            self.replies.clone(),
+        );
         registry.register(
             "frame_blocks_unanswered",
             "Blocked frames that nobody was told of, by why: the gateway fails closed, investigate any",
