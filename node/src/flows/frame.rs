@@ -4,6 +4,7 @@
 //! answered, and silence is the gateway's fail-closed. There is one record for a payment and leg: another frame of it
 //! that is blocked gets the same answer.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,18 +87,18 @@ pub(crate) async fn run(node: Arc<Node>) {
             }
         };
         let now = now_ns();
-        let mut answer = Vec::new();
+        let (mut answer, mut verdicts) = (Vec::new(), Vec::new());
         for Judged { frame, reason } in frames.judge(source.ip(), &datagram[..length], now) {
             if reason.verdict() == Verdict::Block {
                 blocked(&node, BlockedFrame { frame, reason, source, at: now });
             } else if let Some(reply) = frames.reply(&frame, reason, now) {
-                node.metrics.frames.replied(reason.verdict());
+                verdicts.push(reason.verdict());
                 answer.extend_from_slice(&reply);
             }
         }
         frames.newly_counted().into_iter().for_each(|(counter, by)| node.metrics.frames.count(counter, by));
         if !answer.is_empty() {
-            send(frames, &answer, source).await;
+            send(&node, frames, &answer, source, &verdicts).await;
         }
     }
 }
@@ -187,8 +188,7 @@ pub(crate) fn blocked(node: &Arc<Node>, blocked: BlockedFrame) {
                 // From its verdict on, in the driver or here.
                 node.metrics.stage("frame", Duration::from_nanos(now_ns().saturating_sub(blocked.at)));
                 if let Some(reply) = frames.reply(&blocked.frame, reason, now_ns()) {
-                    node.metrics.frames.replied(Verdict::Block);
-                    send(frames, &reply, blocked.source).await;
+                    send(&node, frames, &reply, blocked.source, &[Verdict::Block]).await;
                 }
             }
             Err(error) => {
@@ -201,9 +201,14 @@ pub(crate) fn blocked(node: &Arc<Node>, blocked: BlockedFrame) {
     });
 }
 
-async fn send(frames: &Frames, reply: &[u8], to: std::net::SocketAddr) {
-    if let Err(error) = frames.socket.send_to(reply, to).await {
-        tracing::debug!(%error, %to, "a reply did not leave; the gateway fails closed");
+/// Sends a datagram of replies with these verdicts, and counts them, or that they did not leave.
+async fn send(node: &Node, frames: &Frames, replies: &[u8], to: SocketAddr, verdicts: &[Verdict]) {
+    match frames.socket.send_to(replies, to).await {
+        Ok(_) => verdicts.iter().for_each(|verdict| node.metrics.frames.replied(*verdict)),
+        Err(error) => {
+            tracing::debug!(%error, %to, "replies did not leave; the gateway fails closed");
+            node.metrics.frames.not_sent(verdicts.len() as u64);
+        }
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) struct FrameMetrics {
     gaps: Counter,
     windows_lost: Counter,
     replies: Family<VerdictLabel, Counter>,
+    replies_lost: Counter,
     unanswered: Family<WhatLabel, Counter>,
     waiting: Gauge,
 }
@@ -75,6 +76,11 @@ impl FrameMetrics {
             self.replies.clone(),
         );
         registry.register(
+            "frame_replies_lost",
+            "Replies to frames that the network did not take: the gateway fails closed, investigate any",
+            self.replies_lost.clone(),
+        );
+        registry.register(
             "frame_blocks_unanswered",
             "Blocked frames that nobody was told of, by why: the gateway fails closed, investigate any",
             self.unanswered.clone(),
@@ -109,6 +115,11 @@ impl FrameMetrics {
             let label = VerdictLabel { verdict: reason.verdict().name().to_owned() };
             self.replies.get_or_create(&label).inc_by(by);
         }
+    }
+
+    /// So many replies did not leave.
+    pub(crate) fn not_sent(&self, replies: u64) {
+        self.replies_lost.inc_by(replies);
     }
 
     /// A frame was answered.
