@@ -182,16 +182,20 @@ pub fn now_ms() -> u64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn sequence_numbers_are_used_once_and_begin_above_the_last() {
-        let dir = tempfile::tempdir().unwrap();
-        let gateway = Gateway {
+    fn gateway(folder: &Path) -> Gateway {
+        Gateway {
             key_id: 1,
             key: Key::new([1; 16]),
             digest_key: Key::new([2; 16]),
-            sequence: dir.path().join("1.sequence"),
+            sequence: folder.join("1.sequence"),
             scheme: Scheme::Sct,
-        };
+        }
+    }
+
+    #[test]
+    fn sequence_numbers_are_used_once_and_begin_above_the_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let gateway = gateway(dir.path());
         assert_eq!(gateway.take(3, 1_000).unwrap(), 1_000_000);
         assert_eq!(gateway.take(1, 2_000).unwrap(), 1_000_003);
         fs::write(&gateway.sequence, "x").unwrap();
@@ -201,13 +205,7 @@ mod tests {
     #[test]
     fn a_gateway_hears_nothing_but_authentic_replies() {
         let dir = tempfile::tempdir().unwrap();
-        let gateway = Gateway {
-            key_id: 1,
-            key: Key::new([1; 16]),
-            digest_key: Key::new([2; 16]),
-            sequence: dir.path().join("1.sequence"),
-            scheme: Scheme::Sct,
-        };
+        let gateway = gateway(dir.path());
         let mut fields = frames::fields(&gateway.digest_key, &frames::example(), Scheme::Sct)
             .expect("the example has all");
         fields.key_id = 1;

@@ -124,11 +124,6 @@ impl Firewall {
         self.rules.insert((class as u8, prefix), is_allowed);
     }
 
-    /// Forgets what was said of `prefix`; false where nothing was.
-    pub fn forget(&mut self, class: Class, prefix: Prefix) -> bool {
-        self.rules.remove(&(class as u8, prefix)).is_some()
-    }
-
     /// What is said of each prefix.
     pub fn rules(&self, class: Class) -> impl Iterator<Item = (Prefix, bool)> {
         let of_class = self.rules.iter().filter(move |((of, _), _)| *of == class as u8);
@@ -199,7 +194,7 @@ mod tests {
         assert_eq!(table[&prefix("10.0.0.0/8")], Class::Frames as u32);
         assert_eq!(table[&prefix("10.1.0.0/16")], 0);
         assert_eq!(table[&prefix("10.1.2.3")], Class::Peer as u32);
-        assert!(firewall.forget(Class::Frames, prefix("10.1.0.0/16")));
+        firewall.set(Class::Frames, prefix("10.1.0.0/16"), true);
         assert_eq!(firewall.table()[&prefix("10.1.2.3")], Class::Peer as u32 + Class::Frames as u32);
     }
 }

@@ -122,11 +122,6 @@ impl Model {
         admit_peer(&mapped(source), now, self)
     }
 
-    /// The key of this id, under which a reply is tagged.
-    pub fn reply_key(&self, id: u8) -> Option<&Key> {
-        self.key(id)
-    }
-
     /// What was counted.
     pub fn counters(&self) -> impl Iterator<Item = (Counter, u64)> {
         self.counters.iter().map(|(counter, value)| (*counter, *value))
