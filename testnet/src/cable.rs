@@ -59,7 +59,8 @@ impl Cable {
         ip(&format!("-n {gateway} link add {INTERFACE} type veth peer name {INTERFACE} netns {node}"))?;
         for (name, address) in [(gateway, GATEWAY), (node, NODE)] {
             ip(&format!("-n {name} addr add {address}/24 dev {INTERFACE}"))?;
-            ip(&format!("-n {name} link set {INTERFACE} up"))?;
+            // Each datagram is a packet of its own, as on a network, though many were handed over at once.
+            ip(&format!("-n {name} link set {INTERFACE} gso_max_segs 1 up"))?;
         }
         Ok(cable)
     }
@@ -103,6 +104,14 @@ impl Cable {
     /// See [`CableError`].
     pub fn interface_at_node(&self) -> Result<String, CableError> {
         ip(&format!("-n {} link show {INTERFACE}", self.node))
+    }
+
+    /// Takes the interfaces away, as a card that is pulled out.
+    ///
+    /// # Errors
+    /// See [`CableError`].
+    pub fn pull(&self) -> Result<(), CableError> {
+        ip(&format!("-n {} link del {INTERFACE}", self.node)).map(|_| ())
     }
 
     /// A command at the gateway.

@@ -69,6 +69,12 @@ fn the_demo_passes() {
     let took = told.split("Every step was observed, in ").nth(1).and_then(|rest| rest.split(' ').next());
     assert!(took.unwrap().parse::<u64>().unwrap() <= MOST_SECONDS, "{took:?} s");
 
+    let places = [
+        "bank-a's frames were screened in the driver of hxdp0",
+        "bank-a's frames were screened on the socket (",
+    ];
+    assert!(places.iter().any(|place| closing.contains(place)), "{closing}");
+
     let report = closing.split("the ceremony's report: ").nth(1).and_then(|rest| rest.lines().next());
     says(&std::fs::read_to_string(report.unwrap()).unwrap(), &["bank-c", "3 institutions that attested"]);
 

@@ -6,6 +6,7 @@ mod common;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::time::Instant;
 
 use common::message::{HARMLESS, OTHER, Transfer, message, to_b};
 use common::{A, Group};
@@ -14,7 +15,7 @@ use hansa_node::events::Event;
 use hansa_testnet::cable::{Cable, NODE};
 use hansa_testnet::consortium::frames::{ABOVE_LIMIT, on_cable};
 use hansa_testnet::data::skipped;
-use hansa_testnet::process::{NodeProcess, program};
+use hansa_testnet::process::{NodeProcess, PATIENCE, program};
 
 const TEST: &str = "frames_are_screened_in_the_driver_of_a_running_node";
 const ACTOR: [&str; 2] = ["--actor", "ops.a"];
@@ -131,6 +132,18 @@ fn frames_are_screened_in_the_driver_of_a_running_node() {
     let said = rules.rules.iter().find(|rule| rule.network == "10.77.0.1/32").unwrap();
     assert!(said.allowed && said.by.as_ref().unwrap().reason == "repaired", "{said:?}");
     bank.expect(ABOVE_LIMIT, BLOCK);
+
+    // What the program is on goes away, and health says so.
+    bank.cable.pull().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let view = loop {
+        let view: FramesView = bank.view(&["xdp", "status"]);
+        if view.path == FramePath::Socket || Instant::now() > deadline {
+            break view;
+        }
+    };
+    let why = view.why_socket.unwrap_or_default();
+    assert!(view.path == FramePath::Socket && why.contains("hxdp0 is gone"), "{why}");
 }
 
 /// Who may send is said under traffic, and the driver goes by it.
@@ -138,7 +151,10 @@ fn operators_change_who_may_send(bank: &mut Bank) {
     let rules: FirewallView = bank.view(&["firewall", "list"]);
     let of = |traffic| rules.rules.iter().filter(move |rule| rule.traffic == traffic);
     assert_eq!(of(Traffic::Frames).map(|rule| rule.network.as_str()).collect::<Vec<_>>(), ["10.77.0.0/24"]);
-    assert!(of(Traffic::Peers).all(|rule| rule.network == "127.0.0.1/32"), "the members' addresses");
+    let peers: Vec<&str> = of(Traffic::Peers).map(|rule| rule.network.as_str()).collect();
+    assert_eq!(peers, ["127.0.0.1/32"], "the members' addresses");
+    let view: FramesView = bank.view(&["xdp", "status"]);
+    assert_eq!(view.peer_port, Some(bank.group.bank(A).p2p_port));
     let deny = ["firewall", "deny", "10.77.0.1", "--reason", "sends rubbish", ACTOR[0], ACTOR[1]];
     drop(bank.view::<FirewallView>(&deny));
     // Nobody is told: the gateway fails closed, and the driver counts.

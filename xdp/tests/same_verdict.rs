@@ -310,3 +310,17 @@ async fn an_address_sends_no_faster_than_it_may() {
     let too_fast = bench.counters().expect("readable").into_iter().find(|(_, name, _)| *name == "too-fast");
     assert_eq!(too_fast.map(|(_, _, value)| value), Some(dropped.into()));
 }
+
+#[test]
+fn a_window_that_makes_room_for_another_of_its_time_is_counted() {
+    let config = Config { max_windows: 1, ..config() };
+    let mut model = Model::new(&config, &rules(&config));
+    let now = common::now_ms() * 1_000_000;
+    for (sequence, debtor) in [(0, 1), (1, 2)] {
+        let frame = payload(&[seal(&Fields { debtor: account(debtor), ..fields(sequence) })]);
+        let judged = model.judge(GATEWAY_V4.into(), &frame, now).expect("admitted");
+        assert_eq!(judged[0].reason, Reason::NothingFound);
+    }
+    let lost = model.counters().find(|(counter, _)| *counter == Counter::WINDOW_LOST);
+    assert_eq!(lost, Some((Counter::WINDOW_LOST, 1)));
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hansa_xdp_frame::{
     AMOUNT_LIMIT, Digest, FRAME_LEN, Fields, FieldsError, Frame, Key, REPLY_LEN, Reason, Reply, ReplyError,
-    SCHEMES, SEQUENCE_LIMIT, TIME_LIMIT, Verdict, currency_index, hash,
+    SCHEMES, SEQUENCE_LIMIT, Source, TIME_LIMIT, Verdict, currency_index, hash,
 };
 use proptest::prelude::*;
 
@@ -71,6 +71,15 @@ fn frozen(name: &str) -> Vec<u8> {
     (0..text.len() / 2)
         .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("hexadecimal"))
         .collect()
+}
+
+#[test]
+fn a_permission_counts_in_the_generation_that_it_was_looked_up_in_alone() {
+    for generation in [0, 1, 77, (1 << 56) - 1] {
+        let permission = Source::permission(generation, 3);
+        assert_eq!(Source::allowed(permission, generation), Some(3));
+        assert_eq!(Source::allowed(permission, generation + 1), None);
+    }
 }
 
 #[test]
