@@ -29,12 +29,13 @@ those; the `any_` figures ask whether any bank did. What is behind them, what is
 say, is in [decision 26](decisions/0026-measuring-the-consortium.md).
 
 `xdp` times single frames by running the kernel program on one packet half a million times, less what the run and its
-undoing cost. Its costs of traffic are CPU time of the whole machine for one frame over a virtual cable, beyond that of
-sending it, beside a socket that judges by the same rules; what is blocked ends where a node would log it. The machine must do nothing
-else meanwhile.
-`xdp.verdict_to_audit_p99` is a running node's own time from the verdict in the driver until the BLOCK is durable on a bank's
-only replica, at 100,000 frames a second of which one in a hundred is blocked; `xdp.block_round_trip_p99` is what its
-gateway waits meanwhile. Gateway and node share the machine.
+undoing cost; `xdp.pass` is a program that does nothing. The whole one looks up lists, limits and windows, takes the
+sequence number, limits the sender's rate and writes the answer in place. Costs of traffic are CPU time of the whole
+machine for one frame over a virtual cable, beyond that of sending it, beside a socket that judges by the same rules; what
+is blocked ends where a node would log it. They are differences of larger ones, hence their width, and the machine must do
+nothing else meanwhile. `xdp.verdict_to_audit_p99` is a running node's own time from the verdict in the driver until the
+BLOCK is durable on a bank's only replica, at 100,000 frames a second of which one in a hundred is blocked;
+`xdp.block_round_trip_p99` is what its gateway waits meanwhile. Gateway and node share the machine's cores.
 ";
 
 /// The page for `lines`, one JSON report a line, in their order; empty lines are passed over.

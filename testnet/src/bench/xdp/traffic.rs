@@ -44,7 +44,7 @@ const BLOCKED: u64 = DEBTORS / 100;
 pub(super) const BATCH: usize = 64;
 /// Frames of one run at a steady rate, and the rate, in frames a second: both receivers keep up with it.
 const STEADY: u64 = 200_000;
-const RATE: u64 = 100_000;
+const RATE: u64 = 80_000;
 /// For how long a rate is tried, and by how much it grows from one try to the next.
 const TRY: Duration = Duration::from_secs(2);
 const STEP: f64 = 1.2;
@@ -403,7 +403,8 @@ pub(super) fn pace(began: Instant, number: u64, rate: u64) {
     }
 }
 
-/// Sends frames at once, each in a datagram of its own, which the system cuts from one (UDP_SEGMENT): how many it took.
+/// Sends frames at once, each in a datagram of its own, which the system cuts from one (UDP_SEGMENT) before they leave:
+/// how many it took.
 pub(super) fn send_all(socket: &UdpSocket, frames: &[Frame]) -> Result<u64, BenchError> {
     let bytes: Vec<u8> = frames.iter().flat_map(|frame| *frame.as_bytes()).collect();
     let cut = [ControlMessage::UdpGsoSegments(&(FRAME_LEN as u16))];
