@@ -30,14 +30,6 @@ pub enum OpenError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The data folder was written by another release.
-    #[error("the data folder has format {found}, this program reads {known}: use a matching release")]
-    Format {
-        /// The format found.
-        found: u64,
-        /// The format this program writes.
-        known: u64,
-    },
     /// The data folder belongs to another replica.
     #[error("the data folder belongs to replica {found}, the configuration says replica {wanted}")]
     OtherReplica {

@@ -75,10 +75,7 @@ use crate::replica::{Incarnation, Replica};
 use crate::state::StateMachine;
 use crate::store::{Batch, Durability, RocksStore, Store, SubjectKeys, Table, read_u64};
 
-/// The format of the data folder.
-const FORMAT: u64 = 2;
 /// Keys of [`Table::RaftMeta`].
-const FORMAT_KEY: &[u8] = b"format";
 pub(crate) const REPLICA_KEY: &[u8] = b"replica";
 pub(crate) const INCARNATION_KEY: &[u8] = b"incarnation";
 /// The folder of the database of subject keys, in the data folder.
@@ -422,22 +419,19 @@ async fn listen(config: &ConsensusConfig) -> Result<Option<Server>, OpenError> {
     Ok(Some(Server::bind(address, tls, config.replica)?))
 }
 
-/// Marks a new data folder, refuses one of another format or replica, and returns which folder it is.
+/// Marks a new data folder, refuses one of another replica, and returns which folder it is.
 fn check_owner(store: &dyn Store, replica: u64) -> Result<Incarnation, OpenError> {
     let number = |key| store.get(Table::RaftMeta, key)?.map(|b| read_u64(Table::RaftMeta, &b)).transpose();
-    match number(FORMAT_KEY)? {
-        None => {
-            let mut batch = Batch::default();
-            batch.put(Table::RaftMeta, FORMAT_KEY, FORMAT.to_be_bytes());
-            batch.put(Table::RaftMeta, REPLICA_KEY, replica.to_be_bytes());
-            batch.put(Table::RaftMeta, INCARNATION_KEY, Incarnation::random().0.to_be_bytes());
-            store.write(batch, Durability::Synced)?;
-        }
-        Some(FORMAT) => {}
-        Some(found) => return Err(OpenError::Format { found, known: FORMAT }),
-    }
     match number(REPLICA_KEY)? {
         Some(found) if found != replica => Err(OpenError::OtherReplica { found, wanted: replica }),
-        _ => Ok(Incarnation(number(INCARNATION_KEY)?.unwrap_or_default())),
+        Some(_) => Ok(Incarnation(number(INCARNATION_KEY)?.unwrap_or_default())),
+        None => {
+            let incarnation = Incarnation::random();
+            let mut batch = Batch::default();
+            batch.put(Table::RaftMeta, REPLICA_KEY, replica.to_be_bytes());
+            batch.put(Table::RaftMeta, INCARNATION_KEY, incarnation.0.to_be_bytes());
+            store.write(batch, Durability::Synced)?;
+            Ok(incarnation)
+        }
     }
 }

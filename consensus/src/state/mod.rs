@@ -171,7 +171,8 @@ impl NodeStore for StoredNodes<'_> {
     type Error = StoreError;
 
     fn get(&self, id: NodeId) -> Result<Option<Hash>, StoreError> {
-        self.0.get(Table::Nodes, &node_key(id))?.map(|bytes| hash(Table::Nodes, &bytes)).transpose()
+        let stored = self.0.get(Table::Nodes, &id.completed_by().to_be_bytes())?;
+        stored.map(|hashes| completed_hash(&hashes, id)).transpose()
     }
 }
 
@@ -197,12 +198,13 @@ fn decode<T: Decode>(table: Table, bytes: &[u8]) -> Result<T, StoreError> {
     T::from_bytes(bytes).map_err(|error: CodecError| StoreError::corrupt(table, error))
 }
 
-fn hash(table: Table, bytes: &[u8]) -> Result<Hash, StoreError> {
-    bytes.try_into().map_err(|_| StoreError::corrupt(table, "a hash is not 32 bytes"))
-}
-
-fn node_key(id: NodeId) -> Vec<u8> {
-    [[id.level].as_slice(), &id.index.to_be_bytes()].concat()
+/// The hash of `id` among those that its last leaf completed.
+fn completed_hash(hashes: &[u8], id: NodeId) -> Result<Hash, StoreError> {
+    let (hashes, rest) = hashes.as_chunks();
+    let all = id.completed_by().trailing_ones() as usize + 1;
+    let hash = hashes.get(usize::from(id.level)).filter(|_| rest.is_empty() && hashes.len() == all);
+    hash.copied()
+        .ok_or_else(|| StoreError::corrupt(Table::Nodes, "a leaf does not have the hashes it completed"))
 }
 
 /// A term and the index of a leaf under it.

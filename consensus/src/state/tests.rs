@@ -237,7 +237,8 @@ fn a_damaged_tree_is_refused_at_the_start() {
         run(&machine, append(seed, seed as u8, 0));
     }
     let mut batch = Batch::default();
-    batch.put(Table::Nodes, node_key(NodeId { level: 2, index: 0 }), [0; 32]);
+    // Leaf, pair, and the root of four.
+    batch.put(Table::Nodes, 3u64.to_be_bytes(), [0; 3 * 32]);
     store.write(batch, Durability::Synced).unwrap();
     let damaged = load(store).err();
     assert!(matches!(damaged, Some(StoreError::Corrupt { table: "nodes", .. })), "{damaged:?}");

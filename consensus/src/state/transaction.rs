@@ -11,8 +11,8 @@ use hansa_types::record::ScopeKey;
 use super::signals::signal_key;
 use super::subjects;
 use super::{
-    CHANGED, CHECKPOINT, Change, LEVEL, RESTORED, SignalState, StoredNodes, TREE, TermKey, TreeHead, decode,
-    document_key, node_key, term_key,
+    CHANGED, CHECKPOINT, Change, LEVEL, RESTORED, SignalState, StoredNodes, TREE, TermKey, TreeHead,
+    completed_hash, decode, document_key, term_key,
 };
 use crate::command::{BASE_LEVEL, Leaf, Unique};
 use crate::lock::Restored;
@@ -42,7 +42,8 @@ pub(super) struct Transaction<'a> {
     /// Values that only a later entry reads.
     batch: Batch,
     terms: Vec<TermKey>,
-    nodes: BTreeMap<NodeId, Hash>,
+    /// Of each new leaf the hashes that it completed, its own first.
+    nodes: Vec<Vec<u8>>,
     frontier: Frontier,
     /// What the entry does to subjects and their keys.
     pub(super) subjects: subjects::Changes,
@@ -58,7 +59,7 @@ impl<'a> Transaction<'a> {
             batch: Batch::default(),
             subjects: subjects::Changes::default(),
             terms: Vec::new(),
-            nodes: BTreeMap::new(),
+            nodes: Vec::new(),
             frontier,
             change: Change::default(),
         }
@@ -108,10 +109,10 @@ impl<'a> Transaction<'a> {
             return Ok(if same { Placed::Existing(holder.index) } else { Placed::Conflict(holder.index) });
         }
         self.put(Table::Unique, key, Holder { content, index }.to_bytes());
-        let nodes = &mut self.nodes;
-        self.frontier.append(leaf_hash(leaf.envelope.as_bytes()), |id, hash| {
-            nodes.insert(id, hash);
-        });
+        let mut completed = Vec::new();
+        self.frontier
+            .append(leaf_hash(leaf.envelope.as_bytes()), |_, hash| completed.extend_from_slice(&hash));
+        self.nodes.push(completed);
         self.batch.put(Table::Leaves, index.to_be_bytes(), leaf.envelope.into_bytes());
         self.terms.extend(leaf.terms.iter().map(|term| term_key(term, index)));
         subjects::note(self, leaf.subjects, index)?;
@@ -198,12 +199,17 @@ impl<'a> Transaction<'a> {
         self.put(Table::State, CHECKPOINT, head.to_bytes());
     }
 
+    /// The index of the first leaf of this entry.
+    fn first_new(&self) -> u64 {
+        self.frontier.size() - self.nodes.len() as u64
+    }
+
     /// Everything as one batch, the tree's new edge, and what changed beside it.
     pub(super) fn finish(mut self) -> (Batch, Frontier, Change) {
         let head = TreeHead { size: self.frontier.size(), root: self.frontier.root() };
         self.put(Table::State, TREE, head.to_bytes());
-        for (id, hash) in self.nodes {
-            self.batch.put(Table::Nodes, node_key(id), hash);
+        for (index, completed) in (self.first_new()..).zip(std::mem::take(&mut self.nodes)) {
+            self.batch.put(Table::Nodes, index.to_be_bytes(), completed);
         }
         // RocksDB's memtable takes keys in their order at half the price: it goes on from where the last one went.
         self.terms.sort_unstable();
@@ -225,8 +231,9 @@ impl NodeStore for Transaction<'_> {
     type Error = StoreError;
 
     fn get(&self, id: NodeId) -> Result<Option<Hash>, StoreError> {
-        match self.nodes.get(&id) {
-            Some(hash) => Ok(Some(*hash)),
+        let new = id.completed_by().checked_sub(self.first_new()).and_then(|at| usize::try_from(at).ok());
+        match new.and_then(|at| self.nodes.get(at)) {
+            Some(completed) => completed_hash(completed, id).map(Some),
             None => StoredNodes(self.store).get(id),
         }
     }

@@ -28,7 +28,8 @@ pub(crate) enum Table {
     RaftMeta,
     /// Leaf index -> envelope.
     Leaves,
-    /// Merkle node -> hash.
+    /// Leaf index -> hashes of the Merkle nodes that the leaf completed, its own first: never written again, and in the
+    /// order of the log, so that no compaction has anything to do.
     Nodes,
     /// Unique key -> content and leaf index.
     Unique,
@@ -140,6 +141,16 @@ pub enum StoreError {
         dir: String,
         /// What RocksDB says.
         reason: String,
+    },
+    /// The database was written by another release.
+    #[error("the database in {dir} has format {found}, this program reads {known}: use a matching release")]
+    Format {
+        /// Its folder.
+        dir: String,
+        /// The format found.
+        found: u64,
+        /// The format this program writes.
+        known: u64,
     },
     /// A read failed.
     #[error("reading {table} failed: {reason}; the disk or the database may be damaged")]

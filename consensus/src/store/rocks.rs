@@ -11,8 +11,12 @@ use rocksdb::{
     ReadOptions, SliceTransform, WriteBatch, WriteOptions,
 };
 
-use super::{Batch, Durability, Pair, Store, StoreError, Table, Visit, Write};
+use super::{Batch, Durability, Pair, Store, StoreError, Table, Visit, Write, read_u64};
 
+/// The format of what lies in the tables.
+const FORMAT: u64 = 3;
+/// Where it is said, in [`Table::RaftMeta`].
+const FORMAT_KEY: &[u8] = b"format";
 /// A torn last record is what a crash leaves; a record damaged in the middle is refused rather than cut off with all
 /// that follows it, as the default (point in time) would do.
 const WAL_RECOVERY: DBRecoveryMode = DBRecoveryMode::TolerateCorruptedTailRecords;
@@ -44,14 +48,23 @@ pub(crate) struct RocksStore {
 }
 
 impl RocksStore {
-    /// Opens the database in `dir`, creating it if there is none. `cache_bytes` bounds the cache of blocks read.
+    /// Opens the database in `dir`, creating it if there is none, and refuses one of another format. `cache_bytes` bounds the cache of blocks read.
     pub(crate) fn open(dir: &Path, cache_bytes: usize) -> Result<Arc<Self>, StoreError> {
         let options = database_options();
         let cache = Cache::new_lru_cache(cache_bytes);
         let families =
             Table::ALL.map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(table, &cache)));
         let db = DB::open_cf_descriptors(&options, dir, families).map_err(|e| open_error(dir, &e))?;
-        Ok(Self::new(db))
+        let store = Self::new(db);
+        match store.format()? {
+            Some(found) => of_our_format(dir, found)?,
+            None => {
+                let mut batch = Batch::default();
+                batch.put(Table::RaftMeta, FORMAT_KEY, FORMAT.to_be_bytes());
+                store.write(batch, Durability::Synced)?;
+            }
+        }
+        Ok(store)
     }
 
     /// Opens a checkpoint for reading. One taken under load holds a write-ahead log, which is replayed in memory.
@@ -61,7 +74,13 @@ impl RocksStore {
         options.set_wal_recovery_mode(WAL_RECOVERY);
         let db = DB::open_cf_for_read_only(&options, dir, Table::ALL.map(Table::name), false)
             .map_err(|e| open_error(dir, &e))?;
-        Ok(Self::new(db))
+        let store = Self::new(db);
+        of_our_format(dir, store.format()?.unwrap_or_default())?;
+        Ok(store)
+    }
+
+    fn format(&self) -> Result<Option<u64>, StoreError> {
+        self.get(Table::RaftMeta, FORMAT_KEY)?.map(|bytes| read_u64(Table::RaftMeta, &bytes)).transpose()
     }
 
     /// Puts an openable copy of the whole database into `dir`, which must not exist: hard links, whatever the size.
@@ -264,6 +283,13 @@ fn open_error(dir: &Path, error: &rocksdb::Error) -> StoreError {
     StoreError::Open { dir: dir.display().to_string(), reason: error.to_string() }
 }
 
+fn of_our_format(dir: &Path, found: u64) -> Result<(), StoreError> {
+    if found == FORMAT {
+        return Ok(());
+    }
+    Err(StoreError::Format { dir: dir.display().to_string(), found, known: FORMAT })
+}
+
 fn read_error(table: Table, error: &rocksdb::Error) -> StoreError {
     StoreError::Read { table: table.name(), reason: error.to_string() }
 }
@@ -271,6 +297,24 @@ fn read_error(table: Table, error: &rocksdb::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_of_another_format_is_refused_and_so_is_a_copy_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (live, copy) = (dir.path().join("live"), dir.path().join("copy"));
+        let store = RocksStore::open(&live, 1 << 20).unwrap();
+        let mut batch = Batch::default();
+        batch.put(Table::RaftMeta, FORMAT_KEY, (FORMAT - 1).to_be_bytes());
+        store.write(batch, Durability::Synced).unwrap();
+        store.checkpoint(&copy).unwrap();
+        drop(store);
+        for (dir, opened) in
+            [(&live, RocksStore::open(&live, 1 << 20)), (&copy, RocksStore::open_checkpoint(&copy))]
+        {
+            let dir = dir.display().to_string();
+            assert_eq!(opened.err(), Some(StoreError::Format { dir, found: FORMAT - 1, known: FORMAT }));
+        }
+    }
 
     fn key(term: u8, index: u64) -> Vec<u8> {
         [[term; TERM].as_slice(), &index.to_be_bytes()].concat()

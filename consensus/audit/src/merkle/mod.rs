@@ -44,6 +44,14 @@ pub struct NodeId {
     pub index: u64,
 }
 
+impl NodeId {
+    /// The leaf whose append completes the subtree: the last one that it covers.
+    #[must_use]
+    pub fn completed_by(self) -> u64 {
+        (self.index << self.level) | ((1 << self.level) - 1)
+    }
+}
+
 /// Reads stored nodes. Writing is the caller's: [`Frontier::append`] hands out what is new.
 pub trait NodeStore {
     /// What reading may fail with.

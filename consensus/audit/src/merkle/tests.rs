@@ -60,8 +60,11 @@ fn numbered(count: usize) -> Vec<Vec<u8>> {
 
 fn built(leaves: &[Vec<u8>]) -> (MemoryNodes, Frontier) {
     let (mut nodes, mut frontier) = (MemoryNodes::default(), Frontier::default());
-    for leaf in leaves {
-        frontier.append(leaf_hash(leaf), |id, hash| nodes.put(id, hash));
+    for (leaf, index) in leaves.iter().zip(0..) {
+        frontier.append(leaf_hash(leaf), |id, hash| {
+            assert_eq!(id.completed_by(), index);
+            nodes.put(id, hash);
+        });
     }
     (nodes, frontier)
 }
