@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
-    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor,
-    CompactOptions, DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode, LogLevel, Options,
-    ReadOptions, SliceTransform, WriteBatch, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily,
+    ColumnFamilyDescriptor, CompactOptions, DB, DBCompactionStyle, DBCompressionType, DBRecoveryMode,
+    Direction, IteratorMode, LogLevel, MemtableFactory, Options, ReadOptions, SliceTransform,
+    UniversalCompactOptions, WriteBatch, WriteOptions,
 };
 
 use super::{Batch, Durability, Pair, Store, StoreError, Table, Visit, Write, read_u64};
@@ -20,10 +21,25 @@ const FORMAT_KEY: &[u8] = b"format";
 /// A torn last record is what a crash leaves; a record damaged in the middle is refused rather than cut off with all
 /// that follows it, as the default (point in time) would do.
 const WAL_RECOVERY: DBRecoveryMode = DBRecoveryMode::TolerateCorruptedTailRecords;
-/// The memtables of the tables that grow with every leaf.
+/// The memtables of the tables that grow with every leaf, in its order.
 const LARGE_MEMTABLE: usize = 64 << 20;
+/// That of [`Table::Unique`], which grows at random places: what the processor's cache holds is searched fastest.
+const UNIQUE_MEMTABLE: usize = 16 << 20;
+/// Those of [`Table::Terms`]: a lookup sorts the one that is being filled if it has the term.
+const TERMS_MEMTABLE: usize = 2 << 20;
+/// How many of these make a file.
+const TERMS_MERGED: i32 = 8;
 /// The memtables of the other tables.
 const SMALL_MEMTABLE: usize = 8 << 20;
+/// Bits of a filter for each key: one lookup in a hundred reads a file in vain.
+const FILTER_BITS: f64 = 10.0;
+/// The share of a memtable that its filter takes.
+const MEMTABLE_FILTER: f64 = 0.05;
+/// Files of one size that are merged into one at the least, in a table of tiers.
+const TIER: i32 = 4;
+/// Files not yet merged at which writes are slowed, and stopped.
+const SLOW_AT: i32 = 64;
+const STOP_AT: i32 = 128;
 /// All memtables together.
 const ALL_MEMTABLES: usize = 256 << 20;
 /// The write-ahead log beyond which RocksDB flushes the tables that hold it back.
@@ -244,6 +260,8 @@ fn database_options() -> Options {
     options.create_missing_column_families(true);
     options.set_paranoid_checks(true);
     options.set_wal_recovery_mode(WAL_RECOVERY);
+    // A table kept in vectors needs it, and there is one writer at a time.
+    options.set_allow_concurrent_memtable_write(false);
     options.set_max_total_wal_size(MAX_WAL);
     options.set_db_write_buffer_size(ALL_MEMTABLES);
     options.set_max_open_files(MAX_OPEN_FILES);
@@ -256,27 +274,56 @@ fn database_options() -> Options {
 }
 
 fn table_options(table: Table, cache: &Cache) -> Options {
-    let large = matches!(table, Table::RaftLog | Table::Leaves | Table::Nodes | Table::Terms | Table::Unique);
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
     blocks.set_cache_index_and_filter_blocks(true);
+    // In parts: the filter of a whole file is so large that the cache has lost it before it is asked again.
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_partition_filters(true);
+    blocks.set_pin_top_level_index_and_filter(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     let mut options = Options::default();
-    if table == Table::Unique {
-        // Most lookups there are for payments never seen before.
-        blocks.set_bloom_filter(10.0, false);
-    }
-    if table == Table::Terms {
-        // A lookup is a seek to one term, and skips every file that has no leaf under it.
-        blocks.set_bloom_filter(10.0, false);
-        options.set_prefix_extractor(SliceTransform::create_fixed_prefix(TERM));
-        options.set_memtable_prefix_bloom_ratio(0.05);
+    match table {
+        Table::RaftLog | Table::Leaves | Table::Nodes => options.set_write_buffer_size(LARGE_MEMTABLE),
+        Table::Unique => {
+            // Most lookups there are for payments never seen before.
+            blocks.set_bloom_filter(FILTER_BITS, false);
+            options.set_memtable_prefix_bloom_ratio(MEMTABLE_FILTER);
+            options.set_memtable_whole_key_filtering(true);
+            options.set_write_buffer_size(UNIQUE_MEMTABLE);
+            keep_in_tiers(&mut options);
+        }
+        Table::Terms => {
+            // A lookup is a seek to one term, and skips every file that has no leaf under it.
+            blocks.set_bloom_filter(FILTER_BITS, false);
+            blocks.set_whole_key_filtering(false);
+            options.set_prefix_extractor(SliceTransform::create_fixed_prefix(TERM));
+            options.set_memtable_prefix_bloom_ratio(MEMTABLE_FILTER);
+            // Much is put in and little looked up: a vector is sorted once, when it is full, a list at every put.
+            options.set_memtable_factory(MemtableFactory::Vector);
+            options.set_write_buffer_size(TERMS_MEMTABLE);
+            options.set_min_write_buffer_number_to_merge(TERMS_MERGED);
+            options.set_max_write_buffer_number(2 * TERMS_MERGED + 1);
+            keep_in_tiers(&mut options);
+        }
+        _ => options.set_write_buffer_size(SMALL_MEMTABLE),
     }
     options.set_compression_type(DBCompressionType::None);
     options.set_block_based_table_factory(&blocks);
-    options.set_write_buffer_size(if large { LARGE_MEMTABLE } else { SMALL_MEMTABLE });
     options.set_level_compaction_dynamic_level_bytes(true);
     options
+}
+
+/// Merges files of like size (universal compaction): keys that come in no order are written again about as often as the
+/// table has grown fourfold, where levels would write each ten times over on every level.
+fn keep_in_tiers(options: &mut Options) {
+    let mut tiers = UniversalCompactOptions::default();
+    tiers.set_min_merge_width(TIER);
+    options.set_compaction_style(DBCompactionStyle::Universal);
+    options.set_universal_compaction_options(&tiers);
+    options.set_level_zero_file_num_compaction_trigger(2 * TIER);
+    options.set_level_zero_slowdown_writes_trigger(SLOW_AT);
+    options.set_level_zero_stop_writes_trigger(STOP_AT);
 }
 
 fn open_error(dir: &Path, error: &rocksdb::Error) -> StoreError {
@@ -296,7 +343,12 @@ fn read_error(table: Table, error: &rocksdb::Error) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
     use super::*;
+    use crate::store::memory::MemoryStore;
+    use crate::store::scan_prefix;
 
     #[test]
     fn a_database_of_another_format_is_refused_and_so_is_a_copy_of_it() {
@@ -313,6 +365,45 @@ mod tests {
         {
             let dir = dir.display().to_string();
             assert_eq!(opened.err(), Some(StoreError::Format { dir, found: FORMAT - 1, known: FORMAT }));
+        }
+    }
+
+    /// Puts, deletes and deletes ranges at random; what is found, in the memtables and in files, is what the plain store
+    /// finds.
+    #[test]
+    fn every_table_answers_as_the_store_in_memory_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let (rocks, plain) = (RocksStore::open(dir.path(), 1 << 20).unwrap(), MemoryStore::default());
+        let mut rng = StdRng::seed_from_u64(7);
+        for round in 0..60 {
+            let mut batch = Batch::default();
+            for _ in 0..40 {
+                let (term, index) = (rng.gen_range(1..9), rng.gen_range(0..50));
+                for table in [Table::Terms, Table::Unique, Table::Leaves] {
+                    match rng.gen_range(0..20) {
+                        0 => batch.delete(table, key(term, index)),
+                        1 => batch.delete_range(table, key(term, index), key(term, index + 5)),
+                        _ => batch.put(table, key(term, index), [round]),
+                    }
+                }
+            }
+            rocks.write(batch.clone(), Durability::Ordered).unwrap();
+            plain.write(batch, Durability::Ordered).unwrap();
+            if round % 20 == 13 {
+                rocks.rewrite().unwrap();
+            }
+            for table in [Table::Terms, Table::Unique, Table::Leaves] {
+                let (term, index) = (rng.gen_range(0..10), rng.gen_range(0..50));
+                let found = |store: &dyn Store| {
+                    (
+                        store.get(table, &key(term, index)).unwrap(),
+                        scan_prefix(store, table, &[term; TERM], usize::MAX).unwrap(),
+                        scan_prefix(store, table, &[], usize::MAX).unwrap(),
+                        store.last(table).unwrap(),
+                    )
+                };
+                assert_eq!(found(&*rocks), found(&plain), "{table:?} in round {round}");
+            }
         }
     }
 
