@@ -80,7 +80,7 @@ fn dial(
         } else {
             builder.with_no_client_auth()
         };
-        config.alpn_protocols = vec![b"hansa-raft/1".to_vec()];
+        config.alpn_protocols = vec![b"hansa-raft/2".to_vec()];
         let mut endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
         let config = QuicClientConfig::try_from(config).map_err(|error| error.to_string())?;
         endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(config)));

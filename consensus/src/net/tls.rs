@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use webpki::EndEntityCert;
 
-/// The application protocol: whoever speaks another one is refused in the handshake.
-const ALPN: &[u8] = b"hansa-raft/1";
+/// The application protocol: whoever speaks another one is refused in the handshake. It changes with the format of the
+/// database too, as snapshots are copies of one.
+const ALPN: &[u8] = b"hansa-raft/2";
 /// What the name in a replica's certificate begins with.
 const NAME_PREFIX: &str = "replica-";
 
