@@ -63,6 +63,15 @@ impl Bank {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// What `/readyz` says, asked where the node is.
+    fn health(&self) -> String {
+        let port = self.group.bank(A).api_port;
+        let request = r"GET /readyz?verbose HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n";
+        let ask = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; printf '{request}' >&3; cat <&3");
+        let output = self.cable.at_node().args(["bash", "-c", &ask]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     fn send(&mut self, amount: &str, wait_ms: &str) -> (Option<i32>, String) {
         self.sent += 1;
         let transfer: Transfer = to_b(self.sent, amount, OTHER);
@@ -133,7 +142,7 @@ fn frames_are_screened_in_the_driver_of_a_running_node() {
     assert!(said.allowed && said.by.as_ref().unwrap().reason == "repaired", "{said:?}");
     bank.expect(ABOVE_LIMIT, BLOCK);
 
-    // What the program is on goes away, and health says so.
+    // What the program is on goes away, and status and health say so.
     bank.cable.pull().unwrap();
     let deadline = Instant::now() + PATIENCE;
     let view = loop {
@@ -144,6 +153,8 @@ fn frames_are_screened_in_the_driver_of_a_running_node() {
     };
     let why = view.why_socket.unwrap_or_default();
     assert!(view.path == FramePath::Socket && why.contains("hxdp0 is gone"), "{why}");
+    let health = bank.health();
+    assert!(health.contains("these checks fail: frames") && health.contains("hxdp0 is gone"), "{health}");
 }
 
 /// Who may send is said under traffic, and the driver goes by it.

@@ -28,8 +28,8 @@ pub(crate) enum Table {
     RaftMeta,
     /// Leaf index -> envelope.
     Leaves,
-    /// Leaf index -> hashes of the Merkle nodes that the leaf completed, its own first: never written again, and in the
-    /// order of the log, so that no compaction has anything to do.
+    /// Leaf index -> hashes of the Merkle nodes that the leaf completed, its own first: each written once, in the order of
+    /// the log.
     Nodes,
     /// Unique key -> content and leaf index.
     Unique,

@@ -9,8 +9,8 @@ use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily,
     ColumnFamilyDescriptor, CompactOptions, DB, DBCompactionStyle, DBCompressionType, DBRecoveryMode,
-    Direction, IteratorMode, LogLevel, MemtableFactory, Options, ReadOptions, SliceTransform,
-    UniversalCompactOptions, WriteBatch, WriteOptions,
+    Direction, IteratorMode, LogLevel, Options, ReadOptions, SliceTransform, UniversalCompactOptions,
+    WriteBatch, WriteOptions,
 };
 
 use super::{Batch, Durability, Pair, Store, StoreError, Table, Visit, Write, read_u64};
@@ -24,12 +24,8 @@ const FORMAT_KEY: &[u8] = b"format";
 const WAL_RECOVERY: DBRecoveryMode = DBRecoveryMode::TolerateCorruptedTailRecords;
 /// The memtables of the tables that grow with every leaf, in its order.
 const LARGE_MEMTABLE: usize = 64 << 20;
-/// That of [`Table::Unique`], which grows at random places: what the processor's cache holds is searched fastest.
-const UNIQUE_MEMTABLE: usize = 16 << 20;
-/// That of [`Table::Terms`]: a lookup copies the one that is being filled, and sorts it if it has the term.
-const TERMS_MEMTABLE: usize = 2 << 20;
-/// How many of these there may be, full ones on their way to the disk among them.
-const TERMS_MEMTABLES: i32 = 4;
+/// Those of tables that grow with every leaf at random places: what the processor's cache holds is searched fastest.
+const INDEX_MEMTABLE: usize = 16 << 20;
 /// The memtables of the other tables.
 const SMALL_MEMTABLE: usize = 8 << 20;
 /// Bits of a filter for each key: one lookup in a hundred reads a file in vain.
@@ -38,8 +34,9 @@ const FILTER_BITS: f64 = 10.0;
 const MEMTABLE_FILTER: f64 = 0.05;
 /// Files of one size that are merged into one at the least, in a table of tiers.
 const TIER: i32 = 4;
-/// Files not yet merged at which writes are slowed, and stopped.
+/// Files not yet merged at which writes are slowed.
 const SLOW_AT: i32 = 64;
+/// Files not yet merged at which writes wait for the merging.
 const STOP_AT: i32 = 128;
 /// All memtables together.
 const ALL_MEMTABLES: usize = 256 << 20;
@@ -65,7 +62,8 @@ pub(crate) struct RocksStore {
 }
 
 impl RocksStore {
-    /// Opens the database in `dir`, creating it if there is none, and refuses one of another format. `cache_bytes` bounds the cache of blocks read.
+    /// Opens the database in `dir`, creating it if there is none, and refuses one of another format. `cache_bytes` bounds
+    /// the cache of blocks read.
     pub(crate) fn open(dir: &Path, cache_bytes: usize) -> Result<Arc<Self>, StoreError> {
         let options = database_options();
         let cache = Cache::new_lru_cache(cache_bytes);
@@ -273,8 +271,6 @@ fn database_options() -> Options {
     options.create_missing_column_families(true);
     options.set_paranoid_checks(true);
     options.set_wal_recovery_mode(WAL_RECOVERY);
-    // Two threads write, Raft's log and its state: what they write at once, one of them puts in.
-    options.set_allow_concurrent_memtable_write(false);
     options.set_max_total_wal_size(MAX_WAL);
     options.set_db_write_buffer_size(ALL_MEMTABLES);
     options.set_max_open_files(MAX_OPEN_FILES);
@@ -303,7 +299,7 @@ fn table_options(table: Table, cache: &Cache) -> Options {
             blocks.set_bloom_filter(FILTER_BITS, false);
             options.set_memtable_prefix_bloom_ratio(MEMTABLE_FILTER);
             options.set_memtable_whole_key_filtering(true);
-            options.set_write_buffer_size(UNIQUE_MEMTABLE);
+            options.set_write_buffer_size(INDEX_MEMTABLE);
             keep_in_tiers(&mut options);
         }
         Table::Terms => {
@@ -312,11 +308,7 @@ fn table_options(table: Table, cache: &Cache) -> Options {
             blocks.set_whole_key_filtering(false);
             options.set_prefix_extractor(SliceTransform::create_fixed_prefix(TERM));
             options.set_memtable_prefix_bloom_ratio(MEMTABLE_FILTER);
-            // Much is put in and little looked up: a vector is sorted once, when it is full, a list at every put.
-            options.set_memtable_factory(MemtableFactory::Vector);
-            options.set_write_buffer_size(TERMS_MEMTABLE);
-            // Each becomes a file of its own: a flush of several at once can be forgotten (facebook/rocksdb#12094).
-            options.set_max_write_buffer_number(TERMS_MEMTABLES);
+            options.set_write_buffer_size(INDEX_MEMTABLE);
             keep_in_tiers(&mut options);
         }
         _ => options.set_write_buffer_size(SMALL_MEMTABLE),

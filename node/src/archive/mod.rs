@@ -3,7 +3,7 @@
 //! What is loaded is archived before the first decision cites it: the files as they were read, so that a decision can be
 //! taken again years later. A *basis* names the lists, the model and the rules of one moment; a decision is indexed under
 //! its basis, and what no kept decision is based on any more is removed. Each replica has its own archive, in its data
-//! folder, where a backup finds it.
+//! folder. A backup of the log does not hold it: it is to be backed up beside.
 
 mod prune;
 
